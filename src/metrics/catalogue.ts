@@ -1,0 +1,158 @@
+/** What a series belongs to: the whole fleet, one worker, or one task. */
+export type Scope = "system" | "worker" | "task";
+
+export type Unit = "percent" | "bytes" | "bytes_per_second" | "seconds" | "count" | "per_minute" | "celsius" | "watts" | "score" | "ratio";
+
+/** One metric, described once: validation, storage, axis, docs and exports follow from this entry. */
+export interface Metric {
+  readonly name: string;
+  readonly scope: Scope;
+  readonly unit: Unit;
+  /** A gauge may go either way; a counter only grows, and starts over after a restart of its source. */
+  readonly kind: "gauge" | "counter";
+  /** Decimal places kept by the store: a value is stored as round(value · 10^precision). */
+  readonly precision: number;
+  /** Smallest and largest value that a report may carry; null where there is no bound. */
+  readonly min: number | null;
+  readonly max: number | null;
+  /** A short name for people, in sentence case, without the unit. */
+  readonly label: string;
+  readonly help: string;
+  /** True where Evenkeel computes it; a report that carries it is refused for this field. */
+  readonly derived: boolean;
+}
+
+type Entry = [name: string, unit: Unit, precision: number, label: string, help: string];
+
+const BOUNDS: Record<Unit, [min: number | null, max: number | null]> = {
+  percent: [0, 100],
+  bytes: [0, null],
+  bytes_per_second: [0, null],
+  seconds: [0, null],
+  count: [0, null],
+  per_minute: [0, null],
+  celsius: [-273.15, null],
+  watts: [0, null],
+  score: [0, 100],
+  ratio: [0, 1],
+};
+
+function metrics(scope: Scope, derived: boolean, kind: Metric["kind"], entries: Entry[]): Metric[] {
+  return entries.map(([name, unit, precision, label, help]) => {
+    const [min, max] = BOUNDS[unit];
+    return { name, scope, unit, kind, precision, min, max, label, help, derived };
+  });
+}
+
+/** Utilisations are kept to a tenth of a percent: finer than any sampler resolves in one second. */
+const UTILIZATION_PRECISION = 1;
+
+const WORKER_REPORTED = metrics("worker", false, "gauge", [
+  ["cpu_utilization", "percent", UTILIZATION_PRECISION, "CPU", "CPU time in use, over all cores"],
+  ["memory_utilization", "percent", UTILIZATION_PRECISION, "Memory", "Main memory in use"],
+  ["gpu_utilization", "percent", UTILIZATION_PRECISION, "GPU", "GPU time in use, the mean over the worker's devices"],
+  ["gpu_memory_utilization", "percent", UTILIZATION_PRECISION, "GPU memory", "GPU memory in use, the mean over the worker's devices"],
+  ["network_utilization", "percent", UTILIZATION_PRECISION, "Network", "Share of the network link's capacity in use"],
+  ["io_utilization", "percent", UTILIZATION_PRECISION, "Disk I/O", "Time in which the disks were busy"],
+  ["disk_utilization", "percent", UTILIZATION_PRECISION, "Disk space", "Share of the disk space in use"],
+  ["memory_bytes", "bytes", 0, "Memory used", "Main memory in use"],
+  ["gpu_memory_bytes", "bytes", 0, "GPU memory used", "GPU memory in use, summed over the worker's devices"],
+  ["network_receive_bytes_per_second", "bytes_per_second", 0, "Network in", "Bytes received a second"],
+  ["network_transmit_bytes_per_second", "bytes_per_second", 0, "Network out", "Bytes sent a second"],
+  ["gpu_temperature_celsius", "celsius", 1, "GPU temperature", "Temperature of the hottest GPU"],
+  ["gpu_power_watts", "watts", 1, "GPU power", "Power drawn by the worker's GPUs"],
+  ["active_tasks", "count", 0, "Active tasks", "Tasks that the worker itself counts as running"],
+  ["queued_tasks", "count", 0, "Queued tasks", "Tasks that wait on the worker itself"],
+  ["load_average", "count", 2, "Load average", "Runnable processes, the mean over one minute"],
+]);
+
+const WORKER_COUNTERS = metrics("worker", false, "counter", [
+  ["completed_tasks", "count", 0, "Completed tasks", "Tasks that the worker completed since it started"],
+  ["failed_tasks", "count", 0, "Failed tasks", "Tasks that failed on the worker since it started"],
+]);
+
+const WORKER_DERIVED = metrics("worker", true, "gauge", [
+  ["gpu_utilization_max", "percent", UTILIZATION_PRECISION, "Busiest GPU", "GPU time in use on the busiest of the worker's devices"],
+  ["load", "percent", UTILIZATION_PRECISION, "Load", "0.3 CPU + 0.3 memory + 0.2 GPU + 0.1 disk I/O + 0.1 network, over those reported"],
+  ["health", "score", 0, "Health", "Freshness × pressure × success ratio, 0 to 100"],
+  ["running_tasks", "count", 0, "Running tasks", "Tasks known to run on the worker"],
+]);
+
+const SYSTEM_REPORTED = metrics("system", false, "gauge", [
+  ["queue_depth", "count", 0, "Queue depth", "Tasks waiting, as the load balancer itself counts them"],
+]);
+
+const SYSTEM_DERIVED = metrics("system", true, "gauge", [
+  ["total_workers", "count", 0, "Workers", "Workers known, lost ones included until they are purged"],
+  ["active_workers", "count", 0, "Active workers", "Workers that report and take tasks"],
+  ["draining_workers", "count", 0, "Draining workers", "Workers that finish what they have and take no more"],
+  ["offline_workers", "count", 0, "Offline workers", "Workers that were taken out on purpose"],
+  ["stale_workers", "count", 0, "Stale workers", "Workers whose report is overdue"],
+  ["lost_workers", "count", 0, "Lost workers", "Workers not heard of for so long that they count as gone"],
+  ["overloaded_workers", "count", 0, "Overloaded workers", "Workers with a resource above its overload threshold"],
+  ["queued_tasks", "count", 0, "Queued tasks", "Tasks that wait for a worker"],
+  ["assigned_tasks", "count", 0, "Assigned tasks", "Tasks given to a worker and not started yet"],
+  ["running_tasks", "count", 0, "Running tasks", "Tasks that run now"],
+  ["orphaned_tasks", "count", 0, "Orphaned tasks", "Unfinished tasks whose worker is lost or that nobody mentions any more"],
+  ["completed_tasks", "count", 0, "Completed tasks", "Tasks completed in the last hour"],
+  ["failed_tasks", "count", 0, "Failed tasks", "Tasks that failed in the last hour"],
+  ["cancelled_tasks", "count", 0, "Cancelled tasks", "Tasks cancelled in the last hour"],
+  ["throughput_per_minute", "per_minute", 1, "Throughput", "Tasks completed in the last 60 seconds"],
+  ["success_ratio", "ratio", 4, "Success ratio", "Completed ÷ (completed + failed), over the last hour"],
+  ["oldest_queued_s", "seconds", 1, "Oldest waiting task", "How long the oldest queued task has waited"],
+  ["queue_time_mean_s", "seconds", 3, "Queue time, mean", "From queued to started, tasks started in the last 5 minutes"],
+  ["queue_time_p50_s", "seconds", 3, "Queue time, p50", "From queued to started, tasks started in the last 5 minutes"],
+  ["queue_time_p95_s", "seconds", 3, "Queue time, p95", "From queued to started, tasks started in the last 5 minutes"],
+  ["queue_time_p99_s", "seconds", 3, "Queue time, p99", "From queued to started, tasks started in the last 5 minutes"],
+  ["processing_time_mean_s", "seconds", 3, "Processing time, mean", "From started to completed, tasks completed in the last 5 minutes"],
+  ["processing_time_p50_s", "seconds", 3, "Processing time, p50", "From started to completed, tasks completed in the last 5 minutes"],
+  ["processing_time_p95_s", "seconds", 3, "Processing time, p95", "From started to completed, tasks completed in the last 5 minutes"],
+  ["processing_time_p99_s", "seconds", 3, "Processing time, p99", "From started to completed, tasks completed in the last 5 minutes"],
+  ["total_time_mean_s", "seconds", 3, "Latency, mean", "From queued to completed, tasks completed in the last 5 minutes"],
+  ["total_time_p50_s", "seconds", 3, "Latency, p50", "From queued to completed, tasks completed in the last 5 minutes"],
+  ["total_time_p95_s", "seconds", 3, "Latency, p95", "From queued to completed, tasks completed in the last 5 minutes"],
+  ["total_time_p99_s", "seconds", 3, "Latency, p99", "From queued to completed, tasks completed in the last 5 minutes"],
+  ["cpu_utilization_mean", "percent", UTILIZATION_PRECISION, "CPU, mean", "Mean over the reporting workers"],
+  ["cpu_utilization_max", "percent", UTILIZATION_PRECISION, "CPU, worst", "The busiest reporting worker"],
+  ["gpu_utilization_mean", "percent", UTILIZATION_PRECISION, "GPU, mean", "Mean over the reporting workers"],
+  ["gpu_utilization_max", "percent", UTILIZATION_PRECISION, "GPU, worst", "The busiest reporting worker"],
+  ["memory_utilization_mean", "percent", UTILIZATION_PRECISION, "Memory, mean", "Mean over the reporting workers"],
+  ["memory_utilization_max", "percent", UTILIZATION_PRECISION, "Memory, worst", "The fullest reporting worker"],
+  ["network_utilization_mean", "percent", UTILIZATION_PRECISION, "Network, mean", "Mean over the reporting workers"],
+  ["network_utilization_max", "percent", UTILIZATION_PRECISION, "Network, worst", "The busiest reporting worker"],
+]);
+
+const TASK_REPORTED = metrics("task", false, "gauge", [
+  ["memory_bytes", "bytes", 0, "Memory used", "Main memory that the task uses"],
+  ["gpu_memory_bytes", "bytes", 0, "GPU memory used", "GPU memory that the task uses"],
+  ["cpu_utilization", "percent", UTILIZATION_PRECISION, "CPU", "CPU time that the task uses"],
+  ["gpu_utilization", "percent", UTILIZATION_PRECISION, "GPU", "GPU time that the task uses"],
+]);
+
+export const CATALOGUE: readonly Metric[] = [
+  ...SYSTEM_REPORTED,
+  ...SYSTEM_DERIVED,
+  ...WORKER_REPORTED,
+  ...WORKER_COUNTERS,
+  ...WORKER_DERIVED,
+  ...TASK_REPORTED,
+];
+
+const BY_NAME: Record<Scope, ReadonlyMap<string, Metric>> = {
+  system: index("system"),
+  worker: index("worker"),
+  task: index("task"),
+};
+
+function index(scope: Scope): ReadonlyMap<string, Metric> {
+  return new Map(CATALOGUE.filter((m) => m.scope === scope).map((m) => [m.name, m]));
+}
+
+/** The catalogue's entry, or undefined for a name that a source made up (kept as an exact double). */
+export function findMetric(scope: Scope, name: string): Metric | undefined {
+  return BY_NAME[scope].get(name);
+}
+
+/** The resources that an operator watches, in the order in which every page shows them. */
+export const RESOURCES = ["cpu", "gpu", "memory", "network"] as const;
+export type Resource = (typeof RESOURCES)[number];

@@ -1,0 +1,177 @@
+/** The words of the fleet: what sources say of it, and what is known of it now. */
+
+export const WORKER_STATUSES = ["active", "draining", "offline"] as const;
+export type WorkerStatus = (typeof WORKER_STATUSES)[number];
+
+/** In the order of a task's life; the last three end it. */
+export const TASK_STATUSES = ["queued", "assigned", "running", "completed", "failed", "cancelled"] as const;
+export type TaskStatus = (typeof TASK_STATUSES)[number];
+/** What a task is shown as: a reported status, or orphaned, which only Evenkeel derives. */
+export type TaskState = TaskStatus | "orphaned";
+export const TASK_STATES = [...TASK_STATUSES, "orphaned"] as const;
+
+export const MODALITIES = ["vision", "text", "audio", "multimodal"] as const;
+export type Modality = (typeof MODALITIES)[number];
+
+/** How recently a worker or a source was heard of. */
+export type Presence = "fresh" | "stale" | "lost";
+
+/** What a worker is shown as: its presence first, then what it said of itself, then its pressure. */
+export const WORKER_STATES = ["overloaded", "lost", "stale", "draining", "offline", "active"] as const;
+export type WorkerState = (typeof WORKER_STATES)[number];
+
+export type Metrics = Record<string, number | null>;
+
+export interface Gpu {
+  index: number;
+  utilization?: number | null | undefined;
+  memory_utilization?: number | null | undefined;
+  temperature_celsius?: number | null | undefined;
+}
+
+/** One worker's part of a report, normalised. A key that is absent keeps its value; null clears it. */
+export interface WorkerUpdate {
+  id: string;
+  type?: string | null | undefined;
+  hostname?: string | null | undefined;
+  status?: WorkerStatus | null | undefined;
+  tags?: string[] | null | undefined;
+  capabilities?: Record<string, unknown> | null | undefined;
+  metrics?: Metrics | undefined;
+  gpus?: Gpu[] | null | undefined;
+  interval_s?: number | undefined;
+}
+
+export interface Requirements {
+  backends?: string[] | undefined;
+  memory_bytes?: number | undefined;
+  tags?: string[] | undefined;
+}
+
+/** One task's part of a report, normalised. Instants are Unix milliseconds. */
+export interface TaskUpdate {
+  id: string;
+  type?: string | null | undefined;
+  model_family?: string | null | undefined;
+  model_id?: string | null | undefined;
+  priority?: number | null | undefined;
+  modality?: Modality | null | undefined;
+  status?: TaskStatus | undefined;
+  worker_id?: string | null | undefined;
+  attempt?: number | undefined;
+  queued_at_ms?: number | undefined;
+  assigned_at_ms?: number | undefined;
+  started_at_ms?: number | undefined;
+  ended_at_ms?: number | undefined;
+  progress?: number | null | undefined;
+  requirements?: Requirements | null | undefined;
+  error?: string | null | undefined;
+  metrics?: Metrics | undefined;
+}
+
+/** One report as the collector hands it on: validated, normalised, each id at most once per list. */
+export interface Report {
+  /** The source's own time, or null where it gave none (then the time of receipt stands in). */
+  at_ms: number | null;
+  received_ms: number;
+  source: string;
+  interval_s: number | null;
+  complete: boolean;
+  workers: WorkerUpdate[];
+  tasks: TaskUpdate[];
+  system: Metrics;
+}
+
+/** A resource of a worker beyond its overload threshold. */
+export interface Overload {
+  /** A metric of the catalogue. */
+  metric: string;
+  value: number;
+  threshold: number;
+  /** When it went beyond the threshold, Unix milliseconds. */
+  since_ms: number;
+}
+
+/** What is known of a worker now. */
+export interface Worker {
+  readonly id: string;
+  readonly type: string | null;
+  readonly hostname: string | null;
+  readonly status: WorkerStatus;
+  readonly presence: Presence;
+  readonly state: WorkerState;
+  readonly source: string;
+  readonly tags: readonly string[];
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** Newest value of each metric, reported and derived; a metric that was not reported is absent. */
+  readonly metrics: ReadonlyMap<string, number>;
+  readonly gpus: readonly Gpu[];
+  readonly first_seen_ms: number;
+  /** Time of receipt of the last report that names the worker. */
+  readonly last_report_ms: number;
+  readonly interval_ms: number;
+  /** Percent; null where no resource was reported. */
+  readonly load: number | null;
+  readonly overload: Overload | null;
+  readonly running_tasks: number;
+  /** Tasks assigned and not started, or what the worker reports of its own queue, whichever is larger. */
+  readonly queued_tasks: number;
+  readonly orphaned_tasks: number;
+  /** Running tasks by task type. */
+  readonly running_by_type: ReadonlyMap<string, number>;
+}
+
+/** The instants of one attempt, Unix milliseconds; null where it never got there. */
+export interface Attempt {
+  readonly attempt: number;
+  readonly status: TaskStatus;
+  readonly worker_id: string | null;
+  readonly queued_at_ms: number | null;
+  readonly assigned_at_ms: number | null;
+  readonly started_at_ms: number | null;
+  readonly ended_at_ms: number | null;
+}
+
+/** What is known of a task now. */
+export interface Task extends Attempt {
+  readonly id: string;
+  readonly state: TaskState;
+  readonly type: string | null;
+  readonly model_family: string | null;
+  readonly model_id: string | null;
+  readonly modality: Modality | null;
+  /** 1 is the most urgent. */
+  readonly priority: number | null;
+  readonly progress: number | null;
+  readonly error: string | null;
+  readonly requirements: Requirements | null;
+  readonly metrics: ReadonlyMap<string, number>;
+}
+
+export type Severity = "critical" | "warning" | "notice";
+
+/** A condition that holds now and that an operator should know of. */
+export interface Alert {
+  /** Stable while the condition lasts: rule and subject. */
+  readonly id: string;
+  readonly rule: string;
+  readonly severity: Severity;
+  /** What is wrong, as a sentence without its end: "Worker W3 is overloaded". */
+  readonly title: string;
+  /** How much and what to look at: "95 % CPU, 5 pending tasks". */
+  readonly detail: string;
+  readonly since_ms: number;
+  readonly subject: { readonly kind: "system" | "source" | "worker" | "task"; readonly id: string };
+}
+
+/** How a source of reports is doing. */
+export interface Source {
+  readonly id: string;
+  readonly presence: Presence;
+  readonly last_report_ms: number;
+  readonly interval_ms: number;
+  readonly reports: number;
+  /** Add this to the source's times to get ours, milliseconds. */
+  readonly clock_offset_ms: number;
+  readonly workers: number;
+}

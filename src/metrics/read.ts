@@ -1,0 +1,90 @@
+import type { Alert, Source, Task, TaskState, Worker } from "./model.ts";
+
+/** Task counts of one cut of the fleet; the states add up to the tasks known. */
+export type StateCounts = Readonly<Record<TaskState, number>>;
+
+export interface SystemStatus {
+  readonly level: "healthy" | "degraded" | "critical";
+  /** Why, worst first; empty only while healthy. */
+  readonly reasons: readonly string[];
+}
+
+/** Waiting tasks by priority and type. */
+export interface QueueCell {
+  readonly priority: number | null;
+  readonly type: string | null;
+  readonly queued: number;
+}
+
+/** The last minutes of one system metric: a row a step, oldest first, null where nothing is known. */
+export interface RecentSeries {
+  readonly metric: string;
+  /** Unix milliseconds of each step's start, aligned to the epoch. */
+  readonly at_ms: readonly number[];
+  readonly mean: readonly (number | null)[];
+  readonly min: readonly (number | null)[];
+  readonly max: readonly (number | null)[];
+}
+
+/** How Evenkeel itself is doing. */
+export interface SelfHealth {
+  readonly version: string;
+  readonly started_at_ms: number;
+  readonly ticks: number;
+  readonly tick_ms: number;
+  /** Duration of the last ticks' work, milliseconds. */
+  readonly tick_p50_ms: number;
+  readonly tick_p99_ms: number;
+  readonly ticks_late: number;
+  readonly reports_accepted: number;
+  readonly reports_rejected: number;
+  readonly unknown_fields: number;
+  /** Names of the unknown fields last seen, at most a handful. */
+  readonly unknown_field_names: readonly string[];
+  readonly buffered_reports: number;
+  readonly buffer_limit: number;
+  readonly viewers: number;
+  readonly viewers_dropped: number;
+  readonly ticks_skipped: number;
+  readonly store_bytes: number;
+  readonly store_error: string | null;
+  readonly series: number;
+  readonly memory_bytes: number;
+  /** Limits that were reached since the start: name of the limit and how often. */
+  readonly limits_reached: Readonly<Record<string, number>>;
+}
+
+/**
+ * What views may see: the newest value of everything, as of the last tick. Nothing here touches the
+ * store's engine, and nothing changes between two ticks.
+ */
+export interface Read {
+  /** The last tick's time, Unix milliseconds. */
+  readonly now_ms: number;
+  /** Counts up by one a tick. */
+  readonly tick: number;
+  /** True while what is shown is the demo fleet's. */
+  readonly demo: boolean;
+  readonly status: SystemStatus;
+  /** The newest value of each system metric; absent where it could not be measured. */
+  readonly system: ReadonlyMap<string, number>;
+  readonly tasks_by_state: StateCounts;
+  /** Waiting tasks, most urgent priority first. */
+  readonly queue: readonly QueueCell[];
+  /** Ended in the last hour, by task type. */
+  readonly ended_by_type: ReadonlyMap<string, { readonly completed: number; readonly failed: number }>;
+  readonly alerts: readonly Alert[];
+  readonly sources: readonly Source[];
+  readonly self: SelfHealth;
+  /** Every worker known, worst first: by state, then load, then id. */
+  workers(): readonly Worker[];
+  worker(id: string): Worker | undefined;
+  task(id: string): Task | undefined;
+  /** The oldest queued task, or undefined when nothing waits. */
+  oldestQueued(): Task | undefined;
+  /** The last `minutes` (at most RECENT_MINUTES) of a system metric in steps of `step_s` seconds; only closed steps. */
+  recent(metric: string, minutes: number, step_s: number): RecentSeries;
+}
+
+/** How far back `recent` reaches. */
+export const RECENT_MINUTES = 60;

@@ -1,0 +1,100 @@
+import type { Scope } from "../catalogue.ts";
+
+/** Names one series: `entity` is the worker's or task's id, and "" for the system scope. */
+export interface SeriesName {
+  scope: Scope;
+  entity: string;
+  metric: string;
+}
+
+/** One value of a series at one instant. Instants are kept to the second (floor). */
+export interface Sample {
+  /** From `series()`. */
+  series: number;
+  at_ms: number;
+  value: number;
+}
+
+/** What is kept of a worker or a task besides its samples: opaque to the store but for the columns it is found by. */
+export interface WorkerRecord {
+  id: string;
+  /** JSON of everything needed to show the worker again after a restart. */
+  document: string;
+}
+
+export interface TaskRecord {
+  id: string;
+  status: string;
+  type: string | null;
+  model_family: string | null;
+  worker_id: string | null;
+  queued_at_ms: number | null;
+  /** Null while the task is unfinished. */
+  ended_at_ms: number | null;
+  document: string;
+}
+
+/** All that one tick writes: it becomes durable as a whole or not at all. */
+export interface TickBatch {
+  /** The tick's time; the same tick appended again changes nothing more. */
+  at_ms: number;
+  samples: readonly Sample[];
+  workers: readonly WorkerRecord[];
+  workers_gone: readonly string[];
+  tasks: readonly TaskRecord[];
+  tasks_gone: readonly string[];
+  /** Small facts to keep across restarts, such as the first real report's time. */
+  facts: Readonly<Record<string, string>>;
+}
+
+export interface RangeQuery {
+  series: readonly SeriesName[];
+  /** Inclusive, Unix milliseconds. */
+  from_ms: number;
+  /** Exclusive, Unix milliseconds. */
+  to_ms: number;
+  /** Bucket width, a multiple of 1000; buckets are aligned to the epoch. */
+  step_ms: number;
+}
+
+/** Column-wise: row i of every column is the bucket that starts at at_ms[i]; null where nothing was sampled. */
+export interface RangeAnswer {
+  step_ms: number;
+  at_ms: number[];
+  columns: {
+    mean: (number | null)[];
+    min: (number | null)[];
+    max: (number | null)[];
+    count: number[];
+  }[];
+}
+
+export interface LatestSample extends SeriesName {
+  at_ms: number;
+  value: number;
+}
+
+/**
+ * The seam behind which an engine keeps everything that was received. Its promises, held by the
+ * conformance suite: an append is atomic and durable against `kill -9` when it returns; appending the same
+ * batch again, compacting again or opening again changes nothing; samples come back exact to their
+ * metric's declared precision (exact doubles for names beyond the catalogue); gaps stay gaps; a sample that
+ * arrives late, within the grace period, lands where it belongs; of two samples of a series in the same
+ * second the later appended wins.
+ */
+export interface MetricStore {
+  /** The handle of a series, made on first use and durable with the next append that has a sample of it. */
+  series(scope: Scope, entity: string, metric: string): number;
+  append(batch: TickBatch): void;
+  /** The newest sample of every series that has one at or after `since_ms`. */
+  latest(since_ms: number): LatestSample[];
+  range(query: RangeQuery): RangeAnswer;
+  /** Seals closed stretches and enforces retention as of `now_ms`, in slices; resolves when there is nothing left to do. */
+  compact(now_ms: number): Promise<void>;
+  workers(): WorkerRecord[];
+  /** Tasks that are unfinished, and those that ended at or after `ended_since_ms`. */
+  tasks(ended_since_ms: number): TaskRecord[];
+  fact(name: string): string | undefined;
+  stats(): { bytes: number; series: number; oldest_ms: number | null };
+  close(): Promise<void>;
+}

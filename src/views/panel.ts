@@ -1,0 +1,52 @@
+import type { HtmlEscapedString } from "hono/utils/html";
+import type { z } from "zod";
+import type { Read } from "../metrics/read.ts";
+
+/** What hono/jsx yields; panels are synchronous, so it is never a promise. */
+export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>;
+
+export interface Table {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number | null)[])[];
+}
+
+/**
+ * A panel, described once. From it come its part of a page, its bare fragment, its page to embed, its JSON,
+ * CSV and SVG, its live topic and its entry in OpenAPI.
+ */
+export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObject = z.ZodObject> {
+  /** Lower-case words joined by hyphens; also the name of its topic and the last part of its element's id. */
+  readonly id: string;
+  readonly title: string;
+  /** One sentence for OpenAPI and the list of panels. */
+  readonly description: string;
+  /** The path of its JSON, below the base path. */
+  readonly api: string;
+  readonly params: P;
+  /** Every field described, with its unit. */
+  readonly data: D;
+  load(read: Read, params: z.output<P>): z.output<D>;
+  /** The panel's body, without its frame and heading. Pure. */
+  view(data: z.output<D>, params: z.output<P>): Markup;
+  /** A short note beside the heading, such as the window that the numbers cover. */
+  note?(data: z.output<D>, params: z.output<P>): Markup | string;
+  /** The panel as a table, where it is one; its CSV and its text. */
+  table?(data: z.output<D>, params: z.output<P>): Table;
+  /** The panel as one chart, where it is one; its SVG. */
+  chart?(data: z.output<D>, params: z.output<P>): Markup;
+}
+
+/** Checks a panel's parts against each other and forgets their exact types, so that panels fit one list. */
+export function definePanel<P extends z.ZodObject, D extends z.ZodObject>(panel: Panel<P, D>): Panel {
+  return panel as unknown as Panel;
+}
+
+/** A page is a path and a list of panels. */
+export interface Page {
+  /** Below the base path; "/" is the main dashboard. */
+  readonly path: string;
+  readonly title: string;
+  /** Name of the CSS grid that places the panels. */
+  readonly layout: "dashboard" | "column";
+  readonly panels: readonly Panel[];
+}
