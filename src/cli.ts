@@ -1,0 +1,216 @@
+import { parseArgs } from "node:util";
+import { flagName, SETTINGS, type SettingTexts } from "./config.ts";
+import {
+  complaint,
+  decimal,
+  didYouMean,
+  integer,
+  onOff,
+  optional,
+  path,
+  type Setting,
+  secret,
+  setting,
+  token,
+  url,
+  type ValueOf,
+} from "./kinds.ts";
+
+type Options = Readonly<Record<string, Setting<unknown>>>;
+
+interface CommandSpec {
+  readonly summary: string;
+  /** The one argument that is not a flag. */
+  readonly argument?: Setting<string>;
+  readonly options: Options;
+}
+
+const SERVER = setting(url, "http://127.0.0.1:8080/", "The Evenkeel server to report to");
+const TOKEN = secret(optional(token), "The server's ingest token; better given as EVENKEEL_INGEST_TOKEN");
+
+const DEMO = {
+  url: SERVER,
+  token: TOKEN,
+  workers: setting(integer(1, 10_000), "15", "Workers of the demo fleet"),
+  tasks: setting(integer(0, 100_000), "80", "Tasks that it keeps unfinished"),
+  seed: setting(integer(0, 4_294_967_295), "1", "The same seed gives the same fleet"),
+} satisfies Options;
+
+const REPLAY = {
+  url: SERVER,
+  token: TOKEN,
+  speed: setting(decimal(0.01, 100_000), "1", "How many times faster than it was recorded"),
+  loop: setting(onOff, "off", "Start over at the end of the file, until interrupted"),
+} satisfies Options;
+
+const COMMANDS = {
+  serve: { summary: "Serve the dashboard", options: SETTINGS },
+  demo: { summary: "Send the reports of a demo fleet to a server", options: DEMO },
+  replay: {
+    summary: "Send the reports of a recorded file to a server",
+    argument: setting(path, "", "Reports as the ingest protocol has them, one a line"),
+    options: REPLAY,
+  },
+  "check-config": { summary: "Show every setting, its value and where it came from", options: SETTINGS },
+} satisfies Record<string, CommandSpec>;
+
+export type CommandName = keyof typeof COMMANDS;
+const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];
+
+type Values<O extends Options> = { readonly [K in keyof O]: ValueOf<O[K]> };
+
+/** What the command line asks for. The flags of `serve` and `check-config` are for loadSettings to check. */
+export type Command =
+  | { readonly name: "serve" | "check-config"; readonly flags: SettingTexts }
+  | ({ readonly name: "demo" } & Values<typeof DEMO>)
+  | ({ readonly name: "replay"; readonly file: string } & Values<typeof REPLAY>)
+  | { readonly name: "help"; readonly command: CommandName | undefined }
+  | { readonly name: "version" };
+
+/** A command line that can't be understood; the process ends with `exit_code`. */
+export class UsageError extends Error {
+  readonly exit_code = 2;
+
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** @param argv What follows the program's name: `process.argv.slice(2)`. */
+export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Command {
+  const [first = "help", ...rest] = argv;
+  if (first === "--version" || first === "-v") return { name: "version" };
+  if (first === "--help" || first === "-h") return { name: "help", command: undefined };
+  if (first === "help")
+    return { name: "help", command: rest[0] === undefined ? undefined : commandName(rest[0]) };
+
+  const name = commandName(first);
+  const spec: CommandSpec = COMMANDS[name];
+  const { texts, argument, help } = read(name, spec, rest);
+  if (help) return { name: "help", command: name };
+  if (name === "serve" || name === "check-config") return { name, flags: texts };
+
+  const ingest_token = env.EVENKEEL_INGEST_TOKEN;
+  if (ingest_token !== undefined) texts.token ??= ingest_token;
+  if (name === "demo") return { name, ...values(DEMO, texts) };
+  if (argument === undefined)
+    throw new UsageError("replay needs the FILE to replay: evenkeel replay FILE --url URL");
+  return { name, file: argument, ...values(REPLAY, texts) };
+}
+
+/** The help of one command, or of all. */
+export function helpText(command?: CommandName): string {
+  if (command === undefined) {
+    const lines = COMMAND_NAMES.map((name): [string, string] => [usage(name), COMMANDS[name].summary]);
+    return `Usage: evenkeel COMMAND [--help]\n\n${columns([
+      ...lines,
+      ["help [COMMAND]", "Show this, or the help of one command"],
+      ["--version", "Show the version"],
+    ])}`;
+  }
+  const { summary, argument, options }: CommandSpec = COMMANDS[command];
+  const lines = Object.entries(options).map(([name, option]): [string, string] => [
+    `${flagName(name)} ${option.placeholder}`.trim(),
+    option.help + (option.default === "" ? "" : ` (default ${option.default})`),
+  ]);
+  if (argument) lines.unshift([argument.placeholder, argument.help]);
+  const layers = options === SETTINGS ? SETTINGS_NOTE : "";
+  return `Usage: evenkeel ${usage(command)} [OPTIONS]\n\n${summary}.\n\n${columns(lines)}${layers}`;
+}
+
+const SETTINGS_NOTE = `
+Each is also a variable (--tick-ms is EVENKEEL_TICK_MS) and a line of the config file (tick_ms: 1000).
+A flag comes before the environment, the environment before the file.
+`;
+
+function usage(name: CommandName): string {
+  const { argument }: CommandSpec = COMMANDS[name];
+  return argument ? `${name} ${argument.placeholder}` : name;
+}
+
+function columns(lines: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...lines.map(([left]) => left.length)) + 2;
+  return lines.map(([left, right]) => `  ${left.padEnd(width)}${right}\n`).join("");
+}
+
+function commandName(text: string): CommandName {
+  const name = COMMAND_NAMES.find((known) => known === text);
+  if (name !== undefined) return name;
+  if (text.startsWith("-"))
+    throw new UsageError(`a command comes before ${text}, such as: evenkeel serve ${text}`);
+  throw new UsageError(
+    `"${text}" is not a command${didYouMean(text, COMMAND_NAMES)} (evenkeel help lists them)`,
+  );
+}
+
+interface Read {
+  texts: Record<string, string>;
+  argument: string | undefined;
+  help: boolean;
+}
+
+/** Splits a command's arguments into flags and their texts; the texts are not checked here. */
+function read(command: CommandName, spec: CommandSpec, argv: string[]): Read {
+  const names = new Map(Object.keys(spec.options).map((name) => [flagName(name), name]));
+  const types = Object.entries(spec.options).map(([name, { placeholder }]) => [
+    flagName(name).slice(2),
+    { type: placeholder === "" ? "boolean" : "string" },
+  ]);
+  // Not strict: parseArgs would stop at the first mistake, and suggests nothing.
+  const { tokens } = parseArgs({
+    args: argv,
+    options: { ...Object.fromEntries(types), help: { type: "boolean", short: "h" } },
+    strict: false,
+    tokens: true,
+  });
+  const result: Read = { texts: {}, argument: undefined, help: tokens.some(isHelp) };
+  if (result.help) return result;
+  for (const token of tokens) {
+    if (token.kind === "option") {
+      const name = names.get(token.rawName);
+      if (name === undefined) throw unknownFlag(command, token.rawName, [...names.keys()]);
+      result.texts[name] = flagText(token, spec.options[name]!);
+    } else if (token.kind === "positional") {
+      if (!spec.argument || result.argument !== undefined)
+        throw new UsageError(`${command} does not take the argument "${token.value}"`);
+      result.argument = token.value;
+    }
+  }
+  return result;
+}
+
+interface FlagToken {
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function isHelp(token: { kind: string; name?: string }): boolean {
+  return token.kind === "option" && token.name === "help";
+}
+
+function flagText({ rawName, value, inlineValue }: FlagToken, { placeholder }: Setting<unknown>): string {
+  if (placeholder === "") return value ?? "on";
+  // `--db --port 80` forgot the file rather than naming it --port.
+  if (value !== undefined && (inlineValue || !value.startsWith("--"))) return value;
+  throw new UsageError(`${rawName} needs a value: ${rawName} ${placeholder}`);
+}
+
+function unknownFlag(command: CommandName, flag: string, known: readonly string[]): UsageError {
+  return new UsageError(
+    `${command} has no flag ${flag}${didYouMean(flag, known)} (evenkeel ${command} --help lists them)`,
+  );
+}
+
+function values<O extends Options>(options: O, texts: Readonly<Record<string, string>>): Values<O> {
+  const problems: string[] = [];
+  const entries = Object.entries(options).map(([name, option]) => {
+    const text = texts[name] ?? option.default;
+    const value = option.read(text);
+    if (value === undefined) problems.push(complaint(flagName(name), option, text));
+    return [name, value];
+  });
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  return Object.fromEntries(entries) as Values<O>;
+}

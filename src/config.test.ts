@@ -1,0 +1,190 @@
+import { describe, expect, test } from "vitest";
+import {
+  ConfigError,
+  type ConfigSources,
+  describeSettings,
+  envName,
+  loadSettings,
+  SETTINGS,
+  settingsTable,
+} from "./config.ts";
+
+function load(sources: Partial<Omit<ConfigSources, "readFile">> & { file?: string } = {}) {
+  const { flags = {}, env = {}, file } = sources;
+  const config = file === undefined ? {} : { config: "config.yaml" };
+  return loadSettings({ flags: { ...config, ...flags }, env, readFile: () => file ?? "" });
+}
+
+function problems(sources: Parameters<typeof load>[0]): readonly string[] {
+  try {
+    load(sources);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("the settings", () => {
+  test("without anything given are their defaults, durations in milliseconds", () => {
+    expect(load().settings).toMatchObject({
+      host: "127.0.0.1",
+      port: 8080,
+      db: "data/evenkeel.db",
+      base_path: "/",
+      tick_ms: 1000,
+      demo: "auto",
+      allow_unprotected: false,
+      frame_ancestors: ["'self'"],
+      retention_ms: 604_800_000,
+      grace_ms: 900_000,
+      max_body_bytes: 16_777_216,
+    });
+  });
+
+  test.each(Object.entries(SETTINGS))("have a default for %s that keeps its own rule", (_, setting) => {
+    expect(setting.read(setting.default)).toBeDefined();
+  });
+
+  test("come from the flag before the environment before the file", () => {
+    const file = "port: 1\ntick_ms: 2000\nretention: 3d\n";
+    const env = { EVENKEEL_PORT: "2", EVENKEEL_TICK_MS: "3000", PATH: "/bin" };
+    const { settings, origins } = load({ flags: { port: "3" }, env, file });
+    expect(settings).toMatchObject({ port: 3, tick_ms: 3000, retention_ms: 259_200_000 });
+    const from = Object.fromEntries(origins.map((origin) => [origin.name, origin.from]));
+    expect(from).toMatchObject({
+      port: "--port",
+      tick_ms: "EVENKEEL_TICK_MS",
+      retention: "config.yaml: retention",
+      db: "default",
+    });
+  });
+
+  test("are read from the file that EVENKEEL_CONFIG names, and from no file where none is named", () => {
+    const read: string[] = [];
+    const readFile = (path: string) => {
+      read.push(path);
+      return "port: 9";
+    };
+    loadSettings({ flags: {}, env: {}, readFile });
+    const { settings } = loadSettings({ flags: {}, env: { EVENKEEL_CONFIG: "a.yaml" }, readFile });
+    expect(read).toEqual(["a.yaml"]);
+    expect(settings.port).toBe(9);
+  });
+});
+
+describe("a config file", () => {
+  test("may be empty, and may hold lists, switches and long numbers", () => {
+    expect(load({ file: "" }).settings.port).toBe(8080);
+    expect(load({ file: "# nothing\n" }).settings.port).toBe(8080);
+    const file =
+      "allow_unprotected: true\ndemo: on\ningest_token: 12345678901234567890\n" +
+      "frame_ancestors:\n  - self\n  - https://wiki.example\n";
+    expect(load({ file }).settings).toMatchObject({
+      allow_unprotected: true,
+      demo: "on",
+      ingest_token: "12345678901234567890",
+      frame_ancestors: ["'self'", "https://wiki.example"],
+    });
+  });
+
+  test("is refused with the line of each mistake", () => {
+    const file = 'tick_ms: "1s"\nbase_pth: /\nhost: {a: b}\nretention:\nconfig: other.yaml\n';
+    expect(problems({ file }).toSorted()).toEqual([
+      "config.yaml: base_pth is not a setting, line 2; did you mean base_path?",
+      "config.yaml: config is not a setting, line 5",
+      "config.yaml: host must be a host name or an IP address; got something nested, line 3",
+      'config.yaml: retention must be a duration from 1h to 366d, such as 90s, 15m, 24h or 7d; got "", line 4',
+      'config.yaml: tick_ms must be a whole number from 250 to 60000; got "1s", line 1',
+    ]);
+  });
+
+  test.each([
+    ["port: 1\nport: 2\n", /^config\.yaml: Map keys must be unique, line 2$/],
+    ["port: [\n", /^config\.yaml: .*, line \d$/],
+    ["- port\n", /^config\.yaml must hold one `name: value` a line$/],
+  ])("that is %j says so", (file, message) => expect(problems({ file })[0]).toMatch(message));
+
+  test("that can't be read says why", () => {
+    const readFile = () => {
+      throw new Error("ENOENT: no such file");
+    };
+    expect(() => loadSettings({ flags: { config: "x.yaml" }, env: {}, readFile })).toThrow(
+      "x.yaml can't be read: ENOENT: no such file",
+    );
+  });
+});
+
+describe("what is wrong", () => {
+  test("is reported together, each by the name that was given, even where another value overrides it", () => {
+    const wrong = problems({
+      flags: { port: "http" },
+      env: { EVENKEEL_PORT: "-1", EVENKEEL_TICK_MS: "1s", EVENKEEL_PROT: "80" },
+      file: "demo: maybe",
+    });
+    expect(wrong.toSorted()).toEqual([
+      '--port must be a whole number from 0 to 65535; got "http"',
+      'EVENKEEL_PORT must be a whole number from 0 to 65535; got "-1"',
+      "EVENKEEL_PROT is not a setting; did you mean EVENKEEL_PORT?",
+      'EVENKEEL_TICK_MS must be a whole number from 250 to 60000; got "1s"',
+      'config.yaml: demo must be one of on, off, auto; got "maybe", line 1',
+    ]);
+  });
+
+  test("includes an empty variable where empty means nothing", () => {
+    expect(problems({ env: { EVENKEEL_PORT: "" } })).toHaveLength(1);
+    expect(problems({ env: { EVENKEEL_INGEST_TOKEN: "" } })).toEqual([]);
+  });
+
+  test("includes a grace period under 15 minutes", () => {
+    expect(problems({ env: { EVENKEEL_GRACE: "15m" } })).toEqual([]);
+    expect(problems({ env: { EVENKEEL_GRACE: "14m" } })).toHaveLength(1);
+  });
+
+  test("includes a buffer that no full body would fit into", () => {
+    const flags = { max_reports_per_body: "100", max_buffered_reports: "99" };
+    expect(problems({ flags })[0]).toMatch(
+      /^--max-buffered-reports must be at least max_reports_per_body \(100\)/,
+    );
+    expect(problems({ flags: { ...flags, max_buffered_reports: "100" } })).toEqual([]);
+  });
+
+  test("does not show a secret", () => {
+    expect(problems({ env: { EVENKEEL_INGEST_TOKEN: "hunter2" } })[0]).not.toContain("hunter2");
+  });
+});
+
+describe("listening beyond loopback", () => {
+  test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("is not what %s does", (host) => {
+    expect(problems({ flags: { host } })).toEqual([]);
+  });
+
+  test.each(["0.0.0.0", "::", "10.0.0.1", "fleet.example", "127.example", "0"])(
+    "is what %s does: refused unless asked for by name",
+    (host) => {
+      expect(problems({ flags: { host } })[0]).toMatch(
+        /^--host must be a loopback address .*EVENKEEL_ALLOW_UNPROTECTED=on/,
+      );
+      expect(problems({ flags: { host, allow_unprotected: "on" } })).toEqual([]);
+    },
+  );
+});
+
+test("what is in force is shown with where it came from, and no secret", () => {
+  const env = { EVENKEEL_INGEST_TOKEN: "correct-horse-battery", EVENKEEL_BASE_PATH: "fleet" };
+  const text = describeSettings(load({ env, file: "retention: 3d" }));
+  expect(text).toContain("base_path: /fleet/  # EVENKEEL_BASE_PATH\n");
+  expect(text).toContain("retention: 3d  # config.yaml: retention\n");
+  expect(text).toContain("ingest_token: ********  # EVENKEEL_INGEST_TOKEN\n");
+  expect(text).toContain("port: 8080  # default\n");
+  expect(text).not.toContain("correct-horse");
+});
+
+test("the README's table has a row of four cells for each setting", () => {
+  const rows = settingsTable().split("\n").slice(2);
+  expect(rows).toHaveLength(Object.keys(SETTINGS).length);
+  for (const row of rows) expect(row.split("|")).toHaveLength(6);
+  expect(rows.join("\n")).toContain(
+    `| \`${envName("tick_ms")}\` | \`1000\` | a whole number from 250 to 60000 |`,
+  );
+});

@@ -1,0 +1,187 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  basePath,
+  bytes,
+  complaint,
+  decimal,
+  didYouMean,
+  duration,
+  frameAncestors,
+  host,
+  integer,
+  oneOf,
+  onOff,
+  optional,
+  secret,
+  setting,
+  token,
+  url,
+} from "./kinds.ts";
+
+describe("a whole number", () => {
+  const kind = integer(250, 60_000);
+
+  test("is taken within its range and refused just outside it", () => {
+    expect([249, 250, 60_000, 60_001].map((n) => kind.read(String(n)))).toEqual([
+      undefined,
+      250,
+      60_000,
+      undefined,
+    ]);
+  });
+
+  test.each(["", "1s", " 500", "500.0", "5e2", "0x1f4", "-500", "٥٠٠"])("is not %j", (text) => {
+    expect(kind.read(text)).toBeUndefined();
+  });
+});
+
+test("a number may have decimals", () => {
+  const kind = decimal(0.01, 1000);
+  expect(["0.5", "10", "0.001", "1e2", ".5"].map(kind.read)).toEqual([
+    0.5,
+    10,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test("a duration is read as milliseconds and needs a unit", () => {
+  const kind = duration("500ms", "366d");
+  expect(["500ms", "1.5s", "15m", "24h", "7d"].map(kind.read)).toEqual([
+    500, 1500, 900_000, 86_400_000, 604_800_000,
+  ]);
+  expect(["499ms", "367d", "15", "15min", "m", "1h30m", "-1h", "toString"].map(kind.read)).toEqual(
+    Array(8).fill(undefined),
+  );
+});
+
+test("a size is bytes, or KiB, MiB, GiB", () => {
+  const kind = bytes("1KiB", "1GiB");
+  expect(["1024", "16MiB", "16 MiB", "1GiB"].map(kind.read)).toEqual([1024, 2 ** 24, 2 ** 24, 2 ** 30]);
+  expect(["1023", "16MB", "1.0001GiB", "constructor"].map(kind.read)).toEqual(Array(4).fill(undefined));
+});
+
+test("a switch is on or off, as YAML's true and false too", () => {
+  expect(["on", "true", "off", "false", "yes", "", "toString"].map(onOff.read)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test("a choice is one of its words", () => {
+  const kind = oneOf("on", "off", "auto");
+  expect(kind.read("auto")).toBe("auto");
+  expect(kind.read("Auto")).toBeUndefined();
+});
+
+test("a host is a name or an address, never a URL", () => {
+  expect(["127.0.0.1", "::1", "fleet.example", "http://fleet.example", "a b", ""].map(host.read)).toEqual([
+    "127.0.0.1",
+    "::1",
+    "fleet.example",
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test("a URL is http or https", () => {
+  expect(
+    ["http://127.0.0.1:8080/x", "https://a.example", "ftp://a", "a.example", "http://"].map(url.read),
+  ).toEqual(["http://127.0.0.1:8080/x", "https://a.example", undefined, undefined, undefined]);
+});
+
+test("a token has 16 characters or more, or is empty where that is allowed", () => {
+  expect(token.read("x".repeat(15))).toBeUndefined();
+  expect(token.read("x".repeat(16))).toBe("x".repeat(16));
+  expect(token.read(`${"x".repeat(16)} y`)).toBeUndefined();
+  expect(token.read("")).toBeUndefined();
+  expect(optional(token).read("")).toBe("");
+});
+
+describe("a base path", () => {
+  test.each([
+    ["/", "/"],
+    ["fleet", "/fleet/"],
+    ["/a/b.c~d_e-f", "/a/b.c~d_e-f/"],
+    ["/a/b/", "/a/b/"],
+  ])("%j is read as %j", (text, path) => expect(basePath.read(text)).toBe(path));
+
+  test.each(["", "//evil.example", "/a//b", "/../a", "/a/.", "/a b", "/a?b", '/"', "/é"])(
+    "is not %j",
+    (text) => {
+      expect(basePath.read(text)).toBeUndefined();
+    },
+  );
+
+  test("begins and ends with a slash, and reads to itself", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[A-Za-z0-9._~/-]{1,30}$/), (text) => {
+        const path = basePath.read(text);
+        if (path === undefined) return;
+        expect(path).toMatch(/^\/([A-Za-z0-9._~-]+\/)*$/);
+        expect(basePath.read(path)).toBe(path);
+      }),
+    );
+  });
+});
+
+describe("frame ancestors", () => {
+  test("are read as the header's values", () => {
+    expect(frameAncestors.read("self, https://wiki.example:8443 https://*.example")).toEqual([
+      "'self'",
+      "https://wiki.example:8443",
+      "https://*.example",
+    ]);
+    expect(frameAncestors.read("none")).toEqual(["'none'"]);
+  });
+
+  test.each([
+    "",
+    "none, self",
+    "wiki.example",
+    "https://a.example/path",
+    "https://a; script-src *",
+    "javascript:",
+  ])("are not %j", (text) => expect(frameAncestors.read(text)).toBeUndefined());
+
+  test("never break out of their header, whatever is written", () => {
+    const piece = fc.oneof(
+      fc.constantFrom("self", "https://", "a.example", "*", ":", ",", ";", " ", "'", "\n"),
+      fc.string(),
+    );
+    fc.assert(
+      fc.property(fc.array(piece), (pieces) => {
+        const sources = frameAncestors.read(pieces.join("")) ?? [];
+        for (const source of sources) expect(source).toMatch(/^[A-Za-z0-9.:/*'-]+$/);
+      }),
+    );
+  });
+});
+
+describe("an error", () => {
+  test("names the setting as the person gave it, the rule and what came", () => {
+    expect(complaint("--port", setting(integer(0, 65_535), "8080", ""), "x\n")).toBe(
+      '--port must be a whole number from 0 to 65535; got "x\\n"',
+    );
+  });
+
+  test("does not show a secret", () => {
+    const text = complaint("--token", secret(token, ""), "hunter2");
+    expect(text).toContain("got 7 characters");
+    expect(text).not.toContain("hunter2");
+  });
+
+  test("suggests the nearest name, or none", () => {
+    expect(didYouMean("prot", ["host", "port", "db"])).toBe("; did you mean port?");
+    expect(didYouMean("max_topic", ["max_topics", "max_tags"])).toBe("; did you mean max_topics?");
+    expect(didYouMean("elephant", ["host", "port", "db"])).toBe("");
+  });
+});
