@@ -1,7 +1,17 @@
 /** What a series belongs to: the whole fleet, one worker, or one task. */
 export type Scope = "system" | "worker" | "task";
 
-export type Unit = "percent" | "bytes" | "bytes_per_second" | "seconds" | "count" | "per_minute" | "celsius" | "watts" | "score" | "ratio";
+export type Unit =
+  | "percent"
+  | "bytes"
+  | "bytes_per_second"
+  | "seconds"
+  | "count"
+  | "per_minute"
+  | "celsius"
+  | "watts"
+  | "score"
+  | "ratio";
 
 /** One metric, described once: validation, storage, axis, docs and exports follow from this entry. */
 export interface Metric {
@@ -18,7 +28,7 @@ export interface Metric {
   /** A short name for people, in sentence case, without the unit. */
   readonly label: string;
   readonly help: string;
-  /** True where Evenkeel computes it; a report that carries it is refused for this field. */
+  /** True where Evenkeel computes it; a report's own value of that name is ignored and counted as unknown. */
   readonly derived: boolean;
 }
 
@@ -50,9 +60,27 @@ const UTILIZATION_PRECISION = 1;
 const WORKER_REPORTED = metrics("worker", false, "gauge", [
   ["cpu_utilization", "percent", UTILIZATION_PRECISION, "CPU", "CPU time in use, over all cores"],
   ["memory_utilization", "percent", UTILIZATION_PRECISION, "Memory", "Main memory in use"],
-  ["gpu_utilization", "percent", UTILIZATION_PRECISION, "GPU", "GPU time in use, the mean over the worker's devices"],
-  ["gpu_memory_utilization", "percent", UTILIZATION_PRECISION, "GPU memory", "GPU memory in use, the mean over the worker's devices"],
-  ["network_utilization", "percent", UTILIZATION_PRECISION, "Network", "Share of the network link's capacity in use"],
+  [
+    "gpu_utilization",
+    "percent",
+    UTILIZATION_PRECISION,
+    "GPU",
+    "GPU time in use, the mean over the worker's devices",
+  ],
+  [
+    "gpu_memory_utilization",
+    "percent",
+    UTILIZATION_PRECISION,
+    "GPU memory",
+    "GPU memory in use, the mean over the worker's devices",
+  ],
+  [
+    "network_utilization",
+    "percent",
+    UTILIZATION_PRECISION,
+    "Network",
+    "Share of the network link's capacity in use",
+  ],
   ["io_utilization", "percent", UTILIZATION_PRECISION, "Disk I/O", "Time in which the disks were busy"],
   ["disk_utilization", "percent", UTILIZATION_PRECISION, "Disk space", "Share of the disk space in use"],
   ["memory_bytes", "bytes", 0, "Memory used", "Main memory in use"],
@@ -72,8 +100,20 @@ const WORKER_COUNTERS = metrics("worker", false, "counter", [
 ]);
 
 const WORKER_DERIVED = metrics("worker", true, "gauge", [
-  ["gpu_utilization_max", "percent", UTILIZATION_PRECISION, "Busiest GPU", "GPU time in use on the busiest of the worker's devices"],
-  ["load", "percent", UTILIZATION_PRECISION, "Load", "0.3 CPU + 0.3 memory + 0.2 GPU + 0.1 disk I/O + 0.1 network, over those reported"],
+  [
+    "gpu_utilization_max",
+    "percent",
+    UTILIZATION_PRECISION,
+    "Busiest GPU",
+    "GPU time in use on the busiest of the worker's devices",
+  ],
+  [
+    "load",
+    "percent",
+    UTILIZATION_PRECISION,
+    "Load",
+    "0.3 CPU + 0.3 memory + 0.2 GPU + 0.1 disk I/O + 0.1 network, over those reported",
+  ],
   ["health", "score", 0, "Health", "Freshness × pressure × success ratio, 0 to 100"],
   ["running_tasks", "count", 0, "Running tasks", "Tasks known to run on the worker"],
 ]);
@@ -89,37 +129,145 @@ const SYSTEM_DERIVED = metrics("system", true, "gauge", [
   ["offline_workers", "count", 0, "Offline workers", "Workers that were taken out on purpose"],
   ["stale_workers", "count", 0, "Stale workers", "Workers whose report is overdue"],
   ["lost_workers", "count", 0, "Lost workers", "Workers not heard of for so long that they count as gone"],
-  ["overloaded_workers", "count", 0, "Overloaded workers", "Workers with a resource above its overload threshold"],
+  [
+    "overloaded_workers",
+    "count",
+    0,
+    "Overloaded workers",
+    "Workers with a resource above its overload threshold",
+  ],
   ["queued_tasks", "count", 0, "Queued tasks", "Tasks that wait for a worker"],
   ["assigned_tasks", "count", 0, "Assigned tasks", "Tasks given to a worker and not started yet"],
   ["running_tasks", "count", 0, "Running tasks", "Tasks that run now"],
-  ["orphaned_tasks", "count", 0, "Orphaned tasks", "Unfinished tasks whose worker is lost or that nobody mentions any more"],
+  [
+    "orphaned_tasks",
+    "count",
+    0,
+    "Orphaned tasks",
+    "Unfinished tasks whose worker is lost or that nobody mentions any more",
+  ],
   ["completed_tasks", "count", 0, "Completed tasks", "Tasks completed in the last hour"],
   ["failed_tasks", "count", 0, "Failed tasks", "Tasks that failed in the last hour"],
   ["cancelled_tasks", "count", 0, "Cancelled tasks", "Tasks cancelled in the last hour"],
   ["throughput_per_minute", "per_minute", 1, "Throughput", "Tasks completed in the last 60 seconds"],
   ["success_ratio", "ratio", 4, "Success ratio", "Completed ÷ (completed + failed), over the last hour"],
   ["oldest_queued_s", "seconds", 1, "Oldest waiting task", "How long the oldest queued task has waited"],
-  ["queue_time_mean_s", "seconds", 3, "Queue time, mean", "From queued to started, tasks started in the last 5 minutes"],
-  ["queue_time_p50_s", "seconds", 3, "Queue time, p50", "From queued to started, tasks started in the last 5 minutes"],
-  ["queue_time_p95_s", "seconds", 3, "Queue time, p95", "From queued to started, tasks started in the last 5 minutes"],
-  ["queue_time_p99_s", "seconds", 3, "Queue time, p99", "From queued to started, tasks started in the last 5 minutes"],
-  ["processing_time_mean_s", "seconds", 3, "Processing time, mean", "From started to completed, tasks completed in the last 5 minutes"],
-  ["processing_time_p50_s", "seconds", 3, "Processing time, p50", "From started to completed, tasks completed in the last 5 minutes"],
-  ["processing_time_p95_s", "seconds", 3, "Processing time, p95", "From started to completed, tasks completed in the last 5 minutes"],
-  ["processing_time_p99_s", "seconds", 3, "Processing time, p99", "From started to completed, tasks completed in the last 5 minutes"],
-  ["total_time_mean_s", "seconds", 3, "Latency, mean", "From queued to completed, tasks completed in the last 5 minutes"],
-  ["total_time_p50_s", "seconds", 3, "Latency, p50", "From queued to completed, tasks completed in the last 5 minutes"],
-  ["total_time_p95_s", "seconds", 3, "Latency, p95", "From queued to completed, tasks completed in the last 5 minutes"],
-  ["total_time_p99_s", "seconds", 3, "Latency, p99", "From queued to completed, tasks completed in the last 5 minutes"],
+  [
+    "queue_time_mean_s",
+    "seconds",
+    3,
+    "Queue time, mean",
+    "From queued to started, tasks started in the last 5 minutes",
+  ],
+  [
+    "queue_time_p50_s",
+    "seconds",
+    3,
+    "Queue time, p50",
+    "From queued to started, tasks started in the last 5 minutes",
+  ],
+  [
+    "queue_time_p95_s",
+    "seconds",
+    3,
+    "Queue time, p95",
+    "From queued to started, tasks started in the last 5 minutes",
+  ],
+  [
+    "queue_time_p99_s",
+    "seconds",
+    3,
+    "Queue time, p99",
+    "From queued to started, tasks started in the last 5 minutes",
+  ],
+  [
+    "processing_time_mean_s",
+    "seconds",
+    3,
+    "Processing time, mean",
+    "From started to completed, tasks completed in the last 5 minutes",
+  ],
+  [
+    "processing_time_p50_s",
+    "seconds",
+    3,
+    "Processing time, p50",
+    "From started to completed, tasks completed in the last 5 minutes",
+  ],
+  [
+    "processing_time_p95_s",
+    "seconds",
+    3,
+    "Processing time, p95",
+    "From started to completed, tasks completed in the last 5 minutes",
+  ],
+  [
+    "processing_time_p99_s",
+    "seconds",
+    3,
+    "Processing time, p99",
+    "From started to completed, tasks completed in the last 5 minutes",
+  ],
+  [
+    "total_time_mean_s",
+    "seconds",
+    3,
+    "Latency, mean",
+    "From queued to completed, tasks completed in the last 5 minutes",
+  ],
+  [
+    "total_time_p50_s",
+    "seconds",
+    3,
+    "Latency, p50",
+    "From queued to completed, tasks completed in the last 5 minutes",
+  ],
+  [
+    "total_time_p95_s",
+    "seconds",
+    3,
+    "Latency, p95",
+    "From queued to completed, tasks completed in the last 5 minutes",
+  ],
+  [
+    "total_time_p99_s",
+    "seconds",
+    3,
+    "Latency, p99",
+    "From queued to completed, tasks completed in the last 5 minutes",
+  ],
   ["cpu_utilization_mean", "percent", UTILIZATION_PRECISION, "CPU, mean", "Mean over the reporting workers"],
   ["cpu_utilization_max", "percent", UTILIZATION_PRECISION, "CPU, worst", "The busiest reporting worker"],
   ["gpu_utilization_mean", "percent", UTILIZATION_PRECISION, "GPU, mean", "Mean over the reporting workers"],
   ["gpu_utilization_max", "percent", UTILIZATION_PRECISION, "GPU, worst", "The busiest reporting worker"],
-  ["memory_utilization_mean", "percent", UTILIZATION_PRECISION, "Memory, mean", "Mean over the reporting workers"],
-  ["memory_utilization_max", "percent", UTILIZATION_PRECISION, "Memory, worst", "The fullest reporting worker"],
-  ["network_utilization_mean", "percent", UTILIZATION_PRECISION, "Network, mean", "Mean over the reporting workers"],
-  ["network_utilization_max", "percent", UTILIZATION_PRECISION, "Network, worst", "The busiest reporting worker"],
+  [
+    "memory_utilization_mean",
+    "percent",
+    UTILIZATION_PRECISION,
+    "Memory, mean",
+    "Mean over the reporting workers",
+  ],
+  [
+    "memory_utilization_max",
+    "percent",
+    UTILIZATION_PRECISION,
+    "Memory, worst",
+    "The fullest reporting worker",
+  ],
+  [
+    "network_utilization_mean",
+    "percent",
+    UTILIZATION_PRECISION,
+    "Network, mean",
+    "Mean over the reporting workers",
+  ],
+  [
+    "network_utilization_max",
+    "percent",
+    UTILIZATION_PRECISION,
+    "Network, worst",
+    "The busiest reporting worker",
+  ],
 ]);
 
 const TASK_REPORTED = metrics("task", false, "gauge", [

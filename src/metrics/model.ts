@@ -29,44 +29,55 @@ export interface Gpu {
   temperature_celsius?: number | null | undefined;
 }
 
-/** One worker's part of a report, normalised. A key that is absent keeps its value; null clears it. */
-export interface WorkerUpdate {
-  id: string;
-  type?: string | null | undefined;
-  hostname?: string | null | undefined;
-  status?: WorkerStatus | null | undefined;
-  tags?: string[] | null | undefined;
-  capabilities?: Record<string, unknown> | null | undefined;
-  metrics?: Metrics | undefined;
-  gpus?: Gpu[] | null | undefined;
-  interval_s?: number | undefined;
-}
+/** Capabilities by name, as a source gave them; null clears one. */
+export type Capabilities = Record<string, string | number | string[] | null>;
 
 export interface Requirements {
   backends?: string[] | undefined;
   memory_bytes?: number | undefined;
+  gpu_memory_bytes?: number | undefined;
   tags?: string[] | undefined;
 }
 
-/** One task's part of a report, normalised. Instants are Unix milliseconds. */
+/** One worker's part of a report, normalised. A field that is undefined keeps its value; null clears it. */
+export interface WorkerUpdate {
+  id: string;
+  type: string | null | undefined;
+  hostname: string | null | undefined;
+  status: WorkerStatus | null | undefined;
+  tags: string[] | null | undefined;
+  capabilities: Capabilities;
+  metrics: Metrics;
+  gpus: Gpu[] | null | undefined;
+  interval_s: number | undefined;
+}
+
+/** The steps of a task's life whose instants are kept. */
+export const STEPS = ["queued", "assigned", "started", "ended"] as const;
+export type Step = (typeof STEPS)[number];
+
+/** What one report says of where one attempt of a task stands. */
+export interface Transition {
+  attempt: number;
+  status: TaskStatus | undefined;
+  /** Instants that the report gives, Unix milliseconds. */
+  times: Partial<Record<Step, number>>;
+  worker_id: string | null | undefined;
+  progress: number | null | undefined;
+  error: string | null | undefined;
+}
+
+/** One task's part of a report, normalised: all its entries of that report in one. */
 export interface TaskUpdate {
   id: string;
-  type?: string | null | undefined;
-  model_family?: string | null | undefined;
-  model_id?: string | null | undefined;
-  priority?: number | null | undefined;
-  modality?: Modality | null | undefined;
-  status?: TaskStatus | undefined;
-  worker_id?: string | null | undefined;
-  attempt?: number | undefined;
-  queued_at_ms?: number | undefined;
-  assigned_at_ms?: number | undefined;
-  started_at_ms?: number | undefined;
-  ended_at_ms?: number | undefined;
-  progress?: number | null | undefined;
-  requirements?: Requirements | null | undefined;
-  error?: string | null | undefined;
-  metrics?: Metrics | undefined;
+  type: string | null | undefined;
+  model_family: string | null | undefined;
+  model_id: string | null | undefined;
+  priority: number | null | undefined;
+  modality: Modality | null | undefined;
+  requirements: Requirements | null | undefined;
+  metrics: Metrics;
+  transitions: Transition[];
 }
 
 /** One report as the collector hands it on: validated, normalised, each id at most once per list. */
@@ -102,7 +113,7 @@ export interface Worker {
   readonly state: WorkerState;
   readonly source: string;
   readonly tags: readonly string[];
-  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly capabilities: Readonly<Capabilities>;
   /** Newest value of each metric, reported and derived; a metric that was not reported is absent. */
   readonly metrics: ReadonlyMap<string, number>;
   readonly gpus: readonly Gpu[];

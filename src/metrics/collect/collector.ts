@@ -1,0 +1,252 @@
+import { EvenkeelError } from "../../errors.ts";
+import type { Clock } from "../clock.ts";
+import type { Report } from "../model.ts";
+import { normalise } from "./normalise.ts";
+import { type ReportLimits, type ReportSchema, reportSchema, shown, unknownFields } from "./report.ts";
+
+export interface CollectorLimits extends ReportLimits {
+  max_reports_per_body: number;
+  /** Reports that may wait for the next tick; beyond it bodies are refused whole. */
+  max_buffered_reports: number;
+  /** A report older than this is refused. */
+  grace_ms: number;
+}
+
+export interface LineError {
+  /** 1 for the first line; of a single report always 1. */
+  line: number;
+  /** The field, such as `workers[0].metrics.cpu_utilization`; empty for the report as a whole. */
+  path: string;
+  message: string;
+}
+
+export interface IngestAnswer {
+  accepted: number;
+  rejected: number;
+  /** At most MAX_ERRORS; `rejected` counts them all. */
+  errors: LineError[];
+}
+
+/** What the fleet holds already, so that a report that would take it over a limit is refused whole. */
+export interface Held {
+  readonly workers: number;
+  readonly live_tasks: number;
+  hasWorker(id: string): boolean;
+  hasTask(id: string): boolean;
+}
+
+/** A report dated further ahead than this is refused: its clock is not off but wrong. */
+const MAX_AHEAD_MS = 10 * 60_000;
+const MAX_ERRORS = 100;
+const MAX_ERRORS_PER_REPORT = 10;
+const MAX_UNKNOWN_NAMES = 8;
+/** Items (reports, workers, tasks) validated before other work gets a turn. */
+const SLICE_ITEMS = 1000;
+
+/**
+ * Takes report bodies in, checks them against the catalogue and the limits, and holds them for the next
+ * tick. A report is taken whole or not at all; a body is refused whole when the buffer has no room for it.
+ */
+export class Collector {
+  readonly counts = { accepted: 0, rejected: 0, unknown_fields: 0, unknown_names: new Set<string>() };
+  readonly limits_reached: Record<string, number> = {};
+  readonly #limits: CollectorLimits;
+  readonly #clock: Clock;
+  readonly #schema: ReportSchema;
+  readonly #held: Held;
+  #buffer: Report[] = [];
+  /** Ids that wait in the buffer and that the fleet does not know yet. */
+  #new_workers = new Set<string>();
+  #new_tasks = new Set<string>();
+  /** Reports of bodies that are still being validated; room is kept for them. */
+  #reserved = 0;
+
+  constructor(limits: CollectorLimits, clock: Clock, held: Held) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#held = held;
+    this.#schema = reportSchema(limits);
+  }
+
+  get buffered(): number {
+    return this.#buffer.length;
+  }
+
+  /** Everything taken since the last call, in order of receipt. */
+  drain(): Report[] {
+    const reports = this.#buffer;
+    this.#buffer = [];
+    this.#new_workers.clear();
+    this.#new_tasks.clear();
+    return reports;
+  }
+
+  /**
+   * @param body UTF-8 JSON: one report, or with `ndjson` one a line
+   * @throws EvenkeelError invalid when nothing can be read, too_large and too_many by the limits,
+   *   unprocessable when every report was rejected
+   */
+  async accept(body: Uint8Array, kind: "json" | "ndjson"): Promise<IngestAnswer> {
+    const lines = this.#lines(body, kind);
+    this.#reserve(lines.length);
+    const answer: IngestAnswer = { accepted: 0, rejected: 0, errors: [] };
+    const received_ms = this.#clock.now();
+    try {
+      const taken: Report[] = [];
+      let items = 0;
+      for (const { line, text } of lines) {
+        const result = this.#read(text, received_ms);
+        if (Array.isArray(result)) reject(answer, line, result);
+        else taken.push(result);
+        items += Array.isArray(result) ? 1 : 1 + result.workers.length + result.tasks.length;
+        if (items >= SLICE_ITEMS) {
+          items = 0;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+      this.#buffer.push(...taken);
+      answer.accepted = taken.length;
+    } finally {
+      this.#reserved -= lines.length;
+    }
+    this.counts.accepted += answer.accepted;
+    this.counts.rejected += answer.rejected;
+    if (answer.accepted === 0) this.#refuse(answer, kind);
+    return answer;
+  }
+
+  #refuse(answer: IngestAnswer, kind: "json" | "ndjson"): never {
+    const first = answer.errors[0];
+    const unreadable = answer.errors.every((e) => e.path === "" && e.message.startsWith("not JSON"));
+    const where = first && kind === "ndjson" ? `line ${first.line}: ` : "";
+    const what = first ? `${where}${first.path ? `${first.path} ` : ""}${first.message}` : "";
+    throw new EvenkeelError(
+      unreadable ? "invalid" : "unprocessable",
+      unreadable ? `nothing in the body could be read: ${what}` : `every report was rejected; ${what}`,
+      { details: { ...answer } },
+    );
+  }
+
+  #lines(body: Uint8Array, kind: "json" | "ndjson"): { line: number; text: string }[] {
+    let text: string;
+    try {
+      text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+    } catch {
+      throw new EvenkeelError("invalid", "the body must be UTF-8 text; some bytes of it are not");
+    }
+    const lines =
+      kind === "json"
+        ? [{ line: 1, text }]
+        : text.split("\n").map((line, index) => ({ line: index + 1, text: line }));
+    const filled = lines.filter(({ text }) => text.trim() !== "");
+    if (filled.length === 0)
+      throw new EvenkeelError("invalid", "the body is empty; send at least one report");
+    const max = this.#limits.max_reports_per_body;
+    if (filled.length > max) {
+      this.#reached("max_reports_per_body");
+      throw new EvenkeelError(
+        "too_large",
+        `a body may hold at most ${max} reports (max_reports_per_body); got ${filled.length}`,
+      );
+    }
+    return filled;
+  }
+
+  #reserve(reports: number): void {
+    const max = this.#limits.max_buffered_reports;
+    if (this.#buffer.length + this.#reserved + reports > max) {
+      this.#reached("max_buffered_reports");
+      throw new EvenkeelError(
+        "too_many",
+        `the buffer of ${max} reports (max_buffered_reports) is full; nothing was taken, send it again`,
+        { retry_after_s: 1 },
+      );
+    }
+    this.#reserved += reports;
+  }
+
+  #read(text: string, received_ms: number): Report | Omit<LineError, "line">[] {
+    let raw: unknown;
+    try {
+      raw = JSON.parse(text);
+    } catch (error) {
+      return [{ path: "", message: `not JSON: ${(error as Error).message}` }];
+    }
+    const result = this.#schema.report.safeParse(raw, { reportInput: true });
+    if (!result.success) {
+      for (const issue of result.error.issues) {
+        const limit = /\((max_\w+)\)/.exec(issue.message)?.[1];
+        if (limit) this.#reached(limit);
+      }
+      return result.error.issues
+        .slice(0, MAX_ERRORS_PER_REPORT)
+        .map((issue) => ({ path: pathText(issue.path), message: issue.message }));
+    }
+    const report = normalise(result.data, received_ms);
+    const untimely = this.#untimely(report);
+    if (untimely) return [{ path: "at", message: untimely }];
+    const crowded = this.#takeRoom(report);
+    if (crowded) return [crowded];
+    this.#countUnknown(raw as Record<string, unknown>);
+    return report;
+  }
+
+  /** Keeps room for the ids that are new, or says which limit has none left. */
+  #takeRoom({ workers, tasks }: Report): Omit<LineError, "line"> | null {
+    const { max_workers, max_live_tasks } = this.#limits;
+    const strangers = workers.filter(({ id }) => !this.#held.hasWorker(id) && !this.#new_workers.has(id));
+    const arrivals = tasks.filter(({ id }) => !this.#held.hasTask(id) && !this.#new_tasks.has(id));
+    const all_workers = this.#held.workers + this.#new_workers.size + strangers.length;
+    const all_tasks = this.#held.live_tasks + this.#new_tasks.size + arrivals.length;
+    if (strangers.length > 0 && all_workers > max_workers) {
+      this.#reached("max_workers");
+      const message = `must leave at most ${max_workers} workers known (max_workers); got ${all_workers} with these`;
+      return { path: "workers", message };
+    }
+    if (arrivals.length > 0 && all_tasks > max_live_tasks) {
+      this.#reached("max_live_tasks");
+      const message = `must leave at most ${max_live_tasks} tasks held live (max_live_tasks); got ${all_tasks} with these`;
+      return { path: "tasks", message };
+    }
+    for (const { id } of strangers) this.#new_workers.add(id);
+    for (const { id } of arrivals) this.#new_tasks.add(id);
+    return null;
+  }
+
+  #untimely({ at_ms, received_ms }: Report): string | null {
+    if (at_ms === null) return null;
+    const shownAt = shown(new Date(at_ms).toISOString());
+    const { grace_ms } = this.#limits;
+    if (at_ms > received_ms + MAX_AHEAD_MS) {
+      return `must be at most ${MAX_AHEAD_MS / 60_000} minutes ahead of the server's clock (${new Date(received_ms).toISOString()}); got ${shownAt}`;
+    }
+    if (at_ms < received_ms - grace_ms) {
+      return `must not be older than the grace period of ${grace_ms / 1000} s (grace) at ${new Date(received_ms).toISOString()}; got ${shownAt}`;
+    }
+    return null;
+  }
+
+  #countUnknown(raw: Record<string, unknown>): void {
+    const { counts } = this;
+    for (const name of unknownFields(raw, this.#schema.shapes)) {
+      counts.unknown_fields += 1;
+      if (counts.unknown_names.size < MAX_UNKNOWN_NAMES) counts.unknown_names.add(name.slice(0, 80));
+    }
+  }
+
+  #reached(limit: string): void {
+    this.limits_reached[limit] = (this.limits_reached[limit] ?? 0) + 1;
+  }
+}
+
+function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "line">[]): void {
+  answer.rejected += 1;
+  for (const error of errors) if (answer.errors.length < MAX_ERRORS) answer.errors.push({ line, ...error });
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === "number") return `${text}[${step}]`;
+    return text === "" ? String(step) : `${text}.${String(step)}`;
+  }, "");
+}

@@ -1,0 +1,274 @@
+import { z } from "zod";
+import { findMetric, type Scope } from "../catalogue.ts";
+import { MODALITIES, TASK_STATUSES, WORKER_STATUSES } from "../model.ts";
+
+/** The bounds of what one report may carry; each is a setting. */
+export interface ReportLimits {
+  max_workers: number;
+  max_live_tasks: number;
+  max_metric_names: number;
+  max_tags: number;
+  max_string_length: number;
+}
+
+/** More devices than any machine has; a list beyond it is a sender's mistake. */
+const MAX_GPUS = 256;
+const MAX_ID_LENGTH = 256;
+const MAX_INTERVAL_S = 86_400;
+/** A field's text in an error is cut here, so that a hostile value does not come back at full length. */
+const MAX_SHOWN = 80;
+
+/** A value as an error shows it: JSON, cut short. */
+export function shown(value: unknown): string {
+  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+/** The same sentence for whichever check of a field fails: what it must be, and what came. */
+function mustBe(rule: string) {
+  return { error: (issue: { input?: unknown }) => `must be ${rule}; got ${shown(issue.input)}` };
+}
+
+// Anything printable: no control characters, no half of a surrogate pair, no line or paragraph separators.
+const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
+const CONTROL = /[\p{Cc}\p{Cs}](?<![\n\t])/gu;
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+export const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
+
+const codePoints = (text: string) => [...text].length;
+
+const INSTANT_RULE = "Unix milliseconds or an RFC 3339 time with an offset";
+/** Unix milliseconds from a number or an RFC 3339 string with an offset; null is the same as left out. */
+const instant = z
+  .unknown()
+  .transform((input, context): number | undefined => {
+    if (input === null) return undefined;
+    const at_ms =
+      typeof input === "number"
+        ? Math.floor(input)
+        : typeof input === "string" && RFC3339.test(input)
+          ? Date.parse(input)
+          : Number.NaN;
+    // 8.64e15 ms is the last instant that a Date can show.
+    if (at_ms >= 0 && at_ms <= 8.64e15) return at_ms;
+    context.addIssue({ code: "custom", message: `must be ${INSTANT_RULE}; got ${shown(input)}` });
+    return z.NEVER;
+  })
+  .optional();
+
+function whole(min: number, max: number) {
+  const rule = mustBe(`a whole number from ${min} to ${max}`);
+  return z.number(rule).int(rule).min(min, rule).max(max, rule);
+}
+
+function amount(unit: string) {
+  const rule = mustBe(`a number of ${unit}, 0 or more`);
+  return z.number(rule).min(0, rule);
+}
+
+function percent() {
+  const rule = mustBe("a number from 0 to 100");
+  return z.number(rule).min(0, rule).max(100, rule);
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, mustBe(`one of ${values.join(", ")}`));
+}
+
+function list<T extends z.ZodType>(item: T, max: number, limit: string) {
+  return z.array(item, mustBe("a list")).max(max, {
+    error: (issue: { input?: unknown }) =>
+      `must have at most ${max} entries (${limit}); got ${(issue.input as unknown[]).length}`,
+  });
+}
+
+/** Checks one scope's metrics against the catalogue, the rule of names and the limit on their number. */
+function metricsOf(scope: Scope, limits: ReportLimits) {
+  return z
+    .record(z.string(), z.unknown(), mustBe("an object of metric names and numbers"))
+    .transform((input, context): Record<string, number | null> => {
+      const result: Record<string, number | null> = {};
+      const names = Object.keys(input);
+      if (names.length > limits.max_metric_names) {
+        context.addIssue({
+          code: "custom",
+          message: `must have at most ${limits.max_metric_names} metrics (max_metric_names); got ${names.length}`,
+        });
+        return z.NEVER;
+      }
+      for (const name of names) {
+        const wrong = metricProblem(scope, name, input[name]);
+        if (wrong) context.addIssue({ code: "custom", path: [name], message: wrong });
+        else if (!findMetric(scope, name)?.derived) result[name] = input[name] as number | null;
+      }
+      return result;
+    });
+}
+
+function metricProblem(scope: Scope, name: string, value: unknown): string | null {
+  if (!METRIC_NAME.test(name)) {
+    return `a metric's name must match ${METRIC_NAME.source}; got ${shown(name)}`;
+  }
+  if (value === null) return null;
+  const metric = findMetric(scope, name);
+  const min = metric?.min ?? null;
+  const max = metric?.max ?? null;
+  const ok =
+    typeof value === "number" &&
+    Number.isFinite(value) &&
+    (min === null || value >= min) &&
+    (max === null || value <= max);
+  if (ok) return null;
+  const range = max !== null ? ` from ${min} to ${max}` : min !== null ? `, ${min} or more` : "";
+  return `must be a number${range}; got ${shown(value)}`;
+}
+
+/** The schema of one report for the given limits; build it once. */
+export function reportSchema(limits: ReportLimits) {
+  const idRule = mustBe(`1 to ${MAX_ID_LENGTH} printable characters`);
+  const id = z
+    .string(idRule)
+    .refine((text) => PRINTABLE.test(text) && codePoints(text) <= MAX_ID_LENGTH, idRule);
+
+  const labelRule = mustBe(`1 to ${limits.max_string_length} printable characters (max_string_length)`);
+  const label = z
+    .string(labelRule)
+    .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), labelRule);
+
+  const textRule = mustBe(`text of at most ${limits.max_string_length} characters (max_string_length)`);
+  const text = z
+    .string(textRule)
+    .max(limits.max_string_length, textRule)
+    .transform((value) => value.replace(CONTROL, "\uFFFD"));
+
+  const tags = list(label, limits.max_tags, "max_tags");
+  const object = mustBe("an object");
+
+  const capabilities = z.object(
+    {
+      cpu_cores: amount("cores").nullable(),
+      cpu_model: label.nullable(),
+      memory_bytes: amount("bytes").nullable(),
+      disk_bytes: amount("bytes").nullable(),
+      gpu_model: label.nullable(),
+      gpu_count: amount("devices").nullable(),
+      gpu_memory_bytes: amount("bytes").nullable(),
+      backends: tags.nullable(),
+      slots: amount("tasks").nullable(),
+      version: label.nullable(),
+    },
+    object,
+  );
+
+  const gpu = z.object(
+    {
+      index: whole(0, MAX_GPUS - 1),
+      utilization: percent().nullish(),
+      memory_utilization: percent().nullish(),
+      temperature_celsius: z.number(mustBe("a number of degrees Celsius")).nullish(),
+    },
+    object,
+  );
+
+  const intervalRule = mustBe(`a number of seconds above 0, at most ${MAX_INTERVAL_S}`);
+  const interval_s = z.number(intervalRule).gt(0, intervalRule).max(MAX_INTERVAL_S, intervalRule);
+
+  const worker = z.object(
+    {
+      id,
+      type: label.nullish(),
+      hostname: label.nullish(),
+      status: oneOf(WORKER_STATUSES).nullish(),
+      tags: tags.nullish(),
+      capabilities: capabilities.partial().nullish(),
+      metrics: metricsOf("worker", limits).nullish(),
+      gpus: list(gpu, MAX_GPUS, "devices of one worker").nullish(),
+      interval_s: interval_s.nullish(),
+    },
+    object,
+  );
+
+  const requirements = z
+    .object(
+      { backends: tags, memory_bytes: amount("bytes"), gpu_memory_bytes: amount("bytes"), tags },
+      object,
+    )
+    .partial();
+
+  const task = z.object(
+    {
+      id,
+      type: label.nullish(),
+      model_family: label.nullish(),
+      model_id: label.nullish(),
+      priority: whole(1, 1_000_000).nullish(),
+      modality: oneOf(MODALITIES).nullish(),
+      status: oneOf(TASK_STATUSES).nullish(),
+      worker_id: id.nullish(),
+      attempt: whole(1, 1_000_000).nullish(),
+      queued_at: instant,
+      assigned_at: instant,
+      started_at: instant,
+      ended_at: instant,
+      progress: percent().nullish(),
+      requirements: requirements.nullish(),
+      error: text.nullish(),
+      metrics: metricsOf("task", limits).nullish(),
+    },
+    object,
+  );
+
+  const report = z.object(
+    {
+      at: instant,
+      source: label.nullish(),
+      interval_s: interval_s.nullish(),
+      complete: z.boolean(mustBe("true or false")).nullish(),
+      workers: list(worker, limits.max_workers, "max_workers").nullish(),
+      tasks: list(task, limits.max_live_tasks, "max_live_tasks").nullish(),
+      system: z.object({ metrics: metricsOf("system", limits).nullish() }, object).nullish(),
+    },
+    mustBe("a report: a JSON object"),
+  );
+
+  return { report, shapes: { report, worker, capabilities, gpu, task, requirements } };
+}
+
+export type ReportSchema = ReturnType<typeof reportSchema>;
+export type ParsedReport = z.output<ReportSchema["report"]>;
+
+type Json = Record<string, unknown>;
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const objects = (value: unknown): Json[] =>
+  Array.isArray(value) ? value.filter(isObject) : isObject(value) ? [value] : [];
+
+/** Names of the fields of a raw report that the protocol does not know, and that were therefore ignored. */
+export function* unknownFields(raw: Json, shapes: ReportSchema["shapes"]): Generator<string> {
+  yield* strangers(raw, shapes.report.shape, "");
+  for (const worker of objects(raw.workers)) {
+    yield* strangers(worker, shapes.worker.shape, "workers[].");
+    for (const part of objects(worker.capabilities)) {
+      yield* strangers(part, shapes.capabilities.shape, "workers[].capabilities.");
+    }
+    for (const gpu of objects(worker.gpus)) yield* strangers(gpu, shapes.gpu.shape, "workers[].gpus[].");
+    yield* derivedNames(worker.metrics, "worker", "workers[].metrics.");
+  }
+  for (const task of objects(raw.tasks)) {
+    yield* strangers(task, shapes.task.shape, "tasks[].");
+    for (const part of objects(task.requirements)) {
+      yield* strangers(part, shapes.requirements.shape, "tasks[].requirements.");
+    }
+  }
+  for (const system of objects(raw.system)) yield* derivedNames(system.metrics, "system", "system.metrics.");
+}
+
+function* strangers(object: Json, shape: Json, prefix: string): Generator<string> {
+  for (const name in object) if (!Object.hasOwn(shape, name)) yield prefix + name;
+}
+
+/** A metric that Evenkeel computes itself is not taken from a report. */
+function* derivedNames(metrics: unknown, scope: Scope, prefix: string): Generator<string> {
+  if (!isObject(metrics)) return;
+  for (const name in metrics) if (findMetric(scope, name)?.derived) yield prefix + name;
+}

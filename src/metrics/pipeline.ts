@@ -1,0 +1,286 @@
+import { CATALOGUE } from "./catalogue.ts";
+import type { Clock } from "./clock.ts";
+import { Collector, type CollectorLimits } from "./collect/collector.ts";
+import type { Alert } from "./model.ts";
+import { WORKER_STATES } from "./model.ts";
+import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
+import { Fleet, type FleetOptions, type FreshValue } from "./process/fleet.ts";
+import { Recent } from "./process/recent.ts";
+import { oldestQueued, systemMetrics } from "./process/system.ts";
+import type { TaskDocument, TaskEntry } from "./process/task.ts";
+import type { WorkerDocument, WorkerEntry } from "./process/worker.ts";
+import { RECENT_MINUTES, type Read, type SelfHealth } from "./read.ts";
+import type { MetricStore, Sample, TickBatch } from "./store/contract.ts";
+import { TickTimer } from "./tick-timer.ts";
+
+export interface PipelineOptions {
+  clock: Clock;
+  store: MetricStore;
+  limits: CollectorLimits;
+  fleet: Omit<FleetOptions, "grace_ms">;
+  alerts: AlertOptions;
+  /** True for the demo fleet's own pipeline. */
+  demo: boolean;
+  tick_ms: number;
+  /** What the process knows of itself beyond this pipeline. */
+  self(): Pick<
+    SelfHealth,
+    "version" | "started_at_ms" | "viewers" | "viewers_dropped" | "ticks_skipped" | "memory_bytes"
+  > & {
+    limits_reached: Readonly<Record<string, number>>;
+  };
+}
+
+/** Samples kept for a later tick while the store can't write; the oldest give way beyond it. */
+const MAX_UNWRITTEN_SAMPLES = 500_000;
+/** Metrics older than this are not shown again after a restart. */
+const RESTORE_MS = 3_600_000;
+
+/** Joins the tiers: what came in is applied, judged, written and made visible, once a tick. */
+export class Pipeline {
+  readonly collector: Collector;
+  readonly fleet: Fleet;
+  readonly timer: TickTimer;
+  readonly #options: PipelineOptions;
+  readonly #store: MetricStore;
+  readonly #recent = new Recent();
+  readonly #system_series = new Map<string, number>();
+  #unwritten: Unwritten = nothingUnwritten();
+  #store_error: string | null = null;
+  #tick = 0;
+  #read: Read;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#store = options.store;
+    const now_ms = options.clock.now();
+    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms);
+    this.timer = new TickTimer(options.tick_ms);
+    const { fleet } = this;
+    this.collector = new Collector(options.limits, options.clock, {
+      get workers() {
+        return fleet.workers.size;
+      },
+      get live_tasks() {
+        return fleet.live_tasks;
+      },
+      hasWorker: (id) => fleet.workers.has(id),
+      hasTask: (id) => fleet.tasks.has(id),
+    });
+    this.#restore(now_ms);
+    this.#read = this.#look(now_ms);
+  }
+
+  /** The newest snapshot; it changes only at ticks. */
+  read(): Read {
+    return this.#read;
+  }
+
+  /** Shows the fleet again as it was last written. */
+  #restore(now_ms: number): void {
+    for (const { id, document } of this.#store.workers()) {
+      this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument);
+    }
+    for (const { id, document } of this.#store.tasks(now_ms - RESTORE_MS)) {
+      this.fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
+    }
+    for (const { scope, entity, metric, value, at_ms } of this.#store.latest(now_ms - RESTORE_MS)) {
+      if (scope === "worker") this.fleet.restoreMetric(entity, metric, value, at_ms);
+    }
+    this.fleet.takeChanges();
+    this.fleet.advance(now_ms);
+    this.#restoreRecent(now_ms);
+  }
+
+  #restoreRecent(now_ms: number): void {
+    const series = CATALOGUE.filter((m) => m.scope === "system").map((m) => ({
+      scope: m.scope,
+      entity: "",
+      metric: m.name,
+    }));
+    const from_ms = Math.floor(now_ms / 1000) * 1000 - RECENT_MINUTES * 60_000;
+    const range = this.#store.range({ series, from_ms, to_ms: now_ms + 1, step_ms: 1000 });
+    range.columns.forEach(({ mean }, column) => {
+      range.at_ms.forEach((at_ms, row) => {
+        const value = mean[row];
+        if (value !== null && value !== undefined) this.#recent.set(series[column]!.metric, at_ms, value);
+      });
+    });
+  }
+
+  tick(now_ms: number): void {
+    const started = performance.now();
+    for (const report of this.collector.drain()) this.fleet.apply(report);
+    this.fleet.advance(now_ms);
+    this.#tick += 1;
+    this.#read = this.#look(now_ms);
+    for (const [metric, value] of this.#read.system) this.#recent.set(metric, now_ms, value);
+    this.#write(now_ms);
+    this.timer.note(now_ms, performance.now() - started);
+  }
+
+  /** @param facts small facts to keep with this tick */
+  remember(facts: Record<string, string>): void {
+    Object.assign(this.#unwritten.facts, facts);
+  }
+
+  #write(now_ms: number): void {
+    const changes = this.fleet.takeChanges();
+    const waiting = this.#unwritten;
+    for (const worker of changes.workers) waiting.workers.set(worker.id, worker);
+    for (const task of changes.tasks) waiting.tasks.set(task.id, task);
+    for (const id of changes.gone_workers) {
+      waiting.workers.delete(id);
+      waiting.gone_workers.add(id);
+    }
+    for (const id of changes.gone_tasks) {
+      waiting.tasks.delete(id);
+      waiting.gone_tasks.add(id);
+    }
+    waiting.values.push(...changes.values);
+    for (const [metric, value] of this.#read.system)
+      waiting.values.push({ worker: null, metric, at_ms: now_ms, value });
+    if (waiting.values.length > MAX_UNWRITTEN_SAMPLES)
+      waiting.values.splice(0, waiting.values.length - MAX_UNWRITTEN_SAMPLES);
+    try {
+      this.#store.append(this.#batch(now_ms, waiting));
+      this.#unwritten = nothingUnwritten();
+      this.#store_error = null;
+    } catch (error) {
+      this.#store_error = (error as Error).message;
+    }
+  }
+
+  #batch(now_ms: number, waiting: Unwritten): TickBatch {
+    return {
+      at_ms: now_ms,
+      samples: waiting.values.map((value) => this.#sample(value)),
+      workers: [...waiting.workers.values()].map((w) => ({
+        id: w.id,
+        document: JSON.stringify(w.toDocument()),
+      })),
+      workers_gone: [...waiting.gone_workers],
+      tasks: [...waiting.tasks.values()].map((task) => ({
+        id: task.id,
+        status: task.state,
+        type: task.type,
+        model_family: task.model_family,
+        worker_id: task.worker_id,
+        queued_at_ms: task.queued_at_ms,
+        ended_at_ms: task.ended ? (task.ended_at_ms ?? task.mentioned_ms) : null,
+        document: JSON.stringify(task.toDocument()),
+      })),
+      tasks_gone: [...waiting.gone_tasks],
+      facts: waiting.facts,
+    };
+  }
+
+  #sample({ worker, metric, at_ms, value }: FreshValue): Sample {
+    const handles = worker ? worker.series : this.#system_series;
+    let series = handles.get(metric);
+    if (series === undefined) {
+      series = this.#store.series(worker ? "worker" : "system", worker?.id ?? "", metric);
+      handles.set(metric, series);
+    }
+    return { series, at_ms, value };
+  }
+
+  #look(now_ms: number): Read {
+    const { fleet } = this;
+    const { demo, alerts: alert_options } = this.#options;
+    const system = systemMetrics(fleet, now_ms);
+    const alerts: Alert[] = evaluateAlerts(fleet, now_ms, alert_options);
+    const { completed, failed, cancelled } = fleet.ledger;
+    const ended_by_type = new Map(
+      [...fleet.ledger.ended_by_type].map(([type, ended]) => [
+        type,
+        { completed: ended.completed.total, failed: ended.failed.total },
+      ]),
+    );
+    let workers: readonly WorkerEntry[] | undefined;
+    return {
+      now_ms,
+      tick: this.#tick,
+      demo,
+      status: systemStatus(system, alerts),
+      system,
+      tasks_by_state: {
+        ...fleet.ledger.states(),
+        completed: completed.total,
+        failed: failed.total,
+        cancelled: cancelled.total,
+      },
+      queue: fleet.ledger.queue(),
+      ended_by_type,
+      alerts,
+      sources: fleet.sources(),
+      self: this.#self(),
+      workers: () => {
+        workers ??= this.#worstFirst();
+        return workers;
+      },
+      worker: (id) => fleet.workers.get(id),
+      task: (id) => fleet.tasks.get(id),
+      oldestQueued: () => oldestQueued(fleet),
+      recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
+    };
+  }
+
+  #by_name: readonly WorkerEntry[] = [];
+
+  /** By state, then by name with numbers by size; the order by name is kept while nobody joins or leaves. */
+  #worstFirst(): WorkerEntry[] {
+    const { workers } = this.fleet;
+    if (this.#by_name.length !== workers.size || this.#by_name.some((w) => workers.get(w.id) !== w)) {
+      this.#by_name = [...workers.values()].sort(
+        (a, b) => BY_NAME.compare(a.id, b.id) || (a.id < b.id ? -1 : 1),
+      );
+    }
+    return WORKER_STATES.flatMap((state) => this.#by_name.filter((w) => w.state === state));
+  }
+
+  #self(): SelfHealth {
+    const { collector, timer } = this;
+    const { limits_reached, ...self } = this.#options.self();
+    const stats = this.#store.stats();
+    return {
+      ...self,
+      ...timer.stats(),
+      ticks: this.#tick,
+      tick_ms: this.#options.tick_ms,
+      reports_accepted: collector.counts.accepted,
+      reports_rejected: collector.counts.rejected,
+      unknown_fields: collector.counts.unknown_fields,
+      unknown_field_names: [...collector.counts.unknown_names],
+      buffered_reports: collector.buffered,
+      buffer_limit: this.#options.limits.max_buffered_reports,
+      store_bytes: stats.bytes,
+      series: stats.series,
+      store_error: this.#store_error,
+      limits_reached: { ...collector.limits_reached, ...limits_reached },
+    };
+  }
+}
+
+const BY_NAME = new Intl.Collator("en", { numeric: true });
+
+/** What the store has still to write; more than one tick's worth while it can't. */
+interface Unwritten {
+  workers: Map<string, WorkerEntry>;
+  tasks: Map<string, TaskEntry>;
+  gone_workers: Set<string>;
+  gone_tasks: Set<string>;
+  values: FreshValue[];
+  facts: Record<string, string>;
+}
+
+function nothingUnwritten(): Unwritten {
+  return {
+    workers: new Map(),
+    tasks: new Map(),
+    gone_workers: new Set(),
+    gone_tasks: new Set(),
+    values: [],
+    facts: {},
+  };
+}

@@ -1,0 +1,357 @@
+import type { Metrics, Presence, Report, Source, TaskState, TaskUpdate, WorkerUpdate } from "../model.ts";
+import { Ledger } from "./ledger.ts";
+import { ClockOffset, Hearing } from "./presence.ts";
+import { type Register, type SourceClock, type Stamp, update } from "./register.ts";
+import { type OrphanCause, type TaskDocument, TaskEntry } from "./task.ts";
+import { type WorkerDocument, WorkerEntry } from "./worker.ts";
+
+export interface FleetOptions {
+  /** A lost worker is forgotten after this long. */
+  worker_ttl_ms: number;
+  /** An unfinished task that nobody mentions becomes orphaned after this long. */
+  task_ttl_ms: number;
+  /** How long an ended task is remembered, so that late reports of it change nothing. */
+  grace_ms: number;
+}
+
+/** Ended tasks held in full; older ones leave a tombstone until the grace period is over. */
+const MAX_ENDED_HELD = 20_000;
+const MAX_TOMBSTONES = 500_000;
+/** Sources told apart; what comes beyond is taken as one. */
+const MAX_SOURCES = 1000;
+const OVERFLOW_SOURCE = "(more sources)";
+
+/** A value that a report brought, for the store. Times are ours, Unix milliseconds. */
+export interface FreshValue {
+  worker: WorkerEntry | null;
+  metric: string;
+  at_ms: number;
+  value: number;
+}
+
+class SourceEntry implements SourceClock {
+  readonly id: string;
+  offset_ms = 0;
+  readonly hearing: Hearing;
+  readonly clock = new ClockOffset();
+  presence: Presence = "fresh";
+  reports = 0;
+  complete_at_ms = Number.NEGATIVE_INFINITY;
+
+  constructor(id: string, now_ms: number) {
+    this.id = id;
+    this.hearing = new Hearing(now_ms);
+  }
+}
+
+/** The newest value of everything that was reported, whatever the order in which it came. */
+export class Fleet {
+  readonly workers = new Map<string, WorkerEntry>();
+  readonly tasks = new Map<string, TaskEntry>();
+  readonly ledger: Ledger;
+  readonly system = new Map<string, number>();
+  /** What changed since the last `takeChanges`. */
+  #changed_workers = new Set<string>();
+  #changed_tasks = new Set<string>();
+  #gone_workers = new Set<string>();
+  #gone_tasks = new Set<string>();
+  #values: FreshValue[] = [];
+  readonly #sources = new Map<string, SourceEntry>();
+  readonly #system = new Map<string, Register<number>>();
+  readonly #tombstones = new Map<string, { attempt: number; until_ms: number }>();
+  /** Ended tasks in the order in which they were seen to end. */
+  readonly #ended = new Map<string, number>();
+  /** Counts of workers that tasks name and nobody reported yet. */
+  readonly #strangers = new Map<string, Pick<WorkerEntry, "counts" | "running_by_type">>();
+  readonly #options: FleetOptions;
+  readonly #started_ms: number;
+
+  constructor(options: FleetOptions, started_ms: number) {
+    this.#options = options;
+    this.#started_ms = started_ms;
+    this.ledger = new Ledger((worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta));
+    this.ledger.advance(started_ms);
+  }
+
+  get live_tasks(): number {
+    const { queued, assigned, running, orphaned } = this.ledger.by_state;
+    return queued + assigned + running + orphaned;
+  }
+
+  apply(report: Report): void {
+    const source = this.#source(report.source, report.received_ms);
+    source.reports += 1;
+    source.hearing.hear(report.received_ms);
+    if (report.interval_s !== null) source.hearing.stated_ms = report.interval_s * 1000;
+    if (report.at_ms !== null) {
+      source.offset_ms = source.clock.observe(report.at_ms, report.received_ms, source.offset_ms);
+    }
+    const stamp: Stamp = { at_ms: report.at_ms ?? report.received_ms - source.offset_ms, source };
+    for (const worker of report.workers) this.#applyWorker(worker, stamp, report.received_ms);
+    for (const task of report.tasks) this.#applyTask(task, stamp, report);
+    this.#applySystem(report.system, stamp, report.received_ms);
+    if (report.complete) this.#applyWhole(report, source, stamp);
+  }
+
+  #source(id: string, now_ms: number): SourceEntry {
+    const known = this.#sources.get(id);
+    if (known) return known;
+    if (this.#sources.size >= MAX_SOURCES && id !== OVERFLOW_SOURCE)
+      return this.#source(OVERFLOW_SOURCE, now_ms);
+    const entry = new SourceEntry(id, now_ms);
+    this.#sources.set(id, entry);
+    return entry;
+  }
+
+  #applyWorker(change: WorkerUpdate, stamp: Stamp, received_ms: number): void {
+    let worker = this.workers.get(change.id);
+    if (!worker) {
+      if (superseded(stamp)) return;
+      worker = new WorkerEntry(change.id, received_ms);
+      this.workers.set(change.id, worker);
+      this.#gone_workers.delete(change.id);
+      this.#adopt(worker);
+      this.#changed_workers.add(worker.id);
+    }
+    if (worker.apply(change, stamp, received_ms)) this.#changed_workers.add(worker.id);
+    const at_ms = Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms);
+    for (const metric in change.metrics) this.#value(worker, metric, change.metrics[metric], at_ms);
+    if (change.gpus) {
+      for (const metric of ["gpu_utilization", "gpu_utilization_max", "gpu_memory_utilization"]) {
+        this.#value(worker, metric, worker.metrics.get(metric), at_ms);
+      }
+    }
+  }
+
+  #value(worker: WorkerEntry | null, metric: string, value: number | null | undefined, at_ms: number): void {
+    if (value !== null && value !== undefined) this.#values.push({ worker, metric, at_ms, value });
+  }
+
+  /** Tasks that named this worker before it was known are its own. */
+  #adopt(worker: WorkerEntry): void {
+    const early = this.#strangers.get(worker.id);
+    if (!early) return;
+    this.#strangers.delete(worker.id);
+    worker.counts.assigned += early.counts.assigned;
+    worker.counts.running += early.counts.running;
+    worker.counts.orphaned += early.counts.orphaned;
+    for (const [type, running] of early.running_by_type) worker.running_by_type.set(type, running);
+  }
+
+  #recount(worker_id: string, state: TaskState, type: string | null, delta: 1 | -1): void {
+    if (state !== "assigned" && state !== "running" && state !== "orphaned") return;
+    let holder: Pick<WorkerEntry, "counts" | "running_by_type"> | undefined = this.workers.get(worker_id);
+    if (!holder) {
+      holder = this.#strangers.get(worker_id) ?? {
+        counts: { assigned: 0, running: 0, orphaned: 0 },
+        running_by_type: new Map(),
+      };
+      this.#strangers.set(worker_id, holder);
+    }
+    holder.counts[state] += delta;
+    if (state === "running") {
+      const running = (holder.running_by_type.get(type ?? "") ?? 0) + delta;
+      if (running === 0) holder.running_by_type.delete(type ?? "");
+      else holder.running_by_type.set(type ?? "", running);
+    }
+    const { assigned, running, orphaned } = holder.counts;
+    if (assigned + running + orphaned === 0) this.#strangers.delete(worker_id);
+  }
+
+  #applyTask(change: TaskUpdate, stamp: Stamp, report: Report): void {
+    const tombstone = this.#tombstones.get(change.id);
+    if (tombstone) {
+      if (change.transitions.every((t) => t.attempt <= tombstone.attempt)) return;
+      this.#tombstones.delete(change.id);
+    }
+    let task = this.tasks.get(change.id);
+    const unknown = task === undefined;
+    task ??= new TaskEntry(change.id, report.received_ms);
+    this.tasks.set(change.id, task);
+    this.#gone_tasks.delete(change.id);
+    task.apply(change, stamp, report.received_ms, report.at_ms !== null);
+    if (unknown && superseded(stamp) && !task.ended) task.orphaned = "unmentioned";
+    this.#settle(task);
+  }
+
+  /** Brings the books up to date with a task that changed. */
+  #settle(task: TaskEntry): void {
+    this.ledger.count(task);
+    this.#changed_tasks.add(task.id);
+    if (!task.ended) this.#ended.delete(task.id);
+    else if (!this.#ended.has(task.id)) this.#ended.set(task.id, task.mentioned_ms);
+  }
+
+  #applySystem(metrics: Metrics, stamp: Stamp, received_ms: number): void {
+    for (const name in metrics) {
+      const register = update(this.#system.get(name), metrics[name], stamp);
+      if (!register) continue;
+      this.#system.set(name, register);
+      if (register.value === null) this.system.delete(name);
+      else this.system.set(name, register.value);
+      this.#value(null, name, metrics[name], Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms));
+    }
+  }
+
+  /** A whole picture: what this source named before and does not name now has left or is orphaned. */
+  #applyWhole(report: Report, source: SourceEntry, stamp: Stamp): void {
+    if (stamp.at_ms < source.complete_at_ms) return;
+    source.complete_at_ms = stamp.at_ms;
+    const workers = new Set(report.workers.map((w) => w.id));
+    for (const worker of this.workers.values()) {
+      const named_ms = worker.sources.get(source.id);
+      if (named_ms === undefined || named_ms > stamp.at_ms || workers.has(worker.id)) continue;
+      worker.sources.delete(source.id);
+      if (worker.sources.size === 0) this.#dropWorker(worker);
+    }
+    const tasks = new Set(report.tasks.map((t) => t.id));
+    for (const task of this.tasks.values()) {
+      if (task.ended || task.orphaned || !task.mentioned_by.has(source.id) || tasks.has(task.id)) continue;
+      this.#orphan(task, "unmentioned");
+    }
+  }
+
+  #dropWorker(worker: WorkerEntry): void {
+    this.workers.delete(worker.id);
+    this.#changed_workers.delete(worker.id);
+    this.#gone_workers.add(worker.id);
+    const { counts, running_by_type } = worker;
+    if (counts.assigned + counts.running + counts.orphaned > 0) {
+      this.#strangers.set(worker.id, { counts: { ...counts }, running_by_type: new Map(running_by_type) });
+    }
+  }
+
+  /** Judges silence, pressure and age as of now, and forgets what is over. */
+  advance(now_ms: number): void {
+    this.ledger.advance(now_ms);
+    for (const source of this.#sources.values()) {
+      source.presence = source.hearing.presence(now_ms, this.#started_ms);
+      if (now_ms - source.hearing.last_ms > this.#options.worker_ttl_ms) this.#sources.delete(source.id);
+    }
+    const lost = new Set<string>();
+    const back = new Set<string>();
+    for (const worker of this.workers.values()) {
+      const before = worker.presence;
+      worker.judge(now_ms, this.#started_ms);
+      if (worker.presence !== before) this.#changed_workers.add(worker.id);
+      if (worker.presence === "lost") {
+        if (worker.counts.assigned + worker.counts.running > 0) lost.add(worker.id);
+        if (now_ms - worker.last_report_ms > this.#options.worker_ttl_ms) this.#dropWorker(worker);
+      } else if (before === "lost") {
+        back.add(worker.id);
+      }
+    }
+    this.#judgeTasks(now_ms, lost, back);
+    this.#forgetEnded(now_ms);
+  }
+
+  #judgeTasks(now_ms: number, lost: Set<string>, back: Set<string>): void {
+    const forgotten_ms = now_ms - this.#options.task_ttl_ms;
+    for (const task of this.tasks.values()) {
+      if (task.ended) continue;
+      const worker_id = task.worker_id;
+      if (task.orphaned !== null) {
+        // The worker was only out of hearing: its tasks are what they were last said to be.
+        if (task.orphaned === "worker_lost" && back.has(worker_id ?? "")) this.#orphan(task, null);
+        if (task.mentioned_ms < forgotten_ms - this.#options.task_ttl_ms) this.#dropTask(task);
+      } else if (worker_id !== null && lost.has(worker_id)) {
+        this.#orphan(task, "worker_lost");
+      } else if (task.mentioned_ms < forgotten_ms) {
+        this.#orphan(task, "unmentioned");
+      }
+    }
+  }
+
+  #dropTask(task: TaskEntry): void {
+    this.tasks.delete(task.id);
+    this.ledger.forget(task.id);
+    this.#changed_tasks.delete(task.id);
+    this.#gone_tasks.add(task.id);
+  }
+
+  #orphan(task: TaskEntry, orphaned: OrphanCause | null): void {
+    task.orphaned = orphaned;
+    this.#settle(task);
+  }
+
+  #forgetEnded(now_ms: number): void {
+    for (const [id, ended_ms] of this.#ended) {
+      const until_ms = ended_ms + this.#options.grace_ms;
+      if (this.#ended.size <= MAX_ENDED_HELD && until_ms > now_ms) break;
+      const task = this.tasks.get(id);
+      this.#ended.delete(id);
+      if (!task) continue;
+      this.tasks.delete(id);
+      this.ledger.forget(id);
+      if (until_ms > now_ms) this.#tombstones.set(id, { attempt: task.attempt, until_ms });
+    }
+    for (const [id, { until_ms }] of this.#tombstones) {
+      if (this.#tombstones.size <= MAX_TOMBSTONES && until_ms > now_ms) break;
+      this.#tombstones.delete(id);
+    }
+  }
+
+  sources(): Source[] {
+    const workers = new Map<string, number>();
+    for (const worker of this.workers.values()) {
+      for (const id of worker.sources.keys()) workers.set(id, (workers.get(id) ?? 0) + 1);
+    }
+    return [...this.#sources.values()].map((source) => ({
+      id: source.id,
+      presence: source.presence,
+      last_report_ms: source.hearing.last_ms,
+      interval_ms: source.hearing.interval_ms,
+      reports: source.reports,
+      clock_offset_ms: source.offset_ms,
+      workers: workers.get(source.id) ?? 0,
+    }));
+  }
+
+  sourcePresence(id: string): Presence | undefined {
+    return this.#sources.get(id)?.presence;
+  }
+
+  /** What changed since the last call, for the store. */
+  takeChanges() {
+    const changes = {
+      workers: [...this.#changed_workers].flatMap((id) => this.workers.get(id) ?? []),
+      tasks: [...this.#changed_tasks].flatMap((id) => this.tasks.get(id) ?? []),
+      gone_workers: [...this.#gone_workers],
+      gone_tasks: [...this.#gone_tasks],
+      values: this.#values,
+    };
+    this.#changed_workers = new Set();
+    this.#changed_tasks = new Set();
+    this.#gone_workers = new Set();
+    this.#gone_tasks = new Set();
+    this.#values = [];
+    return changes;
+  }
+
+  restoreWorker(id: string, document: WorkerDocument): void {
+    const clock = (source: string) => this.#source(source, document.last_report_ms);
+    this.workers.set(id, WorkerEntry.fromDocument(id, document, clock));
+    for (const [source] of document.sources) {
+      const { hearing } = this.#source(source, document.last_report_ms);
+      hearing.last_ms = Math.max(hearing.last_ms, document.last_report_ms);
+    }
+  }
+
+  restoreMetric(worker_id: string, metric: string, value: number, at_ms: number): void {
+    const worker = this.workers.get(worker_id);
+    if (worker) worker.restoreMetric(metric, value, at_ms, this.#source(worker.source, at_ms));
+  }
+
+  restoreTask(id: string, document: TaskDocument): void {
+    const task = TaskEntry.fromDocument(id, document, (source) =>
+      this.#source(source, document.mentioned_ms),
+    );
+    this.tasks.set(id, task);
+    this.#settle(task);
+  }
+}
+
+/** True for a report older than its source's last whole picture, which did not name what it names. */
+function superseded(stamp: Stamp): boolean {
+  return stamp.at_ms < stamp.source.complete_at_ms;
+}

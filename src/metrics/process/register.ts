@@ -1,0 +1,86 @@
+/**
+ * A last-writer-wins register: the newest `at` stands, and at equal times the larger value, so that the
+ * order in which reports arrive never matters. A cleared field is a register that holds null.
+ */
+export interface Register<T> {
+  value: T | null;
+  /** The reporting source's own time, Unix milliseconds. */
+  at_ms: number;
+  /** Who said it; offsets between sources' clocks are taken out when two are compared. */
+  source: SourceClock;
+}
+
+export interface SourceClock {
+  readonly id: string;
+  /** Add this to the source's times to get ours, milliseconds. */
+  offset_ms: number;
+  /** The source's own time of its last whole picture (protocol: Whole pictures). */
+  complete_at_ms: number;
+}
+
+/** The stamp of everything that one report says. */
+export interface Stamp {
+  at_ms: number;
+  source: SourceClock;
+}
+
+/** The register after an update; the same object when the update loses. Undefined updates nothing. */
+export function update<T>(
+  register: Register<T> | undefined,
+  value: T | null | undefined,
+  stamp: Stamp,
+): Register<T> | undefined {
+  if (value === undefined) return register;
+  if (register !== undefined && !wins(register, value, stamp)) return register;
+  return { value, at_ms: stamp.at_ms, source: stamp.source };
+}
+
+export function wins<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean {
+  const held_ms = register.at_ms + register.source.offset_ms;
+  const came_ms = stamp.at_ms + stamp.source.offset_ms;
+  return came_ms > held_ms || (came_ms === held_ms && compareValues(value, register.value) > 0);
+}
+
+/**
+ * A total order over JSON values: null, then false, true, numbers by size, text by code point, and
+ * everything else by its JSON text.
+ */
+export function compareValues(a: unknown, b: unknown): number {
+  const [rankA, rankB] = [rank(a), rank(b)];
+  if (rankA !== rankB) return rankA - rankB;
+  if (typeof a === "number") return a - (b as number);
+  if (typeof a === "string") return compareText(a, b as string);
+  if (typeof a === "boolean") return Number(a) - Number(b);
+  return rankA === 0 ? 0 : compareText(canonical(a), canonical(b));
+}
+
+function rank(value: unknown): number {
+  if (value === null || value === undefined) return 0;
+  if (typeof value === "boolean") return 1;
+  if (typeof value === "number") return 2;
+  return typeof value === "string" ? 3 : 4;
+}
+
+/** By code point, which differs from JavaScript's own order beyond the basic plane. */
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i += 1) {
+    const [unitA, unitB] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (unitA === unitB) continue;
+    const [highA, highB] = [isSurrogate(unitA), isSurrogate(unitB)];
+    return highA === highB ? unitA - unitB : highA ? 1 : -1;
+  }
+  return a.length - b.length;
+}
+
+const isSurrogate = (unit: number) => unit >= 0xd800 && unit <= 0xdfff;
+
+/** JSON with the keys of objects in order, so that equal values have equal texts. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner) =>
+    inner !== null && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

@@ -1,0 +1,314 @@
+import {
+  type Attempt,
+  type Metrics,
+  type Modality,
+  type Requirements,
+  STEPS,
+  type Step,
+  type Task,
+  type TaskState,
+  type TaskStatus,
+  type TaskUpdate,
+  type Transition,
+} from "../model.ts";
+import { type Register, type SourceClock, type Stamp, update } from "./register.ts";
+
+/** Attempts of one task that are kept, the newest ones. */
+const MAX_ATTEMPTS = 8;
+
+const STEP_OF: Record<TaskStatus, Step> = {
+  queued: "queued",
+  assigned: "assigned",
+  running: "started",
+  completed: "ended",
+  failed: "ended",
+  cancelled: "ended",
+};
+const RANK: Record<TaskStatus, number> = {
+  queued: 0,
+  assigned: 1,
+  running: 2,
+  completed: 3,
+  failed: 3,
+  cancelled: 3,
+};
+const ENDED = RANK.completed;
+/** Which of two ends stands when their times do not tell: the first of these. */
+const ENDS: readonly TaskStatus[] = ["completed", "failed", "cancelled"];
+
+/** Why an unfinished task counts as orphaned: its worker is lost, or nobody mentions it any more. */
+export type OrphanCause = "worker_lost" | "unmentioned";
+
+/** An instant of ours, Unix milliseconds; `given` where the source told it, else it is a time of receipt. */
+interface Instant {
+  at_ms: number;
+  given: boolean;
+}
+
+/** What is known of one attempt. Each field only ever moves one way, so that order never matters. */
+interface AttemptEntry {
+  attempt: number;
+  status: TaskStatus;
+  /** The own time of the status that ended the attempt. */
+  end: Instant | undefined;
+  times: Partial<Record<Step, Instant>>;
+  worker: Register<string> | undefined;
+  progress: Register<number> | undefined;
+  error: Register<string> | undefined;
+}
+
+/** How a task is kept in the store: its fields and attempts with their registers, sources by name. */
+export interface TaskDocument {
+  fields: Record<string, StoredRegister>;
+  attempts: (Omit<AttemptEntry, "worker" | "progress" | "error"> & {
+    worker?: StoredRegister;
+    progress?: StoredRegister;
+    error?: StoredRegister;
+  })[];
+  mentioned_ms: number;
+  mentioned_by: string[];
+  orphaned: OrphanCause | null;
+}
+
+export type StoredRegister = [value: unknown, at_ms: number, source: string];
+
+/** A task as the fleet holds it: every report of it merged, in whatever order they came. */
+export class TaskEntry implements Task {
+  readonly id: string;
+  orphaned: OrphanCause | null = null;
+  /** Time of receipt of the last report that names the task. */
+  mentioned_ms: number;
+  /** The sources that named it. */
+  readonly mentioned_by = new Set<string>();
+  #attempts: AttemptEntry[] = [];
+  readonly #fields = new Map<string, Register<unknown>>();
+
+  constructor(id: string, now_ms: number) {
+    this.id = id;
+    this.mentioned_ms = now_ms;
+  }
+
+  apply(change: TaskUpdate, stamp: Stamp, received_ms: number, at_given: boolean): void {
+    this.mentioned_ms = Math.max(this.mentioned_ms, received_ms);
+    this.mentioned_by.add(stamp.source.id);
+    this.orphaned = null;
+    this.#field("type", change.type, stamp);
+    this.#field("model_family", change.model_family, stamp);
+    this.#field("model_id", change.model_id, stamp);
+    this.#field("priority", change.priority, stamp);
+    this.#field("modality", change.modality, stamp);
+    this.#field("requirements", change.requirements, stamp);
+    this.#metrics(change.metrics, stamp);
+    for (const transition of change.transitions) this.#step(transition, stamp, at_given);
+  }
+
+  #field(name: string, value: unknown, stamp: Stamp): void {
+    const register = update(this.#fields.get(name), value as object | null | undefined, stamp);
+    if (register) this.#fields.set(name, register);
+  }
+
+  #metrics(metrics: Metrics, stamp: Stamp): void {
+    for (const name in metrics) this.#field(`metrics.${name}`, metrics[name], stamp);
+  }
+
+  #step(transition: Transition, stamp: Stamp, at_given: boolean): void {
+    const entry = this.#attempt(transition.attempt);
+    if (!entry) return;
+    const { offset_ms } = stamp.source;
+    for (const step of STEPS) {
+      const at_ms = transition.times[step];
+      if (at_ms !== undefined)
+        entry.times[step] = earlier(entry.times[step], { at_ms: at_ms + offset_ms, given: true });
+    }
+    const { status } = transition;
+    if (status !== undefined) {
+      const step = STEP_OF[status];
+      const own_ms = transition.times[step];
+      const own =
+        own_ms === undefined
+          ? { at_ms: stamp.at_ms + offset_ms, given: at_given }
+          : { at_ms: own_ms + offset_ms, given: true };
+      this.#reach(entry, status, own);
+      entry.times[step] = earlier(entry.times[step], own);
+    }
+    entry.worker = update(entry.worker, transition.worker_id, stamp);
+    entry.progress = update(entry.progress, transition.progress, stamp);
+    entry.error = update(entry.error, transition.error, stamp);
+  }
+
+  /** Within an attempt a status never goes back; of several ends the one with the earliest time stands. */
+  #reach(entry: AttemptEntry, status: TaskStatus, own: Instant): void {
+    const rank = RANK[status];
+    if (rank < RANK[entry.status] || (rank < ENDED && rank === RANK[entry.status])) return;
+    if (rank < ENDED || RANK[entry.status] < ENDED) {
+      entry.status = status;
+      if (rank === ENDED) entry.end = own;
+      return;
+    }
+    const order = entry.end === undefined ? -1 : compareInstants(own, entry.end);
+    if (order < 0 || (order === 0 && ENDS.indexOf(status) < ENDS.indexOf(entry.status))) {
+      entry.status = status;
+      entry.end = own;
+    }
+  }
+
+  #attempt(attempt: number): AttemptEntry | undefined {
+    const found = this.#attempts.find((a) => a.attempt === attempt);
+    if (found) return found;
+    const entry: AttemptEntry = {
+      attempt,
+      status: "queued",
+      end: undefined,
+      times: {},
+      worker: undefined,
+      progress: undefined,
+      error: undefined,
+    };
+    this.#attempts.push(entry);
+    this.#attempts.sort((a, b) => a.attempt - b.attempt);
+    if (this.#attempts.length > MAX_ATTEMPTS) this.#attempts.shift();
+    return this.#attempts.includes(entry) ? entry : undefined;
+  }
+
+  get #current(): AttemptEntry {
+    return this.#attempts.at(-1) ?? NOTHING_YET;
+  }
+
+  get attempt(): number {
+    return this.#current.attempt;
+  }
+  get status(): TaskStatus {
+    return this.#current.status;
+  }
+  get ended(): boolean {
+    return RANK[this.#current.status] === ENDED;
+  }
+  get state(): TaskState {
+    return this.orphaned !== null && !this.ended ? "orphaned" : this.#current.status;
+  }
+  get worker_id(): string | null {
+    return this.#current.worker?.value ?? null;
+  }
+  get progress(): number | null {
+    return this.#current.progress?.value ?? null;
+  }
+  get error(): string | null {
+    return this.#current.error?.value ?? null;
+  }
+  get queued_at_ms(): number | null {
+    return this.#current.times.queued?.at_ms ?? null;
+  }
+  get assigned_at_ms(): number | null {
+    return this.#current.times.assigned?.at_ms ?? null;
+  }
+  get started_at_ms(): number | null {
+    return this.#current.times.started?.at_ms ?? null;
+  }
+  get ended_at_ms(): number | null {
+    return this.#current.times.ended?.at_ms ?? null;
+  }
+  get type(): string | null {
+    return this.#value("type");
+  }
+  get model_family(): string | null {
+    return this.#value("model_family");
+  }
+  get model_id(): string | null {
+    return this.#value("model_id");
+  }
+  get priority(): number | null {
+    return this.#value("priority");
+  }
+  get modality(): Modality | null {
+    return this.#value("modality");
+  }
+  get requirements(): Requirements | null {
+    return this.#value("requirements");
+  }
+
+  #value<T>(name: string): T | null {
+    return (this.#fields.get(name)?.value as T | undefined) ?? null;
+  }
+
+  get metrics(): ReadonlyMap<string, number> {
+    const metrics = new Map<string, number>();
+    for (const [name, { value }] of this.#fields) {
+      if (name.startsWith("metrics.") && typeof value === "number") metrics.set(name.slice(8), value);
+    }
+    return metrics;
+  }
+
+  /** Every attempt that is kept, oldest first. */
+  attempts(): Attempt[] {
+    return this.#attempts.map((a) => ({
+      attempt: a.attempt,
+      status: a.status,
+      worker_id: a.worker?.value ?? null,
+      queued_at_ms: a.times.queued?.at_ms ?? null,
+      assigned_at_ms: a.times.assigned?.at_ms ?? null,
+      started_at_ms: a.times.started?.at_ms ?? null,
+      ended_at_ms: a.times.ended?.at_ms ?? null,
+    }));
+  }
+
+  toDocument(): TaskDocument {
+    return {
+      fields: Object.fromEntries([...this.#fields].map(([name, r]) => [name, stored(r)])),
+      attempts: this.#attempts.map(({ worker, progress, error, ...rest }) => ({
+        ...rest,
+        ...(worker && { worker: stored(worker) }),
+        ...(progress && { progress: stored(progress) }),
+        ...(error && { error: stored(error) }),
+      })),
+      mentioned_ms: this.mentioned_ms,
+      mentioned_by: [...this.mentioned_by],
+      orphaned: this.orphaned,
+    };
+  }
+
+  static fromDocument(id: string, document: TaskDocument, clock: (source: string) => SourceClock): TaskEntry {
+    const entry = new TaskEntry(id, document.mentioned_ms);
+    entry.orphaned = document.orphaned;
+    for (const source of document.mentioned_by) entry.mentioned_by.add(source);
+    for (const [name, register] of Object.entries(document.fields))
+      entry.#fields.set(name, restored(register, clock));
+    entry.#attempts = document.attempts.map(({ worker, progress, error, ...rest }) => ({
+      ...rest,
+      worker: worker && restored<string>(worker, clock),
+      progress: progress && restored<number>(progress, clock),
+      error: error && restored<string>(error, clock),
+    }));
+    return entry;
+  }
+}
+
+const NOTHING_YET: AttemptEntry = {
+  attempt: 1,
+  status: "queued",
+  end: undefined,
+  times: {},
+  worker: undefined,
+  progress: undefined,
+  error: undefined,
+};
+
+export function stored(register: Register<unknown>): StoredRegister {
+  return [register.value, register.at_ms, register.source.id];
+}
+
+export function restored<T>(
+  [value, at_ms, source]: StoredRegister,
+  clock: (source: string) => SourceClock,
+): Register<T> {
+  return { value: value as T | null, at_ms, source: clock(source) };
+}
+
+/** The earliest time given stands; a time of receipt stands only until one is given. */
+function earlier(held: Instant | undefined, came: Instant): Instant {
+  return held === undefined || compareInstants(came, held) < 0 ? came : held;
+}
+
+function compareInstants(a: Instant, b: Instant): number {
+  if (a.given !== b.given) return a.given ? -1 : 1;
+  return a.given ? a.at_ms - b.at_ms : 0;
+}

@@ -1,0 +1,205 @@
+import type {
+  Capabilities,
+  Gpu,
+  Overload,
+  Presence,
+  Worker,
+  WorkerState,
+  WorkerStatus,
+  WorkerUpdate,
+} from "../model.ts";
+import { Hearing } from "./presence.ts";
+import { type Register, type SourceClock, type Stamp, update } from "./register.ts";
+import { load, OVERLOAD_HOLD_MS, overload } from "./scores.ts";
+import { restored, type StoredRegister, stored } from "./task.ts";
+
+/** How a worker is kept in the store; its metrics are kept as samples. */
+export interface WorkerDocument {
+  fields: Record<string, StoredRegister>;
+  capabilities: Record<string, StoredRegister>;
+  first_seen_ms: number;
+  last_report_ms: number;
+  interval_ms: number;
+  sources: [id: string, at_ms: number][];
+}
+
+/** A worker as the fleet holds it: every report of it merged, in whatever order they came. */
+export class WorkerEntry implements Worker {
+  readonly id: string;
+  first_seen_ms: number;
+  readonly hearing: Hearing;
+  presence: Presence = "fresh";
+  load: number | null = null;
+  overload: Overload | null = null;
+  overloaded = false;
+  /** The sources that named it, and each one's own time of its last word. */
+  readonly sources = new Map<string, number>();
+  readonly metrics = new Map<string, number>();
+  /** The store's handles of the worker's series, by metric. */
+  readonly series = new Map<string, number>();
+  /** Unfinished tasks of this worker by state, kept by the fleet. */
+  readonly counts = { assigned: 0, running: 0, orphaned: 0 };
+  readonly running_by_type = new Map<string, number>();
+  readonly #fields = new Map<string, Register<unknown>>();
+  readonly #capabilities = new Map<string, Register<Capabilities[string]>>();
+  readonly #metrics = new Map<string, Register<number>>();
+
+  constructor(id: string, now_ms: number) {
+    this.id = id;
+    this.first_seen_ms = now_ms;
+    this.hearing = new Hearing(now_ms);
+  }
+
+  /** @returns true when something besides the metrics' values changed, which the store then keeps */
+  apply(change: WorkerUpdate, stamp: Stamp, received_ms: number): boolean {
+    this.hearing.hear(received_ms);
+    if (change.interval_s !== undefined) this.hearing.stated_ms = change.interval_s * 1000;
+    const heard_ms = this.sources.get(stamp.source.id);
+    this.sources.set(stamp.source.id, Math.max(heard_ms ?? 0, stamp.at_ms));
+    let changed = heard_ms === undefined;
+    for (const name of ["type", "hostname", "status", "tags", "gpus"] as const) {
+      changed = this.#field(name, change[name], stamp) || changed;
+    }
+    for (const name in change.capabilities) {
+      const register = update(this.#capabilities.get(name), change.capabilities[name], stamp);
+      if (register === this.#capabilities.get(name)) continue;
+      changed ||= differs(this.#capabilities.get(name)?.value, register?.value);
+      this.#capabilities.set(name, register!);
+    }
+    for (const name in change.metrics) this.setMetric(name, change.metrics[name]!, stamp);
+    if (change.gpus !== undefined) this.#spreadGpus(stamp);
+    this.load = load(this.metrics);
+    return changed;
+  }
+
+  /** Sets a metric by the rules of merging; null clears it. */
+  setMetric(name: string, value: number | null, stamp: Stamp): void {
+    const held = this.#metrics.get(name);
+    const register = update(held, value, stamp);
+    if (register === held || register === undefined) return;
+    this.#metrics.set(name, register);
+    if (register.value === null) this.metrics.delete(name);
+    else this.metrics.set(name, register.value);
+  }
+
+  #field(name: string, value: unknown, stamp: Stamp): boolean {
+    const held = this.#fields.get(name);
+    const register = update(held, value as object | null | undefined, stamp);
+    if (register === held || register === undefined) return false;
+    this.#fields.set(name, register);
+    return name !== "gpus" && differs(held?.value, register.value);
+  }
+
+  /** The worker's GPU figures follow from its devices: their mean, and the busiest. */
+  #spreadGpus(stamp: Stamp): void {
+    const utilizations = this.gpus.flatMap((gpu) => gpu.utilization ?? []);
+    const memory = this.gpus.flatMap((gpu) => gpu.memory_utilization ?? []);
+    if (utilizations.length > 0) {
+      this.setMetric("gpu_utilization", mean(utilizations), stamp);
+      this.setMetric("gpu_utilization_max", Math.max(...utilizations), stamp);
+    }
+    if (memory.length > 0) this.setMetric("gpu_memory_utilization", mean(memory), stamp);
+  }
+
+  /** Judges silence and pressure as of now. */
+  judge(now_ms: number, started_ms: number): void {
+    this.presence = this.hearing.presence(now_ms, started_ms);
+    this.overload = this.presence === "lost" ? null : overload(this.metrics, this.overload, now_ms);
+    this.overloaded = this.overload !== null && now_ms - this.overload.since_ms >= OVERLOAD_HOLD_MS;
+  }
+
+  get state(): WorkerState {
+    if (this.status === "offline") return "offline";
+    if (this.presence !== "fresh")
+      return this.presence === "lost" && this.status === "draining" ? "draining" : this.presence;
+    if (this.overloaded) return "overloaded";
+    return this.status === "draining" ? "draining" : "active";
+  }
+
+  get status(): WorkerStatus {
+    return this.#value("status") ?? "active";
+  }
+  get type(): string | null {
+    return this.#value("type");
+  }
+  get hostname(): string | null {
+    return this.#value("hostname");
+  }
+  get tags(): readonly string[] {
+    return this.#value("tags") ?? [];
+  }
+  get gpus(): readonly Gpu[] {
+    return this.#value("gpus") ?? [];
+  }
+  get capabilities(): Capabilities {
+    return Object.fromEntries(
+      [...this.#capabilities].flatMap(([name, { value }]) => (value === null ? [] : [[name, value]])),
+    );
+  }
+  get source(): string {
+    return [...this.sources].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ["", 0] as [
+      string,
+      number,
+    ])[0];
+  }
+  get last_report_ms(): number {
+    return this.hearing.last_ms;
+  }
+  get interval_ms(): number {
+    return this.hearing.interval_ms;
+  }
+  get running_tasks(): number {
+    return this.counts.running;
+  }
+  get orphaned_tasks(): number {
+    return this.counts.orphaned;
+  }
+  get queued_tasks(): number {
+    return Math.max(this.counts.assigned, this.metrics.get("queued_tasks") ?? 0);
+  }
+
+  #value<T>(name: string): T | null {
+    return (this.#fields.get(name)?.value as T | undefined) ?? null;
+  }
+
+  toDocument(): WorkerDocument {
+    return {
+      fields: Object.fromEntries([...this.#fields].map(([name, r]) => [name, stored(r)])),
+      capabilities: Object.fromEntries([...this.#capabilities].map(([name, r]) => [name, stored(r)])),
+      first_seen_ms: this.first_seen_ms,
+      last_report_ms: this.last_report_ms,
+      interval_ms: this.interval_ms,
+      sources: [...this.sources],
+    };
+  }
+
+  static fromDocument(
+    id: string,
+    document: WorkerDocument,
+    clock: (source: string) => SourceClock,
+  ): WorkerEntry {
+    const entry = new WorkerEntry(id, document.first_seen_ms);
+    entry.hearing.last_ms = document.last_report_ms;
+    entry.hearing.assume(document.interval_ms);
+    for (const [source, at_ms] of document.sources) entry.sources.set(source, at_ms);
+    for (const [name, register] of Object.entries(document.fields))
+      entry.#fields.set(name, restored(register, clock));
+    for (const [name, register] of Object.entries(document.capabilities)) {
+      entry.#capabilities.set(name, restored(register, clock));
+    }
+    return entry;
+  }
+
+  /** A metric read back from the store; a report of the same second or later replaces it. */
+  restoreMetric(name: string, value: number, at_ms: number, source: SourceClock): void {
+    this.setMetric(name, value, { at_ms: at_ms - source.offset_ms, source });
+    this.hearing.last_ms = Math.max(this.hearing.last_ms, at_ms);
+    this.load = load(this.metrics);
+  }
+}
+
+const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function differs(before: unknown, now: unknown): boolean {
+  return before !== now && JSON.stringify(before) !== JSON.stringify(now);
+}
