@@ -1,0 +1,65 @@
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** A browser of the system: playwright's own downloads are not needed, and some networks have none. */
+interface Browser {
+  /** Names its executable where it is not on the PATH. */
+  readonly variable: string;
+  readonly commands: readonly string[];
+  readonly debian_package: string;
+}
+
+const BROWSERS = {
+  chromium: {
+    variable: "CHROMIUM",
+    commands: ["chromium", "chromium-browser", "google-chrome"],
+    debian_package: "chromium",
+  },
+  firefox: { variable: "FIREFOX", commands: ["firefox-esr", "firefox"], debian_package: "firefox-esr" },
+} satisfies Record<string, Browser>;
+
+export type BrowserName = keyof typeof BROWSERS;
+
+/** The browser's executable, or undefined where there is none. */
+export function findBrowser(name: BrowserName): string | undefined {
+  const { variable, commands } = BROWSERS[name];
+  const given = process.env[variable];
+  if (given) {
+    if (isExecutable(given)) return given;
+    throw new Error(`${variable} must name an executable file; got "${given}"`);
+  }
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return commands.flatMap((command) => folders.map((folder) => join(folder, command))).find(isExecutable);
+}
+
+/** Installs by apt what is missing; throws with what a person can do where that is impossible. */
+export function installBrowsers(names: readonly BrowserName[]): void {
+  const missing = names.filter((name) => findBrowser(name) === undefined);
+  if (missing.length === 0) return;
+  const packages = missing.map((name) => BROWSERS[name].debian_package);
+  const variables = missing.map((name) => BROWSERS[name].variable);
+  console.log(`No ${missing.join(" and no ")} here: installing ${packages.join(" ")} by apt-get`);
+  const installed = asRoot("apt-get", "update") && asRoot("apt-get", "install", "-y", ...packages);
+  if (installed && missing.every((name) => findBrowser(name) !== undefined)) return;
+  throw new Error(
+    `The browser tests need ${missing.join(" and ")}, and apt-get could not install it ` +
+      `(it takes Debian or Ubuntu, a network, and root or sudo without a password). ` +
+      `Install ${packages.join(" ")} yourself, or set ${variables.join(" and ")} to the executable.`,
+  );
+}
+
+function asRoot(...command: string[]): boolean {
+  const [program = "", ...args] = process.getuid?.() === 0 ? command : ["sudo", "-n", ...command];
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  return spawnSync(program, args, { env, stdio: ["ignore", "inherit", "inherit"] }).status === 0;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const START_MS = 15_000;
+const STOP_MS = 10_000;
+const LISTENING = /Evenkeel is listening on (http:\/\/\S+)/;
+const BIN = fileURLToPath(new URL("../bin/evenkeel.js", import.meta.url));
+
+export interface ServerOptions {
+  /** EVENKEEL_* variables; those of the calling shell are left out. */
+  env?: Record<string, string>;
+  /** More flags of `evenkeel serve`. */
+  args?: string[];
+  /** A database that outlives the server; without it, one of its own that is deleted in the end. */
+  db?: string;
+}
+
+export interface Server {
+  /** Ends with a slash. */
+  readonly url: string;
+  /** Ends the server in order; resolves with its exit code, null where a signal ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Ends the server as a crash would (SIGKILL). */
+  kill(): Promise<void>;
+  /** What it has printed, both streams. */
+  output(): string;
+}
+
+/** Starts `evenkeel serve` from dist/ on a free port; rejects with its output if it doesn't listen. */
+export async function startServer({ env = {}, args = [], db }: ServerOptions = {}): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-e2e-"));
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
+  const file = db ?? join(folder, "evenkeel.db");
+  const child = spawn(process.execPath, [BIN, "serve", "--port", "0", "--db", file, ...args], {
+    env: { ...Object.fromEntries(inherited), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  let output = "";
+  const url = await new Promise<string>((resolve, reject) => {
+    const fail = (why: string) => reject(new Error(`evenkeel serve ${why}:\n${output}`));
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      fail(`did not listen within ${START_MS} ms`);
+    }, START_MS);
+    const read = (text: string) => {
+      output += text;
+      const [, listening] = LISTENING.exec(output) ?? [];
+      if (listening === undefined) return;
+      clearTimeout(timer);
+      resolve(listening);
+    };
+    child.stdout.setEncoding("utf8").on("data", read);
+    child.stderr.setEncoding("utf8").on("data", read);
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      fail(`ended with exit code ${code}`);
+    });
+  });
+  return {
+    url,
+    output: () => output,
+    stop: (signal = "SIGTERM") => end(child, signal),
+    kill: async () => {
+      await end(child, "SIGKILL");
+    },
+  };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const exit = once(child, "exit");
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+  await exit;
+  clearTimeout(timer);
+  if (signal !== "SIGKILL" && child.signalCode === "SIGKILL")
+    throw new Error(`evenkeel serve did not end within ${STOP_MS} ms of ${signal}`);
+  return child.exitCode;
+}
