@@ -1,6 +1,7 @@
 import { EvenkeelError } from "../../errors.ts";
+import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
-import type { Report } from "../model.ts";
+import type { Metrics, Report } from "../model.ts";
 import { normalise } from "./normalise.ts";
 import { type ReportLimits, type ReportSchema, reportSchema, shown, unknownFields } from "./report.ts";
 
@@ -40,6 +41,8 @@ const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_ERRORS = 100;
 const MAX_ERRORS_PER_REPORT = 10;
 const MAX_UNKNOWN_NAMES = 8;
+/** Sources that may bring metric names of their own. */
+const MAX_INVENTIVE_SOURCES = 1000;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
 const SLICE_ITEMS = 1000;
 
@@ -55,6 +58,8 @@ export class Collector {
   readonly #schema: ReportSchema;
   readonly #held: Held;
   #buffer: Report[] = [];
+  /** Metric names beyond the catalogue, by source. */
+  readonly #made_up = new Map<string, Set<string>>();
   /** Ids that wait in the buffer and that the fleet does not know yet. */
   #new_workers = new Set<string>();
   #new_tasks = new Set<string>();
@@ -185,10 +190,28 @@ export class Collector {
     const report = normalise(result.data, received_ms);
     const untimely = this.#untimely(report);
     if (untimely) return [{ path: "at", message: untimely }];
-    const crowded = this.#takeRoom(report);
+    const crowded = this.#tooManyNames(report) ?? this.#takeRoom(report);
     if (crowded) return [crowded];
     this.#countUnknown(raw as Record<string, unknown>);
     return report;
+  }
+
+  /** Counts the names that a source made up; one over the limit refuses the report. */
+  #tooManyNames(report: Report): Omit<LineError, "line"> | null {
+    const made_up = this.#made_up.get(report.source) ?? new Set<string>();
+    const added = new Set<string>();
+    for (const name of madeUpNames(report)) if (!made_up.has(name)) added.add(name);
+    if (added.size === 0) return null;
+    const max = this.#limits.max_metric_names_per_source;
+    if (made_up.size + added.size > max || this.#made_up.size >= MAX_INVENTIVE_SOURCES) {
+      this.#reached("max_metric_names_per_source");
+      const names = made_up.size + added.size;
+      const message = `must bring at most ${max} metric names beyond the catalogue from one source (max_metric_names_per_source); got ${names} with ${shown([...added][0])}`;
+      return { path: "workers", message };
+    }
+    for (const name of added) made_up.add(name);
+    this.#made_up.set(report.source, made_up);
+    return null;
   }
 
   /** Keeps room for the ids that are new, or says which limit has none left. */
@@ -242,6 +265,16 @@ export class Collector {
 function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "line">[]): void {
   answer.rejected += 1;
   for (const error of errors) if (answer.errors.length < MAX_ERRORS) answer.errors.push({ line, ...error });
+}
+
+function* madeUpNames({ workers, tasks, system }: Report): Generator<string> {
+  for (const { metrics } of workers) yield* strangersIn("worker", metrics);
+  for (const { metrics } of tasks) yield* strangersIn("task", metrics);
+  yield* strangersIn("system", system);
+}
+
+function* strangersIn(scope: Scope, metrics: Metrics): Generator<string> {
+  for (const name in metrics) if (!findMetric(scope, name)) yield name;
 }
 
 function pathText(path: readonly PropertyKey[]): string {
