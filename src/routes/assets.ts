@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { EvenkeelError } from "../errors.ts";
+import { PICO_FILE } from "../views/assets.ts";
+import { matches } from "./answers.ts";
+import { negotiateEncoding } from "./negotiate.ts";
+import type { Ctx, Route } from "./route.ts";
+
+/** One file as it is served: whole in memory, compressed once. */
+interface Asset {
+  readonly name: string;
+  readonly type: string;
+  /** Changes with the content; the address of the file that may be kept for ever bears it. */
+  readonly version: string;
+  readonly bodies: Readonly<Record<"identity" | "gzip" | "br", Buffer>>;
+}
+
+export class Assets {
+  readonly #assets: ReadonlyMap<string, Asset>;
+
+  constructor(files: readonly { name: string; type: string; text: string }[]) {
+    this.#assets = new Map(files.map((file) => [file.name, asset(file)]));
+  }
+
+  /** The address of a file below the base path, with its version. */
+  href(name: string): string {
+    return `assets/${name}?v=${this.#get(name).version}`;
+  }
+
+  serve(c: Ctx): Response {
+    const { type, version, bodies } = this.#get(c.req.param("file") ?? "");
+    const etag = `"${version}"`;
+    const encoding = negotiateEncoding(c.req.header("accept-encoding"), ["br", "gzip"]) ?? "identity";
+    const headers: Record<string, string> = {
+      "Cache-Control":
+        c.req.query("v") === version ? "public, max-age=31536000, immutable" : "public, no-cache",
+      Vary: "Accept-Encoding",
+      ETag: encoding === "identity" ? etag : `W/${etag}`,
+    };
+    if (matches(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
+    headers["Content-Type"] = type;
+    if (encoding !== "identity") headers["Content-Encoding"] = encoding;
+    return new Response(bodies[encoding] as Uint8Array<ArrayBuffer>, { headers });
+  }
+
+  #get(name: string): Asset {
+    const found = this.#assets.get(name);
+    if (found) return found;
+    const names = [...this.#assets.keys()].join(", ");
+    throw new EvenkeelError("not_found", `There is no asset ${JSON.stringify(name)}; there are ${names}`);
+  }
+}
+
+export function assetRoutes(assets: Assets): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/assets/:file",
+      needs: "nothing",
+      summary: "The style sheet, the script and the icon of the pages.",
+      response: {
+        description: "The file; with its version in ?v= it may be kept for ever",
+        content: { "text/css": null, "text/javascript": null, "image/svg+xml": null },
+      },
+      handler: (c) => assets.serve(c),
+    },
+  ];
+}
+
+/** The files of the pages: the libraries' and our own, joined, so that a page asks for few and none races another. */
+export function readAssets(): Assets {
+  const { resolve } = createRequire(import.meta.url);
+  const ours = (name: string) => new URL(`../../public/${name}`, import.meta.url);
+  const join = (files: readonly (string | URL)[]) =>
+    files
+      .filter((file) => typeof file === "string" || existsSync(file))
+      .map((file) => readFileSync(file, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, ""))
+      .join("\n");
+  return new Assets([
+    {
+      name: "live.js",
+      type: "text/javascript; charset=utf-8",
+      text: join([
+        resolve("htmx.org/dist/htmx.min.js"),
+        resolve("htmx.org/dist/ext/hx-sse.min.js"),
+        ours("app.js"),
+      ]),
+    },
+    { name: "app.css", type: "text/css; charset=utf-8", text: join([resolve(PICO_FILE), ours("app.css")]) },
+    { name: "icon.svg", type: "image/svg+xml", text: join([ours("icon.svg")]) },
+  ]);
+}
+
+function asset({ name, type, text }: { name: string; type: string; text: string }): Asset {
+  const identity = Buffer.from(text);
+  return {
+    name,
+    type,
+    version: createHash("sha256").update(identity).digest("base64url").slice(0, 12),
+    bodies: {
+      identity,
+      gzip: gzipSync(identity, { level: 9 }),
+      br: brotliCompressSync(identity, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }),
+    },
+  };
+}

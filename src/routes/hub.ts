@@ -1,0 +1,316 @@
+import { EvenkeelError } from "../errors.ts";
+import type { Read } from "../metrics/read.ts";
+import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFacts } from "./frames.ts";
+import type { PanelRequest } from "./params.ts";
+import { SITE, type Site } from "./site.ts";
+import { Topics } from "./topics.ts";
+
+export interface HubLimits {
+  /** Streams open at once. */
+  readonly max_viewers: number;
+  /** Distinct streams: panels, parameters and format. */
+  readonly max_channels: number;
+  /** Distinct panels with parameters that are watched, and that are kept rendered, at once. */
+  readonly max_topics: number;
+  /** Panels of one stream. */
+  readonly max_panels: number;
+  /** A client that took nothing for so long is dropped, milliseconds. */
+  readonly stuck_ms: number;
+  /** Clients written to before other work gets its turn. */
+  readonly clients_a_turn: number;
+}
+
+export const HUB_LIMITS: HubLimits = {
+  max_viewers: 12_000,
+  max_channels: 500,
+  max_topics: 1_000,
+  max_panels: 32,
+  stuck_ms: 30_000,
+  clients_a_turn: 500,
+};
+
+/** Rendering for longer than this gives other work its turn, milliseconds. */
+const TURN_MS = 10;
+
+/** The part of an HTTP response, of either version, that a stream needs. */
+export interface Outgoing {
+  readonly writableLength: number;
+  readonly destroyed: boolean;
+  write(chunk: Uint8Array): boolean;
+  end(): unknown;
+  destroy(): unknown;
+  on(event: "close" | "error", listener: () => void): unknown;
+}
+
+/** How the hub is doing, for the health page. */
+export interface HubHealth {
+  readonly viewers: number;
+  readonly channels: number;
+  readonly viewers_dropped: number;
+  readonly ticks_skipped: number;
+  readonly bytes_out: number;
+  readonly publish_ms: number;
+  readonly loads: number;
+  readonly renders: number;
+  /** Panels that failed in a stream and kept what they had shown. */
+  readonly errors: number;
+  /** Name of each limit that was reached, and how often. */
+  readonly limits_reached: Readonly<Record<string, number>>;
+}
+
+interface HubOptions {
+  read: () => Read;
+  /** How panels become markup; left out, as they are shown everywhere. */
+  renderPanel?: Site["renderPanel"];
+  limits?: Partial<HubLimits>;
+  /** Milliseconds from any origin, only to measure durations. */
+  elapsed_ms?: () => number;
+}
+
+/**
+ * Sends every viewer what changed since the last tick. Each distinct request for a stream is a channel, which
+ * is rendered once a tick and only while somebody watches; all its viewers get the same bytes.
+ */
+export class Hub {
+  /** The render cache that pages, fragments and streams share. */
+  readonly topics: Topics;
+  readonly limits: HubLimits;
+  readonly #read: () => Read;
+  readonly #elapsed_ms: () => number;
+  readonly #channels = new Map<string, Channel>();
+  readonly #limits_reached: Record<string, number> = {};
+  #publishing: Promise<void> | null = null;
+  #again = false;
+  #closed = false;
+  #viewers = 0;
+  #dropped = 0;
+  #skipped = 0;
+  #bytes_out = 0;
+  #publish_ms = 0;
+
+  constructor({ read, renderPanel = SITE.renderPanel, limits, elapsed_ms }: HubOptions) {
+    this.limits = { ...HUB_LIMITS, ...limits };
+    this.#read = read;
+    this.#elapsed_ms = elapsed_ms ?? (() => performance.now());
+    this.topics = new Topics({ read, renderPanel, max_topics: this.limits.max_topics });
+  }
+
+  /**
+   * Adds a viewer and sends it a full picture. `open` writes the head of the response; it is only called once
+   * nothing can be refused any more.
+   * @throws EvenkeelError where a limit is reached or a panel has nothing to show.
+   */
+  join(requests: readonly PanelRequest[], format: StreamFormat, gzip: boolean, open: () => Outgoing): void {
+    if (this.#closed) throw new EvenkeelError("unavailable", "Evenkeel is stopping", { retry_after_s: 2 });
+    if (this.#viewers >= this.limits.max_viewers) throw this.#refuse("max_viewers", "viewers");
+    const channel = this.#channelFor(requests, format);
+    channel.advance(this.#read());
+    const viewer: Viewer = { outgoing: open(), gzip, tick: NEVER, stuck_since_ms: null };
+    channel.viewers.add(viewer);
+    this.#channels.set(channel.key, channel);
+    this.#viewers++;
+    viewer.outgoing.on("error", () => {});
+    viewer.outgoing.on("close", () => this.#leave(channel, viewer));
+    if (gzip) this.#write(viewer, GZIP_HEADER);
+    this.#send(channel, viewer);
+    // The client may have gone while its head was written; then no event will tell.
+    if (viewer.outgoing.destroyed) this.#leave(channel, viewer);
+  }
+
+  /** Called once after each tick. Settles when every viewer was served; a tick that comes meanwhile is served too. */
+  publish(): Promise<void> {
+    this.#again = true;
+    this.#publishing ??= this.#publishAll().finally(() => {
+      this.#publishing = null;
+    });
+    return this.#publishing;
+  }
+
+  health(): HubHealth {
+    const overflows = this.topics.overflows;
+    return {
+      viewers: this.#viewers,
+      channels: this.#channels.size,
+      viewers_dropped: this.#dropped,
+      ticks_skipped: this.#skipped,
+      bytes_out: this.#bytes_out,
+      publish_ms: this.#publish_ms,
+      ...this.topics.counts,
+      limits_reached: { ...this.#limits_reached, ...(overflows > 0 ? { render_cache: overflows } : {}) },
+    };
+  }
+
+  /** Ends every stream now; who took nothing is cut off. */
+  close(): void {
+    this.#closed = true;
+    for (const channel of this.#channels.values()) {
+      for (const { outgoing } of channel.viewers) {
+        if (outgoing.writableLength > 0) outgoing.destroy();
+        else outgoing.end();
+      }
+    }
+    this.#channels.clear();
+    this.#viewers = 0;
+  }
+
+  #channelFor(requests: readonly PanelRequest[], format: StreamFormat): Channel {
+    const key = `${format} ${requests.map((request) => request.key).join(" ")}`;
+    const known = this.#channels.get(key);
+    if (known) return known;
+    if (this.#channels.size >= this.limits.max_channels)
+      throw this.#refuse("max_channels", "distinct streams");
+    const watched = new Set(requests.map((request) => request.key));
+    for (const channel of this.#channels.values()) {
+      for (const request of channel.requests) watched.add(request.key);
+    }
+    if (watched.size > this.limits.max_topics) throw this.#refuse("max_topics", "distinct panels watched");
+    return new Channel(key, requests, format, this.topics);
+  }
+
+  #refuse(limit: "max_viewers" | "max_channels" | "max_topics", what: string): EvenkeelError {
+    this.#limits_reached[limit] = (this.#limits_reached[limit] ?? 0) + 1;
+    return new EvenkeelError(
+      "unavailable",
+      `${limit}: at most ${this.limits[limit]} ${what} at once; try again when others have left`,
+      { retry_after_s: 5 },
+    );
+  }
+
+  async #publishAll(): Promise<void> {
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      const started_ms = this.#elapsed_ms();
+      await this.#publishOnce();
+      this.#publish_ms = this.#elapsed_ms() - started_ms;
+    }
+  }
+
+  async #publishOnce(): Promise<void> {
+    let written = 0;
+    let turn_ms = this.#elapsed_ms();
+    for (const channel of this.#channels.values()) {
+      channel.advance(this.#read());
+      for (const viewer of channel.viewers) {
+        this.#send(channel, viewer);
+        written++;
+        if (written % this.limits.clients_a_turn === 0) await turn();
+      }
+      if (this.#elapsed_ms() - turn_ms > TURN_MS) {
+        await turn();
+        turn_ms = this.#elapsed_ms();
+      }
+    }
+  }
+
+  /** Brings one viewer to the channel's tick: by what changed if it has the tick before, else by all of it. */
+  #send(channel: Channel, viewer: Viewer): void {
+    if (viewer.tick === channel.tick) return;
+    if (viewer.outgoing.writableLength > 0 && viewer.tick !== NEVER) {
+      this.#skip(channel, viewer);
+      return;
+    }
+    const follows = viewer.tick !== NEVER && viewer.tick === channel.previous_tick;
+    const frame = follows ? channel.changes : channel.snapshot;
+    viewer.tick = channel.tick;
+    viewer.stuck_since_ms = null;
+    this.#write(viewer, viewer.gzip ? frame.deflated : frame.plain);
+  }
+
+  #skip(channel: Channel, viewer: Viewer): void {
+    const { now_ms } = this.#read();
+    this.#skipped++;
+    viewer.stuck_since_ms ??= now_ms;
+    if (now_ms - viewer.stuck_since_ms < this.limits.stuck_ms) return;
+    this.#dropped++;
+    this.#leave(channel, viewer);
+    viewer.outgoing.destroy();
+  }
+
+  #write(viewer: Viewer, bytes: Buffer): void {
+    this.#bytes_out += bytes.length;
+    viewer.outgoing.write(bytes);
+  }
+
+  #leave(channel: Channel, viewer: Viewer): void {
+    if (!channel.viewers.delete(viewer)) return;
+    if (this.#closed) return;
+    this.#viewers--;
+    if (channel.viewers.size === 0) this.#channels.delete(channel.key);
+  }
+}
+
+const NEVER = -1;
+
+interface Viewer {
+  readonly outgoing: Outgoing;
+  readonly gzip: boolean;
+  /** The tick that its page shows. */
+  tick: number;
+  /** Since when it takes nothing, by the clock of the ticks; null while it does. */
+  stuck_since_ms: number | null;
+}
+
+/** One distinct stream: what it shows at its newest tick, and how to get there from the tick before. */
+class Channel {
+  readonly key: string;
+  readonly requests: readonly PanelRequest[];
+  readonly viewers = new Set<Viewer>();
+  tick = NEVER;
+  previous_tick = NEVER;
+  readonly #format: StreamFormat;
+  readonly #topics: Topics;
+  #facts: TickFacts | null = null;
+  #pieces: readonly Piece[] = [];
+  #before: readonly Piece[] = [];
+  #changes: Frame | null = null;
+  #snapshot: Frame | null = null;
+
+  constructor(key: string, requests: readonly PanelRequest[], format: StreamFormat, topics: Topics) {
+    this.key = key;
+    this.requests = requests;
+    this.#format = format;
+    this.#topics = topics;
+  }
+
+  /**
+   * Moves on to a tick. A panel that fails keeps what it showed, so that one defect does not end the stream.
+   * @throws what the panel throws where nothing was shown yet.
+   */
+  advance({ tick, now_ms, demo, self }: Read): void {
+    if (tick === this.tick) return;
+    const pieces = this.requests.map((request, index) => this.#piece(request, this.#pieces[index]));
+    this.#before = this.#pieces;
+    this.#pieces = pieces;
+    this.previous_tick = this.tick;
+    this.tick = tick;
+    this.#facts = { tick, at_ms: now_ms, demo, version: self.version };
+    this.#changes = null;
+    this.#snapshot = null;
+  }
+
+  /** For a page that shows the tick before. */
+  get changes(): Frame {
+    this.#changes ??= new Frame(FORMATS[this.#format].changes(this.#facts!, this.#pieces, this.#before));
+    return this.#changes;
+  }
+
+  /** For a page of which nothing is known. */
+  get snapshot(): Frame {
+    this.#snapshot ??= new Frame(FORMATS[this.#format].snapshot(this.#facts!, this.#pieces));
+    return this.#snapshot;
+  }
+
+  #piece(request: PanelRequest, before: Piece | undefined): Piece {
+    try {
+      return FORMATS[this.#format].piece(this.#topics.get(request));
+    } catch (error) {
+      if (before === undefined) throw error;
+      this.#topics.counts.errors++;
+      return before;
+    }
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,97 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
+import { EvenkeelError } from "../errors.ts";
+import { json, problem } from "./answers.ts";
+import { BODY_TIMEOUT_MS, BodyReader, chunksOf } from "./body.ts";
+import type { Ctx, Route } from "./route.ts";
+
+export interface Ingested {
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly errors: readonly { readonly line: number; readonly path: string; readonly message: string }[];
+}
+
+export type Ingest = (body: Uint8Array, mediaType: string) => Promise<Ingested>;
+
+const MEDIA_TYPES = ["application/json", "application/x-ndjson"];
+
+const INGESTED = z.object({
+  accepted: z.int().describe("Reports taken"),
+  rejected: z.int().describe("Reports refused"),
+  errors: z.array(
+    z.object({
+      line: z.int().describe("Line of the body, from 1"),
+      path: z.string().describe("Where in the report"),
+      message: z.string().describe("The rule and what came"),
+    }),
+  ),
+});
+
+export function ingestRoutes(ingest: Ingest, max_body_bytes: number): Route[] {
+  const reader = new BodyReader({
+    max_bytes: max_body_bytes,
+    max_pending_bytes: 8 * max_body_bytes,
+    timeout_ms: BODY_TIMEOUT_MS,
+  });
+  return [
+    {
+      method: "POST",
+      path: "/api/ingest",
+      needs: "ingest",
+      summary: "Takes reports of workers, tasks and the system: one as JSON, or many, one a line.",
+      takes: MEDIA_TYPES,
+      response: {
+        status: 202,
+        description: "Taken, and durable within the next tick",
+        content: { "application/json": INGESTED },
+      },
+      handler: (c) => take(c, ingest, reader),
+    },
+  ];
+}
+
+async function take(c: Ctx, ingest: Ingest, reader: BodyReader): Promise<Response> {
+  const mediaType = mediaTypeOf(c);
+  const encoding = encodingOf(c);
+  const received = await reader.read(bodyOf(c), c.req.header("content-length"));
+  const body = encoding === "gzip" ? await reader.inflate(received) : received;
+  const result = await ingest(body, mediaType);
+  if (result.accepted > 0 || result.rejected === 0) return json(result, 202);
+  const first = result.errors[0];
+  const where = first ? `: line ${first.line}, ${first.path} ${first.message}` : "";
+  return problem(c, { status: 422, detail: `Every report was rejected${where}`, details: { ...result } });
+}
+
+function mediaTypeOf(c: Ctx): string {
+  const header = c.req.header("content-type") ?? "";
+  const mediaType = header.split(";", 1)[0]!.trim().toLowerCase();
+  if (MEDIA_TYPES.includes(mediaType)) return mediaType;
+  throw new EvenkeelError(
+    "unsupported_media_type",
+    `Content-Type must be ${MEDIA_TYPES.join(" or ")}; ${header === "" ? "it is missing" : `got ${JSON.stringify(header)}`}`,
+  );
+}
+
+function encodingOf(c: Ctx): "gzip" | "identity" {
+  const header = (c.req.header("content-encoding") ?? "identity").trim().toLowerCase();
+  if (header === "gzip" || header === "x-gzip") return "gzip";
+  if (header === "identity") return "identity";
+  throw new EvenkeelError(
+    "unsupported_media_type",
+    `Content-Encoding must be gzip or none; got ${JSON.stringify(header)}`,
+  );
+}
+
+// Node's own stream is read where there is one: a web stream around it costs a third of a small request.
+function bodyOf(c: Ctx): AsyncIterable<Uint8Array> {
+  const incoming = c.env?.incoming;
+  if (incoming && "iterator" in incoming) return chunksOf(incoming as Parameters<typeof chunksOf>[0]);
+  return (c.req.raw.body ?? new Blob([]).stream()) as unknown as AsyncIterable<Uint8Array>;
+}
+
+/** Whether an Authorization header bears the token; it takes as long whatever is wrong with it. */
+export function bearsToken(authorization: string | undefined, token: string): boolean {
+  const [, borne = ""] = /^Bearer +(\S+)\s*$/i.exec(authorization ?? "") ?? [];
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(borne), digest(token));
+}

@@ -1,0 +1,163 @@
+import { z } from "zod";
+import { EvenkeelError } from "../errors.ts";
+import type { Read } from "../metrics/read.ts";
+import { toCsv } from "../views/csv.ts";
+import type { Panel, Table } from "../views/panel.ts";
+import { toText } from "../views/text.ts";
+import { answer, REVALIDATE } from "./answers.ts";
+import { namesHtml, negotiate } from "./negotiate.ts";
+import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
+import type { Ctx, Route } from "./route.ts";
+import type { Site } from "./site.ts";
+import type { Topic, Topics } from "./topics.ts";
+
+/** The forms of a panel's data, in our own order of preference. */
+const FORMS = {
+  json: "application/json",
+  ndjson: "application/x-ndjson",
+  csv: "text/csv",
+  text: "text/plain",
+  svg: "image/svg+xml",
+} as const;
+type Form = keyof typeof FORMS;
+
+const HTML = "text/html; charset=utf-8";
+
+interface PanelDeps {
+  readonly site: Site;
+  readonly topics: Topics;
+  readonly read: () => Read;
+  /** The whole page around an embedded panel, and the headers that let others frame it. */
+  readonly embed: (c: Ctx, request: PanelRequest, markup: string, values: Given) => string;
+  readonly embed_headers: Readonly<Record<string, string>>;
+}
+
+/** The bare fragment, the page to embed and the data of one panel. */
+export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
+  const forms = formsOf(panel);
+  return [
+    {
+      method: "GET",
+      path: `/panels/${panel.id}`,
+      needs: "read",
+      summary: `${panel.title}, as a fragment of HTML.`,
+      params: panel.params,
+      response: { description: panel.description, content: { "text/html": null } },
+      handler: (c) => {
+        const topic = deps.topics.get(panelRequest(panel, given(c)));
+        return answer(c, topic.rendered().html, { type: HTML, cache: REVALIDATE });
+      },
+    },
+    {
+      method: "GET",
+      path: `/embed/${panel.id}`,
+      needs: "read",
+      summary: `${panel.title}, as a page to show in a frame.`,
+      params: panel.params,
+      response: { description: panel.description, content: { "text/html": null } },
+      handler: (c) => {
+        const values = given(c);
+        const request = panelRequest(panel, values);
+        const page = deps.embed(c, request, deps.topics.get(request).rendered().html, values);
+        return answer(c, page, { type: HTML, cache: REVALIDATE, headers: deps.embed_headers });
+      },
+    },
+    {
+      method: "GET",
+      path: panel.api,
+      needs: "read",
+      summary: `${panel.title}, as data.`,
+      params: panel.params.extend({
+        format: z
+          .enum(forms as [Form, ...Form[]])
+          .optional()
+          .describe("Instead of Accept"),
+      }),
+      response: {
+        description: panel.description,
+        content: Object.fromEntries(
+          forms.map((form) => [FORMS[form], form === "json" ? dataSchema(panel) : null]),
+        ),
+      },
+      handler: (c) => {
+        const values = given(c);
+        const form = chooseForm(panel, forms, values.get("format"), c.req.header("accept"));
+        const topic = deps.topics.get(panelRequest(panel, values));
+        const type = form === "json" || form === "ndjson" ? FORMS[form] : `${FORMS[form]}; charset=utf-8`;
+        return answer(c, dataAs(form, topic, deps), { type });
+      },
+    },
+  ];
+}
+
+/** A panel's data as its API answers it. */
+export function dataSchema(panel: Panel): z.ZodObject {
+  return z.object({ success: z.literal(true), ...panel.data.shape });
+}
+
+function formsOf(panel: Panel): Form[] {
+  return [
+    "json",
+    "ndjson",
+    ...(panel.table ? (["csv", "text"] as const) : []),
+    ...(panel.chart ? (["svg"] as const) : []),
+  ];
+}
+
+/** @throws EvenkeelError not_acceptable, which names the forms that there are. */
+function chooseForm(
+  panel: Panel,
+  forms: readonly Form[],
+  word: string | readonly string[] | undefined,
+  accept: string | undefined,
+): Form {
+  if (word !== undefined) {
+    const form = forms.find((one) => one === word);
+    if (form) return form;
+    throw notAcceptable(panel, forms, `format=${word}`);
+  }
+  // A browser that opens the address by hand also takes images; it is to see the data.
+  if (namesHtml(accept)) return "json";
+  const type = negotiate(
+    accept,
+    forms.map((form) => FORMS[form]),
+  );
+  const form = forms.find((one) => FORMS[one] === type);
+  if (form) return form;
+  throw notAcceptable(panel, forms, `Accept: ${accept}`);
+}
+
+function notAcceptable(panel: Panel, forms: readonly Form[], got: string): EvenkeelError {
+  const there = forms.map((form) => `${form} (${FORMS[form]})`).join(", ");
+  return new EvenkeelError(
+    "not_acceptable",
+    `Panel ${panel.id} comes as ${there}; got ${got.slice(0, 120)}`,
+    {
+      details: { formats: forms },
+    },
+  );
+}
+
+function dataAs(form: Form, topic: Topic, { site, read }: PanelDeps): string {
+  const { panel, params } = topic.request;
+  if (form === "json") return `${withSuccess(topic.json())}\n`;
+  if (form === "svg") {
+    const data = topic.data();
+    const svg = site.renderChart({ ...panel, load: () => data }, params, read()) ?? "";
+    return svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
+  }
+  const table = panel.table?.(topic.data(), params);
+  if (form === "ndjson") return table ? tableLines(table) : `${topic.json()}\n`;
+  return form === "csv" ? toCsv(table!) : toText(table!);
+}
+
+/** `{"success":true` and then the members of a JSON object. */
+export function withSuccess(object: string): string {
+  return object === "{}" ? '{"success":true}' : `{"success":true,${object.slice(1)}`;
+}
+
+function tableLines({ columns, rows }: Table): string {
+  return rows
+    .map((row) => `${JSON.stringify(Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null])))}\n`)
+    .join("");
+}

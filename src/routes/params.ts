@@ -1,0 +1,76 @@
+import type { z } from "zod";
+import { EvenkeelError } from "../errors.ts";
+import { idFromSegment } from "../views/identity.ts";
+import type { Panel } from "../views/panel.ts";
+import type { Ctx } from "./route.ts";
+
+/** Parameters by name, as they came. */
+export type Given = ReadonlyMap<string, string | readonly string[]>;
+
+/** Longest part of a wrong value that an error repeats. */
+const SHOWN_CHARS = 80;
+
+/**
+ * What the path and the query give, the path first. Empty values are left out: a form sends its empty
+ * fields too. A parameter that is given more than once is a list.
+ */
+export function given(c: Ctx): Given {
+  const values = new Map<string, string | readonly string[]>();
+  for (const [name, all] of Object.entries(c.req.queries())) {
+    const filled = all.filter((value) => value !== "");
+    if (filled.length > 0) values.set(name, filled.length === 1 ? filled[0]! : filled);
+  }
+  for (const [name, value] of Object.entries(c.req.param() as Record<string, string>)) {
+    values.set(name, idFromSegment(value));
+  }
+  return values;
+}
+
+/** Checks what was given against a schema; what the schema does not know is ignored. */
+export function parseParams<S extends z.ZodObject>(schema: S, values: Given): z.output<S> {
+  const known = Object.fromEntries(
+    Object.keys(schema.shape)
+      .filter((name) => values.has(name))
+      .map((name) => [name, values.get(name)]),
+  );
+  const parsed = schema.safeParse(known);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const name = String(issue.path[0] ?? "query");
+  const value = values.get(name);
+  const got = value === undefined ? "it is missing" : `got ${shown(value)}`;
+  throw new EvenkeelError("invalid", `Parameter ${name}: ${lowerFirst(issue.message)}; ${got}`, {
+    details: { parameter: name },
+  });
+}
+
+/** A panel with its parameters: one topic of the render cache. */
+export interface PanelRequest {
+  readonly panel: Panel;
+  readonly params: Record<string, unknown>;
+  /** The same for every request that asks for the same thing. */
+  readonly key: string;
+}
+
+export function panelRequest(panel: Panel, values: Given): PanelRequest {
+  const params = parseParams(panel.params, values);
+  return { panel, params, key: `${panel.id} ${canonical(params)}` };
+}
+
+/** JSON with its keys in order and without what is undefined. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part) =>
+    part !== null && typeof part === "object" && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
+function shown(value: string | readonly string[]): string {
+  const text = JSON.stringify(value);
+  return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
+}
+
+function lowerFirst(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1);
+}

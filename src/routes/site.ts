@@ -1,0 +1,31 @@
+import type { Read } from "../metrics/read.ts";
+import { type Rendered, renderChart, renderPanel } from "../views/frame.tsx";
+import { type Around, type ErrorFacts, renderEmbed, renderError, renderPage } from "../views/layout.tsx";
+import type { Page, Panel } from "../views/panel.ts";
+import { PAGES, PANELS } from "../views/registry.ts";
+
+/** All that is shown, and how it becomes markup. */
+export interface Site {
+  readonly panels: readonly Panel[];
+  readonly pages: readonly Page[];
+  readonly renderPanel: (panel: Panel, params: Record<string, unknown>, read: Read) => Rendered;
+  readonly renderChart: (panel: Panel, params: Record<string, unknown>, read: Read) => string | undefined;
+  readonly renderPage: (page: Page, panels: readonly string[], around: Around) => string;
+  readonly renderEmbed: (panel: Panel, markup: string, around: Around) => string;
+  readonly renderError: (error: ErrorFacts, around: Omit<Around, "read" | "stream">) => string;
+}
+
+export const SITE: Site = {
+  panels: PANELS,
+  pages: PAGES,
+  renderPanel,
+  renderChart,
+  renderPage: (page, panels, around) => renderPage(page, panels, around),
+  renderEmbed,
+  renderError,
+};
+
+/** The id of a panel's element. */
+export function elementId(panel: Panel): string {
+  return `p-${panel.id}`;
+}

@@ -1,0 +1,151 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { z } from "zod";
+import { EvenkeelError } from "../errors.ts";
+import type { Panel } from "../views/panel.ts";
+import { NO_STORE } from "./answers.ts";
+import type { StreamFormat } from "./frames.ts";
+import { COMMON_HEADERS, OWN_HEADERS } from "./headers.ts";
+import type { Hub } from "./hub.ts";
+import { negotiate, negotiateEncoding } from "./negotiate.ts";
+import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
+import type { Ctx, Route } from "./route.ts";
+
+const MEDIA_TYPES = {
+  "text/event-stream": "html",
+  "application/x-ndjson": "json",
+  "application/json": "json",
+  "text/plain": "text",
+} as const satisfies Record<string, StreamFormat>;
+
+const CONTENT_TYPES: Readonly<Record<StreamFormat, string>> = {
+  html: "text/event-stream; charset=utf-8",
+  json: "application/x-ndjson",
+  text: "text/plain; charset=utf-8",
+};
+
+/** Words of `?format=` on streams. */
+const FORMAT_WORDS: Readonly<Record<string, StreamFormat>> = {
+  sse: "html",
+  html: "html",
+  json: "json",
+  ndjson: "json",
+  text: "text",
+};
+
+/** The address of the stream of some panels, below the base path, with the parameters that they share. */
+export function streamUrl(panels: readonly Panel[], values: Given): string {
+  const query = new URLSearchParams();
+  query.set("panels", panels.map((panel) => panel.id).join(","));
+  for (const [name, value] of values) {
+    if (!panels.some((panel) => name in panel.params.shape)) continue;
+    for (const one of typeof value === "string" ? [value] : value) query.append(name, one);
+  }
+  return `stream?${query.toString().replaceAll("%2C", ",")}`;
+}
+
+export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/stream",
+      needs: "read",
+      summary:
+        "Panels as they change: Server-Sent Events with markup, or each tick one line of JSON, or readable text.",
+      params: z.object({
+        panels: z.string().describe("Ids of panels, separated by commas"),
+        format: z.enum(["sse", "json", "ndjson", "text"]).optional().describe("Instead of Accept"),
+      }),
+      response: {
+        description: "A stream that goes on until either side ends it",
+        content: { "text/event-stream": null, "application/x-ndjson": null, "text/plain": null },
+      },
+      handler: (c) => stream(c, panels, hub),
+    },
+  ];
+}
+
+function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Response {
+  const values = given(c);
+  const format = streamFormat(c, values);
+  const requests = streamRequests(panels, values, hub.limits.max_panels);
+  if (format === "text" && !requests.some(({ panel }) => panel.table)) {
+    const ids = requests.map(({ panel }) => panel.id).join(", ");
+    throw new EvenkeelError(
+      "not_acceptable",
+      `None of ${ids} is a table, so there is no text; ask for sse or json`,
+    );
+  }
+  const gzip = negotiateEncoding(c.req.header("accept-encoding"), ["gzip"]) === "gzip";
+  const headers = {
+    ...COMMON_HEADERS,
+    ...OWN_HEADERS,
+    "Content-Type": CONTENT_TYPES[format],
+    "Cache-Control": `${NO_STORE}, no-transform`,
+    Vary: "Accept, Accept-Encoding",
+    // Proxies that buffer would hold a tick back until the next ones fill their buffer.
+    "X-Accel-Buffering": "no",
+    ...(gzip ? { "Content-Encoding": "gzip" } : {}),
+  };
+  if (c.req.method === "HEAD") return new Response(null, { headers });
+  const outgoing = c.env?.outgoing;
+  if (!outgoing) throw new EvenkeelError("unavailable", "A stream needs a connection of its own");
+  hub.join(requests, format, gzip, () => {
+    outgoing.writeHead(200, headers);
+    return outgoing;
+  });
+  return RESPONSE_ALREADY_SENT;
+}
+
+function streamFormat(c: Ctx, values: Given): StreamFormat {
+  const word = values.get("format");
+  if (word !== undefined) {
+    const format = typeof word === "string" ? FORMAT_WORDS[word] : undefined;
+    if (format) return format;
+    throw new EvenkeelError(
+      "not_acceptable",
+      `format must be sse, json or text; got ${JSON.stringify(word)}`,
+    );
+  }
+  const media_type = negotiate(
+    c.req.header("accept"),
+    Object.keys(MEDIA_TYPES) as (keyof typeof MEDIA_TYPES)[],
+  );
+  return media_type === null ? "html" : MEDIA_TYPES[media_type];
+}
+
+/** The panels that a stream is to show, in order, each once. */
+export function streamRequests(panels: readonly Panel[], values: Given, max_panels: number): PanelRequest[] {
+  const asked = values.get("panels");
+  const ids = new Set(
+    [asked ?? []]
+      .flat()
+      .flatMap((list) => list.split(","))
+      .filter((id) => id !== ""),
+  );
+  if (ids.size === 0) {
+    throw new EvenkeelError(
+      "invalid",
+      `panels must be ids separated by commas: ${known(panels)}; it is missing`,
+      {
+        details: { parameter: "panels" },
+      },
+    );
+  }
+  if (ids.size > max_panels) {
+    throw new EvenkeelError("invalid", `panels must be at most ${max_panels} ids; got ${ids.size}`, {
+      details: { parameter: "panels" },
+    });
+  }
+  return [...ids].map((id) => {
+    const panel = panels.find((one) => one.id === id);
+    if (panel) return panelRequest(panel, values);
+    throw new EvenkeelError(
+      "not_found",
+      `There is no panel ${JSON.stringify(id.slice(0, 80))}; there are ${known(panels)}`,
+    );
+  });
+}
+
+function known(panels: readonly Panel[]): string {
+  return panels.map((panel) => panel.id).join(", ");
+}

@@ -1,0 +1,101 @@
+import type { Read } from "../metrics/read.ts";
+import type { Rendered } from "../views/frame.tsx";
+import type { PanelRequest } from "./params.ts";
+import type { Site } from "./site.ts";
+
+type RenderPanel = Site["renderPanel"];
+
+/** One panel with its parameters at one tick: loaded and rendered when first asked for, and then kept. */
+export class Topic {
+  readonly request: PanelRequest;
+  readonly #read: Read;
+  readonly #renderPanel: RenderPanel;
+  readonly #counts: Counts;
+  #data: Kept<Record<string, unknown>> | undefined;
+  #rendered: Kept<Rendered> | undefined;
+  #json: string | undefined;
+
+  constructor(request: PanelRequest, read: Read, renderPanel: RenderPanel, counts: Counts) {
+    this.request = request;
+    this.#read = read;
+    this.#renderPanel = renderPanel;
+    this.#counts = counts;
+  }
+
+  data(): Record<string, unknown> {
+    this.#data ??= keep(() => {
+      this.#counts.loads++;
+      return this.request.panel.load(this.#read, this.request.params);
+    });
+    return this.#data();
+  }
+
+  /** The data as a JSON object. */
+  json(): string {
+    this.#json ??= JSON.stringify(this.data());
+    return this.#json;
+  }
+
+  rendered(): Rendered {
+    this.#rendered ??= keep(() => {
+      const data = this.data();
+      this.#counts.renders++;
+      const loaded = { ...this.request.panel, load: () => data };
+      return this.#renderPanel(loaded, this.request.params, this.#read);
+    });
+    return this.#rendered();
+  }
+}
+
+interface Counts {
+  loads: number;
+  renders: number;
+  errors: number;
+}
+
+/** The render cache: every topic once a tick, whoever asks. */
+export class Topics {
+  readonly counts: Counts = { loads: 0, renders: 0, errors: 0 };
+  /** How often there was no room to keep a topic. */
+  overflows = 0;
+  readonly #read: () => Read;
+  readonly #renderPanel: RenderPanel;
+  readonly #max_topics: number;
+  readonly #topics = new Map<string, Topic>();
+  #tick = -1;
+
+  constructor(options: { read: () => Read; renderPanel: RenderPanel; max_topics: number }) {
+    this.#read = options.read;
+    this.#renderPanel = options.renderPanel;
+    this.#max_topics = options.max_topics;
+  }
+
+  /** The topic at the newest tick. Beyond the cache's bound it is made for this one caller. */
+  get(request: PanelRequest): Topic {
+    const read = this.#read();
+    if (read.tick !== this.#tick) {
+      this.#topics.clear();
+      this.#tick = read.tick;
+    }
+    const kept = this.#topics.get(request.key);
+    if (kept) return kept;
+    const topic = new Topic(request, read, this.#renderPanel, this.counts);
+    if (this.#topics.size < this.#max_topics) this.#topics.set(request.key, topic);
+    else this.overflows++;
+    return topic;
+  }
+}
+
+type Kept<T> = () => T;
+
+/** Runs once and gives the same result, or the same error, ever after. */
+function keep<T>(make: () => T): Kept<T> {
+  try {
+    const value = make();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
