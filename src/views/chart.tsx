@@ -1,0 +1,281 @@
+import { raw } from "hono/html";
+import type { Unit } from "../metrics/catalogue.ts";
+import { coordinate } from "./components.tsx";
+import { clockMinute, iso, measure } from "./format.ts";
+import type { SeriesNumber } from "./series.ts";
+
+export interface ChartSeries {
+  readonly name: string;
+  readonly series: SeriesNumber;
+  readonly values: readonly (number | null)[];
+  /** The smallest and largest value of each step, drawn as a band. */
+  readonly min?: readonly (number | null)[];
+  readonly max?: readonly (number | null)[];
+}
+
+export interface Chart {
+  readonly title: string;
+  readonly unit: Unit;
+  /** Start of each step, Unix milliseconds, evenly spaced. */
+  readonly times_ms: readonly number[];
+  readonly step_ms: number;
+  readonly lines: readonly ChartSeries[];
+  /** The top of the axis, where it is known beforehand. */
+  readonly top?: number;
+}
+
+/** The drawing's own measure; it is stretched to its place, its lines and letters are not. */
+const WIDTH = 1000;
+const HEIGHT = 84;
+const TEXT_HEIGHT = 16;
+const HEADROOM = 12;
+/** Whole height of a chart's drawing, CSS pixels. */
+export const CHART_HEIGHT = HEADROOM + HEIGHT + TEXT_HEIGHT;
+
+/** A chart with its name and its last value in words. */
+export function LineChart({ chart }: { chart: Chart }) {
+  return (
+    <figure class="chart">
+      <figcaption>
+        <span>{chart.title}</span>
+        {chart.lines.length < 2 ? null : (
+          <span class="legend">
+            {chart.lines.map((line) => (
+              <span>
+                <svg class="swatch" viewBox="0 0 8 8" width="8" height="8" aria-hidden="true">
+                  <rect class={`s${line.series}`} y="3" width="8" height="2" />
+                </svg>
+                {line.name}
+              </span>
+            ))}
+          </span>
+        )}
+        <b>{lastValues(chart)}</b>
+      </figcaption>
+      <Drawing chart={chart} />
+    </figure>
+  );
+}
+
+/** Colours for a file that no stylesheet reaches; dark where the viewer's system is. */
+const STANDALONE_STYLE = `svg{color-scheme:light dark;font:11px system-ui,sans-serif}text{fill:#5a6778}.name{fill:#17202c;font-size:13px;font-weight:600}
+.grid{stroke:#dfe4ea}.line{fill:none;stroke-width:1.5}.area{opacity:.12;stroke:none}.band{opacity:.18;stroke:none}.paper{fill:#fff}
+.s1{stroke:#2563c9;fill:#2563c9}.s2{stroke:#c2660c;fill:#c2660c}.s3{stroke:#0f8a7e;fill:#0f8a7e}.s4{stroke:#8250c4;fill:#8250c4}.s5{stroke:#6b7686;fill:#6b7686}.line{fill:none}
+@media(prefers-color-scheme:dark){text{fill:#93a1b5}.name{fill:#e5ebf3}.grid{stroke:#263142}.paper{fill:#151c26}
+.s1{stroke:#6ea8ff;fill:#6ea8ff}.s2{stroke:#ffab5e;fill:#ffab5e}.s3{stroke:#46cabb;fill:#46cabb}.s4{stroke:#c29bff;fill:#c29bff}.s5{stroke:#8592a5;fill:#8592a5}.line{fill:none}}`;
+
+const SHEET_WIDTH = 640;
+const SHEET_PADDING = 12;
+const SHEET_CAPTION = 22;
+
+/** Charts below each other as one SVG file that needs nothing else. */
+export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
+  const step = SHEET_CAPTION + CHART_HEIGHT + SHEET_PADDING;
+  const height = SHEET_PADDING + charts.length * step;
+  const inner = SHEET_WIDTH - 2 * SHEET_PADDING;
+  return (
+    <svg
+      xmlns="http://www.w3.org/2000/svg"
+      width={SHEET_WIDTH}
+      height={height}
+      viewBox={`0 0 ${SHEET_WIDTH} ${height}`}
+      role="img"
+    >
+      <title>{charts.map((chart) => chart.title).join(", ")}</title>
+      <style>{raw(STANDALONE_STYLE)}</style>
+      <rect class="paper" width="100%" height="100%" />
+      {charts.map((chart, index) => (
+        <svg
+          x={SHEET_PADDING}
+          y={SHEET_PADDING + index * step}
+          width={inner}
+          height={SHEET_CAPTION + CHART_HEIGHT}
+        >
+          <text class="name" y="13">
+            {chart.title}
+          </text>
+          <text class="name" x="100%" y="13" text-anchor="end">
+            {chart.lines.length < 2
+              ? lastValues(chart)
+              : chart.lines.map((line) => `${line.name} ${lastValue(chart, line)}`).join(" · ")}
+          </text>
+          <svg y={SHEET_CAPTION} width="100%" height={CHART_HEIGHT}>
+            <Drawing chart={chart} />
+          </svg>
+        </svg>
+      ))}
+    </svg>
+  );
+}
+
+/**
+ * Lines over time. Letters are placed by percentages of the outer drawing; the lines lie in an inner one
+ * that is stretched, so that both stay sharp at any width.
+ */
+function Drawing({ chart }: { chart: Chart }) {
+  const ticks = axisTicks(largestOf(chart), chart.top);
+  const top = ticks[ticks.length - 1] ?? 1;
+  const y = (value: number) => HEIGHT - (Math.min(value, top) / top) * HEIGHT;
+  const [from_ms, to_ms] = [chart.times_ms[0], chart.times_ms[chart.times_ms.length - 1]];
+  return (
+    <svg class="drawing" width="100%" height={CHART_HEIGHT} role="img" aria-label={inWords(chart)}>
+      <svg
+        y={HEADROOM}
+        width="100%"
+        height={HEIGHT}
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+      >
+        {ticks.map((tick) => (
+          <path class="grid" vector-effect="non-scaling-stroke" d={`M0 ${coordinate(y(tick))}H${WIDTH}`} />
+        ))}
+        {chart.lines.map((line) => (
+          <Line line={line} y={y} single={chart.lines.length === 1} />
+        ))}
+      </svg>
+      {ticks.slice(1).map((tick) => (
+        <text class="tick" x="0" y={coordinate(HEADROOM + y(tick) - 3)}>
+          {measure(tick, chart.unit)}
+        </text>
+      ))}
+      {from_ms === undefined || to_ms === undefined ? (
+        <text x="50%" y={HEADROOM + HEIGHT / 2} text-anchor="middle">
+          No data in this window yet
+        </text>
+      ) : (
+        <>
+          <text class="t" x="0" y={CHART_HEIGHT - 3} data-t={from_ms}>
+            {clockMinute(from_ms)}
+          </text>
+          <text class="t" x="100%" y={CHART_HEIGHT - 3} text-anchor="end" data-t={to_ms + chart.step_ms}>
+            {clockMinute(to_ms + chart.step_ms)}
+          </text>
+        </>
+      )}
+    </svg>
+  );
+}
+
+function Line({ line, y, single }: { line: ChartSeries; y: (value: number) => number; single: boolean }) {
+  const x = positions(line.values.length);
+  const runs = knownRuns(line.values);
+  const point = (index: number, values: readonly (number | null)[]) =>
+    `${coordinate(x(index))} ${coordinate(y(values[index] ?? 0))}`;
+  const along = (run: Run, values: readonly (number | null)[]) =>
+    range(run)
+      .map((index) => point(index, values))
+      .join("L");
+  const line_d = runs.map((run) => `M${along(run, line.values)}${run.from === run.to ? "h.1" : ""}`).join("");
+  return (
+    <>
+      {line.min === undefined || line.max === undefined ? null : (
+        <path class={`band s${line.series}`} d={bandPath(knownRuns(line.min), line.min, line.max, point)} />
+      )}
+      {single ? (
+        <path
+          class={`area s${line.series}`}
+          d={runs
+            .map((run) => `M${coordinate(x(run.from))} ${HEIGHT}L${along(run, line.values)}V${HEIGHT}z`)
+            .join("")}
+        />
+      ) : null}
+      <path
+        class={`line s${line.series}`}
+        vector-effect="non-scaling-stroke"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+        d={line_d}
+      />
+    </>
+  );
+}
+
+function bandPath(
+  runs: readonly Run[],
+  min: readonly (number | null)[],
+  max: readonly (number | null)[],
+  point: (index: number, values: readonly (number | null)[]) => string,
+): string {
+  return runs
+    .map((run) => {
+      const forth = range(run).map((index) => point(index, max));
+      const back = range(run)
+        .map((index) => point(index, min))
+        .reverse();
+      return `M${[...forth, ...back].join("L")}z`;
+    })
+    .join("");
+}
+
+function positions(length: number): (index: number) => number {
+  const step = length > 1 ? WIDTH / (length - 1) : 0;
+  return (index) => index * step;
+}
+
+interface Run {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The stretches without a gap, both ends included. */
+export function knownRuns(values: readonly (number | null)[]): Run[] {
+  const runs: Run[] = [];
+  let from: number | null = null;
+  values.forEach((value, index) => {
+    if (value !== null && from === null) from = index;
+    if (value === null && from !== null) {
+      runs.push({ from, to: index - 1 });
+      from = null;
+    }
+  });
+  if (from !== null) runs.push({ from, to: values.length - 1 });
+  return runs;
+}
+
+function range({ from, to }: Run): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+function largestOf(chart: Chart): number {
+  let largest = 0;
+  for (const line of chart.lines) {
+    for (const value of line.values) if (value !== null && value > largest) largest = value;
+    for (const value of line.max ?? []) if (value !== null && value > largest) largest = value;
+  }
+  return largest;
+}
+
+/** Zero, the middle and the top of an axis that holds `largest`: round numbers, so that half of the top is round too. */
+export function axisTicks(largest: number, top?: number): readonly number[] {
+  if (top !== undefined) return [0, top / 2, top];
+  if (!(largest > 0) || !Number.isFinite(largest)) return [0, 1, 2];
+  const magnitude = 10 ** Math.floor(Math.log10(largest / 2));
+  const half = [1, 1.5, 2, 3, 4, 5, 7.5, 10]
+    .map((step) => step * magnitude)
+    .find((step) => step * 2 >= largest);
+  const tick = half ?? largest / 2;
+  return [0, tick, tick * 2];
+}
+
+function lastValue(chart: Chart, line: ChartSeries): string {
+  return measure(line.values[line.values.length - 1] ?? null, chart.unit);
+}
+
+function lastValues(chart: Chart): string {
+  return chart.lines.map((line) => lastValue(chart, line)).join(" · ");
+}
+
+/** What the drawing shows, for who can't see it. */
+function inWords(chart: Chart): string {
+  const [from_ms, to_ms] = [chart.times_ms[0], chart.times_ms[chart.times_ms.length - 1]];
+  if (from_ms === undefined || to_ms === undefined) return `${chart.title}: no data in this window yet.`;
+  const lines = chart.lines.map((line) => {
+    const known = line.values.filter((value) => value !== null);
+    const name = chart.lines.length === 1 ? "" : `${line.name}: `;
+    if (known.length === 0) return `${name}not known`;
+    const [low, high] = [Math.min(...known), Math.max(...known)];
+    return `${name}${lastValue(chart, line)} at the end, lowest ${measure(low, chart.unit)}, highest ${measure(high, chart.unit)}`;
+  });
+  const [from, to] = [iso(from_ms)?.slice(11, 16), iso(to_ms + chart.step_ms)?.slice(11, 16)];
+  return `${chart.title}, from ${from} to ${to} UTC. ${lines.join(". ")}.`;
+}

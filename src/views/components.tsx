@@ -1,0 +1,276 @@
+import type { Child } from "hono/jsx";
+import type { Severity, WorkerState } from "../metrics/model.ts";
+import type { SystemStatus } from "../metrics/read.ts";
+import { clean, clock, count, instant, iso, NONE, type Quantity, quantity } from "./format.ts";
+import { Part } from "./part.tsx";
+import type { SeriesNumber } from "./series.ts";
+
+/** What a colour of state says; each has a shape of its own beside it. */
+export type Tone = "ok" | "notice" | "warning" | "critical" | "gone";
+
+/** Drawn on 10 × 10, so that no font decides what a state looks like. */
+const SHAPES: Record<Tone, string> = {
+  ok: "M1.5 5.4 4 8l4.6-6",
+  notice: "M5 1a4 4 0 1 0 0 8z",
+  warning: "M5 .4 9.6 5 5 9.6.4 5z",
+  critical: "M5 .7 9.7 9.3H.3z",
+  gone: "M5 1.2a3.8 3.8 0 1 0 .01 0z",
+};
+
+/** The shape of a state. Say the state in words beside it. */
+export function Mark({ tone }: { tone: Tone }) {
+  return (
+    <svg class={`mark ${tone}`} viewBox="0 0 10 10" width="10" height="10" aria-hidden="true">
+      <path d={SHAPES[tone]} />
+    </svg>
+  );
+}
+
+export const WORKER_TONE: Record<WorkerState, Tone> = {
+  overloaded: "critical",
+  lost: "gone",
+  stale: "warning",
+  draining: "notice",
+  offline: "gone",
+  active: "ok",
+};
+
+export const SEVERITY_TONE: Record<Severity, Tone> = {
+  critical: "critical",
+  warning: "warning",
+  notice: "notice",
+};
+
+export const STATUS_TONE: Record<SystemStatus["level"], Tone> = {
+  healthy: "ok",
+  degraded: "warning",
+  critical: "critical",
+};
+
+/** Text for a screen reader alone. */
+export function Hidden({ children }: { children?: Child }) {
+  return <span class="vh">{children}</span>;
+}
+
+/** A state as shape and, for who can't see it, as a word. */
+export function StateMark({ tone, word }: { tone: Tone; word: string }) {
+  return (
+    <>
+      <Mark tone={tone} />
+      <Hidden>{word}</Hidden>
+    </>
+  );
+}
+
+/** A name from outside: isolated, so that one written right to left leaves its surroundings alone. */
+export function Name({ children }: { children: string }) {
+  return <bdi>{clean(children)}</bdi>;
+}
+
+/** A figure and its unit; a dash that says so where the value is not known. */
+export function Figure({ value }: { value: Quantity }) {
+  if (value.value === NONE) {
+    return (
+      <>
+        <span aria-hidden="true">{NONE}</span>
+        <Hidden>not known</Hidden>
+      </>
+    );
+  }
+  return (
+    <>
+      {value.value}
+      {value.unit === "" ? null : <small>{` ${value.unit}`}</small>}
+    </>
+  );
+}
+
+/** An instant. The page's script shows it in the viewer's zone. */
+export function Time({ at_ms, full = false }: { at_ms: number; full?: boolean }) {
+  const datetime = iso(at_ms);
+  if (datetime === null) return <Figure value={quantity(null, "count")} />;
+  return (
+    <time datetime={datetime} data-t={at_ms} data-full={full ? "" : undefined}>
+      {full ? instant(at_ms) : clock(at_ms)}
+    </time>
+  );
+}
+
+/**
+ * How long ago something began. The page's script turns it into "1 m 44 s" and counts on; rendered here it
+ * would change every second. `short` leaves the words out where there is room for eight characters only.
+ */
+export function Ago({ since_ms, short = false }: { since_ms: number; short?: boolean }) {
+  const datetime = iso(since_ms);
+  if (datetime === null) return <Figure value={quantity(null, "count")} />;
+  return (
+    <time class={short ? "ago short" : "ago"} datetime={datetime} data-since={since_ms}>
+      {short ? clock(since_ms).slice(0, 8) : `since ${clock(since_ms)}`}
+    </time>
+  );
+}
+
+interface KpiProps {
+  id: string;
+  label: string;
+  value: Quantity;
+  /** Beside the figure: of how many. */
+  of?: string | undefined;
+  /** Up to two lines of what makes the figure mean something. */
+  lines: readonly Child[];
+}
+
+export function Kpi({ id, label, value, of, lines }: KpiProps) {
+  return (
+    <Part id={id} class="kpi">
+      <h3>{label}</h3>
+      <p class="v">
+        <Figure value={value} />
+        {of === undefined ? null : <small>{` ${of}`}</small>}
+      </p>
+      {lines.map((line) => (
+        <p class="sub">{line}</p>
+      ))}
+    </Part>
+  );
+}
+
+/** A coordinate or length in a drawing: one decimal at most. */
+export function coordinate(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+/** One above the other, 0 to 100 % each; a value that is not known has no track either. */
+export function Bars({ values }: { values: readonly (readonly [SeriesNumber, number | null])[] }) {
+  const known = values.flatMap(([series, value]) => (value === null ? [] : [[series, value] as const]));
+  const height = values.length * 7 - 3;
+  return (
+    <svg
+      class="bars"
+      viewBox={`0 0 100 ${height}`}
+      height={height}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+    >
+      <path class="track" d={known.map((_, index) => `M0 ${index * 7}h100v4H0z`).join("")} />
+      {known.map(([series, value], index) => (
+        <rect
+          class={`s${series}`}
+          y={index * 7}
+          width={coordinate(Math.min(100, Math.max(0, value)))}
+          height="4"
+        />
+      ))}
+    </svg>
+  );
+}
+
+export interface Segment {
+  readonly series: SeriesNumber;
+  readonly value: number;
+}
+
+/** Segments after each other on a track that is `full` long. */
+export function StackedBar({ segments, full }: { segments: readonly Segment[]; full: number }) {
+  let start = 0;
+  const scale = full > 0 ? 100 / full : 0;
+  return (
+    <svg class="stack" viewBox="0 0 100 10" height="10" preserveAspectRatio="none" aria-hidden="true">
+      {segments.map(({ series, value }) => {
+        const x = start * scale;
+        start += value;
+        if (value <= 0) return null;
+        return (
+          <rect
+            class={`s${series}`}
+            x={coordinate(x)}
+            width={coordinate(Math.max(value * scale - 0.4, 0.4))}
+            height="10"
+          />
+        );
+      })}
+    </svg>
+  );
+}
+
+/** The swatch of a series, to stand before its name. */
+export function Swatch({ series }: { series: SeriesNumber }) {
+  return (
+    <svg class="swatch" viewBox="0 0 8 8" width="8" height="8" aria-hidden="true">
+      <rect class={`s${series}`} width="8" height="8" rx="2" />
+    </svg>
+  );
+}
+
+export function Legend({ entries }: { entries: readonly { series: SeriesNumber; name: string }[] }) {
+  return (
+    <span class="legend">
+      {entries.map(({ series, name }) => (
+        <span>
+          <Swatch series={series} />
+          {clean(name)}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+interface HistogramProps {
+  /** How many in each bin, lowest bin first. */
+  bins: readonly number[];
+  /** From this bin on a value is beyond its threshold. */
+  hot: number;
+  /** The drawing in words. */
+  label: string;
+}
+
+const HISTOGRAM_HEIGHT = 36;
+
+export function Histogram({ bins, hot, label }: HistogramProps) {
+  const largest = Math.max(1, ...bins);
+  const step = 100 / bins.length;
+  return (
+    <svg
+      class="histogram"
+      viewBox={`0 0 100 ${HISTOGRAM_HEIGHT}`}
+      height={HISTOGRAM_HEIGHT}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={label}
+    >
+      {bins.map((size, index) => {
+        const height = size === 0 ? 1 : Math.max(3, (size / largest) * HISTOGRAM_HEIGHT);
+        return (
+          <rect
+            class={size === 0 ? "none" : index >= hot ? "hot" : "s1"}
+            x={coordinate(index * step)}
+            y={coordinate(HISTOGRAM_HEIGHT - height)}
+            width={coordinate(step - 0.6)}
+            height={coordinate(height)}
+          />
+        );
+      })}
+    </svg>
+  );
+}
+
+export function EmptyState({ title, children }: { title: string; children?: Child }) {
+  return (
+    <div class="empty">
+      <p>
+        <b>{title}</b>
+      </p>
+      {children}
+    </div>
+  );
+}
+
+/** `a · b · c` of those that there are. */
+export function joined(parts: readonly (string | false | null | undefined)[]): string {
+  return parts.filter((part) => typeof part === "string" && part !== "").join(" · ");
+}
+
+/** "and 12 more", or nothing. */
+export function more(hidden: number, what = "more"): string {
+  return hidden > 0 ? `and ${count(hidden)} ${what}` : "";
+}

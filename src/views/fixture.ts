@@ -1,0 +1,383 @@
+import { CATALOGUE } from "../metrics/catalogue.ts";
+import {
+  type Alert,
+  MODALITIES,
+  TASK_STATES,
+  type Task,
+  WORKER_STATES,
+  type Worker,
+  type WorkerState,
+} from "../metrics/model.ts";
+import type { QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
+
+/** 2026-11-23 19:42:06 UTC. */
+export const NOW_MS = 1_795_462_926_000;
+
+/** Names that a source may send and that must stay names: markup, directions, pictures, length, keys. */
+export const HOSTILE: readonly string[] = [
+  "<script>alert(1)</script>",
+  "\"'><img src=x onerror=alert(1)>",
+  "\u202eright to left\u202c مرحبا",
+  "👩‍🚀🚀 w\u0301",
+  "x".repeat(256),
+  "__proto__",
+  "\u0001wg-x\u0002<b>marker</b>\u0003",
+  "..",
+  '=HYPERLINK("http://x")',
+  "]]> --> </section> ${a} {{b}} &amp;",
+];
+
+export interface FixtureOptions {
+  readonly workers?: number;
+  /** Gives the first workers, tasks, types, alerts and sources hostile names. */
+  readonly hostile?: boolean;
+  /** Counts up the values that change each second. */
+  readonly tick?: number;
+  readonly demo?: boolean;
+  readonly types?: readonly string[];
+  readonly alerts?: readonly Alert[];
+}
+
+/** A fleet as of one tick, the same each time: mostly healthy, with one of every kind of trouble. */
+export function fixtureRead(options: FixtureOptions = {}): Read {
+  const { workers: size = 15, hostile = false, tick = 0, demo = false } = options;
+  const types = options.types ?? (hostile ? HOSTILE : MODALITIES);
+  const workers = Array.from({ length: size }, (_, index) => workerOf(index, { size, hostile, tick, types }));
+  workers.sort(worstFirst);
+  return readOf(workers, { ...options, tick, demo, types, hostile });
+}
+
+/** The same fleet with one worker changed. */
+export function withWorker(read: Read, id: string, change: Partial<Worker>): Read {
+  const workers = read.workers().map((worker) => (worker.id === id ? { ...worker, ...change } : worker));
+  return {
+    ...read,
+    workers: () => workers,
+    worker: (wanted) => workers.find((worker) => worker.id === wanted),
+  };
+}
+
+/** A number from 0 to 1 that looks random and is the same for the same arguments. */
+function noise(...seeds: number[]): number {
+  const value =
+    Math.sin(seeds.reduce((sum, seed, index) => sum + (seed + 1) * (12.9898 + index * 65.137), 0)) *
+    43758.5453;
+  return value - Math.floor(value);
+}
+
+interface WorkerOptions {
+  readonly size: number;
+  readonly hostile: boolean;
+  readonly tick: number;
+  readonly types: readonly string[];
+}
+
+function stateOf(index: number): WorkerState {
+  const turn = index % 40;
+  if (turn === 2) return "overloaded";
+  if (turn === 10) return "lost";
+  if (turn === 6) return "stale";
+  if (turn === 13) return "draining";
+  if (turn === 30) return "offline";
+  return "active";
+}
+
+function workerOf(index: number, { size, hostile, tick, types }: WorkerOptions): Worker {
+  const state = stateOf(index);
+  const gpu = index % 4 !== 3;
+  const gone = state === "lost" || state === "stale";
+  const hostileName = hostile ? HOSTILE[index] : undefined;
+  const id =
+    hostileName ??
+    (size <= 15 ? `W${index + 1}` : `worker-${gpu ? "gpu" : "cpu"}-${String(index + 1).padStart(2, "0")}`);
+  const spread = (seed: number, low: number, high: number) =>
+    Math.round((low + (high - low) * noise(index, seed) + 4 * noise(index, seed, tick)) * 10) / 10;
+  const cpu = state === "overloaded" ? 95.2 : spread(1, 12, 78);
+  const metrics = new Map<string, number>([
+    ["cpu_utilization", cpu],
+    ["memory_utilization", spread(2, 30, 82)],
+    ["network_utilization", spread(3, 4, 60)],
+    ...(gpu ? ([["gpu_utilization", spread(4, 20, 92)]] as const) : []),
+    ["health", state === "overloaded" ? 61 : 88 + Math.floor(noise(index, 5) * 12)],
+    ["completed_tasks", 120 + index],
+    ["failed_tasks", index % 3],
+  ]);
+  const running =
+    state === "active" || state === "overloaded"
+      ? Math.floor(noise(index, 6) * 5) + (state === "overloaded" ? 5 : 0)
+      : 0;
+  const running_by_type = new Map<string, number>();
+  for (let task = 0; task < running; task += 1) {
+    const type = types[Math.floor(noise(index, task, 7) * types.length)] ?? "vision";
+    running_by_type.set(type, (running_by_type.get(type) ?? 0) + 1);
+  }
+  return {
+    id,
+    type: hostileName ?? (gpu ? "gpu" : "cpu"),
+    hostname: hostileName ?? `host-${index + 1}.lab`,
+    status: state === "draining" || state === "offline" ? state : "active",
+    presence: gone ? state : "fresh",
+    state,
+    source: hostileName ?? "coordinator-1",
+    tags: [hostileName ?? "cuda"],
+    capabilities: { cpu_cores: 16 },
+    metrics,
+    gpus: [],
+    first_seen_ms: NOW_MS - 3_600_000,
+    last_report_ms: NOW_MS - (state === "lost" ? 104_000 : state === "stale" ? 6_000 : 400),
+    interval_ms: 1000,
+    load: Math.round((cpu + (metrics.get("memory_utilization") ?? 0)) * 5) / 10,
+    overload:
+      state === "overloaded"
+        ? { metric: "cpu_utilization", value: cpu, threshold: 90, since_ms: NOW_MS - 130_000 }
+        : null,
+    running_tasks: running,
+    queued_tasks: state === "overloaded" ? 5 : 0,
+    orphaned_tasks: state === "lost" ? 2 : 0,
+    running_by_type,
+  };
+}
+
+function worstFirst(a: Worker, b: Worker): number {
+  return (
+    WORKER_STATES.indexOf(a.state) - WORKER_STATES.indexOf(b.state) ||
+    (b.load ?? 0) - (a.load ?? 0) ||
+    (a.id < b.id ? -1 : 1)
+  );
+}
+
+interface ReadOptions extends FixtureOptions {
+  readonly tick: number;
+  readonly demo: boolean;
+  readonly hostile: boolean;
+  readonly types: readonly string[];
+}
+
+function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts }: ReadOptions): Read {
+  const empty = workers.length === 0;
+  const queue = empty ? [] : queueOf(types, tick);
+  const system = empty ? new Map([["total_workers", 0]]) : systemOf(workers, queue, tick);
+  const now_ms = NOW_MS + tick * 1000;
+  const counts = Object.fromEntries(
+    TASK_STATES.map((state) => [state, system.get(`${state}_tasks`) ?? 0]),
+  ) as StateCounts;
+  const oldest = empty ? undefined : taskOf(hostile ? HOSTILE[0]! : "t-17");
+  const firing = alerts ?? (empty ? [] : alertsOf(workers, hostile));
+  return {
+    now_ms,
+    tick,
+    demo,
+    status: statusOf(workers, firing),
+    system,
+    tasks_by_state: counts,
+    queue,
+    ended_by_type: empty
+      ? new Map()
+      : new Map(
+          types.map((type, index) => [type, { completed: 402 - 61 * (index % 5), failed: (index * 7) % 5 }]),
+        ),
+    alerts: firing,
+    sources: empty
+      ? []
+      : [
+          sourceOf("coordinator-1", "fresh", workers.length - 1),
+          sourceOf(hostile ? HOSTILE[0]! : "agent-gpu-07", "stale", 1),
+        ],
+    self: selfOf(tick, hostile),
+    workers: () => workers,
+    worker: (id) => workers.find((worker) => worker.id === id),
+    task: (id) => (oldest?.id === id ? oldest : undefined),
+    oldestQueued: () => oldest,
+    recent: (metric, minutes, step_s) => recentOf(metric, minutes, step_s, now_ms, empty),
+  };
+}
+
+function queueOf(types: readonly string[], tick: number): QueueCell[] {
+  return [1, 2, 3, 4].flatMap((priority) =>
+    types.slice(0, 4).map((type, index) => ({
+      priority,
+      type,
+      queued: Math.max(0, ([3, 5, 9, 3][priority - 1] ?? 0) - index * 2 + ((tick + index) % 2)),
+    })),
+  );
+}
+
+function systemOf(
+  workers: readonly Worker[],
+  queue: readonly QueueCell[],
+  tick: number,
+): Map<string, number> {
+  const inState = (state: WorkerState) => workers.filter((worker) => worker.state === state).length;
+  const values = new Map<string, number>([
+    ["total_workers", workers.length],
+    ["active_workers", inState("active") + inState("overloaded")],
+    ...(["draining", "offline", "stale", "lost", "overloaded"] as const).map(
+      (state) => [`${state}_workers`, inState(state)] as const,
+    ),
+    ["queued_tasks", queue.reduce((sum, cell) => sum + cell.queued, 0)],
+    ["assigned_tasks", 4],
+    ["running_tasks", workers.reduce((sum, worker) => sum + worker.running_tasks, 0)],
+    ["orphaned_tasks", 2],
+    ["completed_tasks", 1204],
+    ["failed_tasks", 12],
+    ["cancelled_tasks", 1],
+    ["throughput_per_minute", 182 + (tick % 3)],
+    ["success_ratio", 0.9901],
+    ["queue_time_mean_s", 12.4 + (tick % 3) / 10],
+    ["queue_time_p95_s", 41],
+    ["total_time_p50_s", 14.1],
+  ]);
+  for (const resource of ["cpu", "gpu", "memory", "network"]) {
+    const known = workers.flatMap((worker) =>
+      worker.presence === "fresh"
+        ? [...([worker.metrics.get(`${resource}_utilization`)] as const)].filter((v) => v !== undefined)
+        : [],
+    );
+    if (known.length === 0) continue;
+    values.set(`${resource}_utilization_mean`, known.reduce((sum, value) => sum + value, 0) / known.length);
+    values.set(`${resource}_utilization_max`, Math.max(...known));
+  }
+  const known = new Set(CATALOGUE.filter((metric) => metric.scope === "system").map((metric) => metric.name));
+  return new Map([...values].filter(([name]) => known.has(name)));
+}
+
+function statusOf(workers: readonly Worker[], alerts: readonly Alert[]): Read["status"] {
+  if (workers.length === 0) return { level: "critical", reasons: ["No worker is active"] };
+  if (alerts.length === 0) return { level: "healthy", reasons: [] };
+  return { level: "degraded", reasons: alerts.map((alert) => alert.title) };
+}
+
+function alertsOf(workers: readonly Worker[], hostile: boolean): Alert[] {
+  const overloaded = workers.find((worker) => worker.state === "overloaded")?.id ?? "W3";
+  const lost = workers.find((worker) => worker.state === "lost")?.id ?? "W11";
+  const model = hostile ? HOSTILE[1]! : "bert-large";
+  return [
+    {
+      id: `worker_overload:${overloaded}`,
+      rule: "worker_overload",
+      severity: "critical",
+      title: `Worker ${overloaded} is overloaded`,
+      detail: "95 % CPU, 5 pending tasks",
+      since_ms: NOW_MS - 130_000,
+      subject: { kind: "worker", id: overloaded },
+    },
+    {
+      id: `model_queue_time:${model}`,
+      rule: "system_high_queue_time",
+      severity: "warning",
+      title: `Model ${model} has a high queue time`,
+      detail: "45 s mean over 5 min, usual 8 to 15 s; 14 waiting, 2 workers can take it",
+      since_ms: NOW_MS - 205_000,
+      subject: { kind: "system", id: model },
+    },
+    {
+      id: `worker_lost:${lost}`,
+      rule: "worker_lost",
+      severity: "notice",
+      title: `Worker ${lost} is lost`,
+      detail: "its last report is overdue; 2 tasks orphaned",
+      since_ms: NOW_MS - 44_000,
+      subject: { kind: "worker", id: lost },
+    },
+  ];
+}
+
+function taskOf(id: string): Task {
+  return {
+    id,
+    attempt: 1,
+    status: "queued",
+    state: "queued",
+    type: "text",
+    model_family: "bert",
+    model_id: "bert-large",
+    modality: "text",
+    priority: 4,
+    progress: null,
+    error: null,
+    requirements: null,
+    metrics: new Map(),
+    worker_id: null,
+    queued_at_ms: NOW_MS - 72_000,
+    assigned_at_ms: null,
+    started_at_ms: null,
+    ended_at_ms: null,
+  };
+}
+
+function sourceOf(id: string, presence: "fresh" | "stale", workers: number): Read["sources"][number] {
+  const silence_ms = presence === "fresh" ? 400 : 6_000;
+  return {
+    id,
+    presence,
+    last_report_ms: NOW_MS - silence_ms,
+    interval_ms: 1000,
+    reports: 3600,
+    clock_offset_ms: -42,
+    workers,
+  };
+}
+
+function selfOf(tick: number, hostile: boolean): Read["self"] {
+  return {
+    version: "0.1.0",
+    started_at_ms: NOW_MS - 86_400_000,
+    ticks: 86_400 + tick,
+    tick_ms: 1000,
+    tick_p50_ms: 1.4,
+    tick_p99_ms: 6.2,
+    ticks_late: 3,
+    reports_accepted: 1_296_000,
+    reports_rejected: 4,
+    unknown_fields: 12,
+    unknown_field_names: [hostile ? HOSTILE[0]! : "workers[].rack"],
+    buffered_reports: 2,
+    buffer_limit: 10_000,
+    viewers: 4,
+    viewers_dropped: 0,
+    ticks_skipped: 0,
+    store_bytes: 233_832_448,
+    store_error: hostile ? HOSTILE[1]! : null,
+    series: 1100,
+    memory_bytes: 121_634_816,
+    limits_reached: hostile ? { [HOSTILE[0]!]: 2 } : {},
+  };
+}
+
+const CURVES: Readonly<Record<string, readonly [middle: number, swing: number, spread: number]>> = {
+  throughput_per_minute: [160, 40, 14],
+  total_time_p50_s: [14, 2, 1],
+  total_time_p95_s: [38, 9, 4],
+  cpu_utilization_mean: [58, 9, 3],
+  gpu_utilization_mean: [71, 6, 3],
+};
+
+function recentOf(
+  metric: string,
+  minutes: number,
+  step_s: number,
+  now_ms: number,
+  empty: boolean,
+): RecentSeries {
+  const step_ms = step_s * 1000;
+  const end_ms = Math.floor(now_ms / step_ms) * step_ms;
+  const steps = empty ? 0 : Math.floor((minutes * 60_000) / step_ms);
+  const at_ms = Array.from({ length: steps }, (_, index) => end_ms - (steps - index) * step_ms);
+  const [middle, swing, spread] = CURVES[metric] ?? [10, 2, 1];
+  const mean = at_ms.map((time_ms) => {
+    const step = time_ms / step_ms;
+    // A gap of half a minute: Evenkeel was restarted.
+    if (step % 180 > 40 && step % 180 < 47) return null;
+    return (
+      Math.round((middle + swing * Math.sin(step / 18) + spread * (noise(step % 9973, middle) - 0.5)) * 100) /
+      100
+    );
+  });
+  return {
+    metric,
+    at_ms,
+    mean,
+    min: mean.map((value) => (value === null ? null : value * 0.96)),
+    max: mean.map((value) => (value === null ? null : value * 1.04)),
+  };
+}

@@ -1,0 +1,50 @@
+import type { z } from "zod";
+import type { Read } from "../metrics/read.ts";
+import type { Markup, Panel } from "./panel.ts";
+import { Part, type Split, splitParts } from "./part.tsx";
+
+/** One panel as of one tick: its data, its markup, and the parts that may be sent on their own. */
+export interface Rendered extends Split {
+  readonly data: z.output<z.ZodObject>;
+}
+
+/** Loads and renders a panel with its frame. The same read and parameters give the same bytes. */
+export function renderPanel(panel: Panel, params: z.output<z.ZodObject>, read: Read): Rendered {
+  const data = panel.load(read, params);
+  const markup = <Frame panel={panel} data={data} params={params} />;
+  return { data, ...splitParts(flatten(markup)) };
+}
+
+/** A panel's chart as a file of its own; undefined where the panel is no chart. */
+export function renderChart(panel: Panel, params: z.output<z.ZodObject>, read: Read): string | undefined {
+  if (panel.chart === undefined) return undefined;
+  return splitParts(flatten(panel.chart(panel.load(read, params), params))).html;
+}
+
+/** Markup as one flat string: JSX yields a rope that would be walked again at each use. */
+export function flatten(markup: Markup | { toString(): unknown }): string {
+  return Buffer.from(String(markup)).toString();
+}
+
+interface FrameProps {
+  panel: Panel;
+  data: z.output<z.ZodObject>;
+  params: z.output<z.ZodObject>;
+}
+
+function Frame({ panel, data, params }: FrameProps) {
+  const id = `p-${panel.id}`;
+  return (
+    <section id={id} class={`panel panel-${panel.id}`} aria-labelledby={`${id}-h`}>
+      <h2 id={`${id}-h`}>
+        {panel.title}
+        {panel.note === undefined ? null : (
+          <Part as="small" id={`${id}-n`}>
+            {panel.note(data, params)}
+          </Part>
+        )}
+      </h2>
+      <div class="body">{panel.view(data, params)}</div>
+    </section>
+  );
+}

@@ -1,0 +1,65 @@
+import { createHash } from "node:crypto";
+
+/** Ids whose derived forms are kept; a fleet beyond it only costs time. */
+const CACHE_LIMIT = 50_000;
+
+interface Derived {
+  readonly hash: string;
+  readonly order: string;
+}
+
+const cache = new Map<string, Derived>();
+
+function derive(id: string): Derived {
+  const known = cache.get(id);
+  if (known !== undefined) return known;
+  const derived = {
+    hash: createHash("sha256").update(id).digest("base64url").slice(0, 10),
+    // Runs of digits are led by their length, so that plain comparison puts W9 before W10.
+    order: id.toLowerCase().replace(/\d+/g, (digits) => {
+      const significant = digits.replace(/^0+(?=\d)/, "");
+      return String.fromCharCode(48 + Math.min(significant.length, 60)) + significant;
+    }),
+  };
+  if (cache.size >= CACHE_LIMIT) cache.clear();
+  cache.set(id, derived);
+  return derived;
+}
+
+/** An element's id for something with a name from outside: short, plain, and the same in every render. */
+export function domId(prefix: string, id: string): string {
+  return `${prefix}-${derive(id).hash}`;
+}
+
+/** Natural order: W9 before W10, whatever its case; a total order, so that lists never jitter. */
+export function byNaturalOrder(a: string, b: string): number {
+  const [keyA, keyB] = [derive(a).order, derive(b).order];
+  if (keyA !== keyB) return keyA < keyB ? -1 : 1;
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** Names that routes keep for themselves below a collection, such as /workers/performance. */
+const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
+  "history",
+  "stats",
+  "performance",
+  "new",
+  "index",
+  "_",
+]);
+
+/**
+ * An id as one segment of a path: percent-encoded, "." and ".." and reserved names led by "~", and so a
+ * leading "~" itself. `idFromSegment` is its inverse.
+ */
+export function pathSegment(id: string): string {
+  const encoded = encodeURIComponent(id.replace(/\p{Surrogate}/gu, "\ufffd"));
+  const dots = /^\.+$/.test(id);
+  return dots || id.startsWith("~") || RESERVED_SEGMENTS.has(id) ? `~${encoded}` : encoded;
+}
+
+/** The id that a decoded path segment stands for. */
+export function idFromSegment(segment: string): string {
+  return segment.startsWith("~") ? segment.slice(1) : segment;
+}

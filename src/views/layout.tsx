@@ -1,0 +1,293 @@
+import { raw } from "hono/html";
+import type { Child } from "hono/jsx";
+import type { Read } from "../metrics/read.ts";
+import { Time } from "./components.tsx";
+import { flatten } from "./frame.tsx";
+import type { Markup, Page, Panel } from "./panel.ts";
+import { PAGES } from "./registry.ts";
+
+export type Theme = "auto" | "dark" | "light";
+const THEMES: readonly Theme[] = ["auto", "light", "dark"];
+
+/** What a page of HTML needs beside its panels. */
+export interface Around {
+  readonly read: Read;
+  /** Ends with a slash; every link, form and asset is relative to it. */
+  readonly base: string;
+  readonly theme: Theme;
+  /** Address of the stream of the page's panels, relative to the base. */
+  readonly stream: string;
+  readonly assets: { readonly style: string; readonly script: string; readonly icon: string };
+  /** The address as it was asked for, below the base path, with its query. */
+  readonly url: string;
+}
+
+export interface ErrorFacts {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+}
+
+const DESCRIPTION = "Live dashboard of a fleet: its workers, its tasks, and their metrics.";
+
+/** A whole page; `panels` is the rendered markup of each of its panels, in order. */
+export function renderPage(
+  page: Page,
+  panels: readonly string[],
+  around: Around,
+  pages: readonly Page[] = PAGES,
+): string {
+  return document(
+    <Document
+      around={around}
+      title={`${page.title} · Evenkeel dashboard`}
+      json={withQuery(around.url, "format", "json")}
+      live
+    >
+      <a class="skip" href={`${ownAddress(around.url)}#main`}>
+        Skip to the panels
+      </a>
+      <Header around={around} page={page} pages={pages} />
+      <main id="main" class={page.layout} tabindex={-1}>
+        <h1 class="vh">{page.title}</h1>
+        {raw(panels.join("\n"))}
+      </main>
+      <Live around={around} />
+    </Document>,
+  );
+}
+
+/** One panel as a page of its own, to be put into a frame. */
+export function renderEmbed(panel: Panel, markup: string, around: Around): string {
+  return document(
+    <Document
+      around={around}
+      title={`${panel.title} · Evenkeel dashboard`}
+      json={relative(panel.api)}
+      live
+      embed
+    >
+      <Stale around={around} />
+      <main id="main" class="embed" tabindex={-1}>
+        <h1 class="vh">{panel.title}</h1>
+        {raw(markup)}
+      </main>
+      <footer>
+        <a href="./" target="_top">
+          Evenkeel
+        </a>
+        {around.read.demo ? <Demo /> : null}
+        <LiveState around={around} />
+      </footer>
+      <Live around={around} />
+    </Document>,
+  );
+}
+
+/** A page that says what went wrong and what to do about it. */
+export function renderError(error: ErrorFacts, around: Omit<Around, "read" | "stream">): string {
+  return document(
+    <Document around={around} title={`${error.title} · Evenkeel dashboard`}>
+      <header>
+        <a class="brand" href="./">
+          Evenkeel
+        </a>
+      </header>
+      <main id="main" class="error">
+        <p class="code">{error.status}</p>
+        <h1>{error.title}</h1>
+        <p>{error.detail}</p>
+        <p>{nextStep(error.status)}</p>
+      </main>
+    </Document>,
+  );
+}
+
+function nextStep(status: number): Markup {
+  if (status === 404) {
+    return (
+      <>
+        What you look for may have been purged, or the address is mistyped.{" "}
+        <a href="./">Go to the overview</a>.
+      </>
+    );
+  }
+  if (status >= 500) {
+    return (
+      <>
+        Load the page again in a moment. <a href="status">The status page</a> shows how Evenkeel itself is
+        doing.
+      </>
+    );
+  }
+  return (
+    <>
+      Correct the address and load it again, or <a href="./">go to the overview</a>.
+    </>
+  );
+}
+
+function document(markup: Markup): string {
+  return `<!doctype html>\n${flatten(markup)}`;
+}
+
+/** htmx.org 4: what it must not morph, not swap and not remember. */
+const HTMX_CONFIG = JSON.stringify({
+  extensions: "sse",
+  morphIgnore: ["data-htmx-powered", "open"],
+  noSwap: [204, 304, "4xx", "5xx"],
+  history: false,
+  sse: { reconnectMaxDelay: "5s" },
+});
+
+/** Without JavaScript the page is loaded again this often. */
+const RELOAD_S = 5;
+
+interface DocumentProps {
+  around: Omit<Around, "read" | "stream">;
+  title: string;
+  json?: string;
+  live?: boolean;
+  embed?: boolean;
+  children?: Child;
+}
+
+function Document({ around, title, json, live = false, embed = false, children }: DocumentProps) {
+  const { assets } = around;
+  return (
+    <html
+      lang="en"
+      data-theme={around.theme === "auto" ? undefined : around.theme}
+      class={embed ? "embedded" : undefined}
+    >
+      <head>
+        <meta charset="utf-8" />
+        <title>{title}</title>
+        <base href={around.base} />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="description" content={DESCRIPTION} />
+        <meta name="color-scheme" content={around.theme === "auto" ? "light dark" : around.theme} />
+        <link rel="stylesheet" href={assets.style} />
+        <link rel="icon" href={assets.icon} type="image/svg+xml" />
+        {json === undefined ? null : <link rel="alternate" type="application/json" href={json} />}
+        {live ? (
+          <>
+            <meta name="htmx-config" content={HTMX_CONFIG} />
+            <script src={assets.script} defer></script>
+            <noscript>
+              <meta http-equiv="refresh" content={String(RELOAD_S)} />
+            </noscript>
+          </>
+        ) : null}
+      </head>
+      <body>{children}</body>
+    </html>
+  );
+}
+
+interface HeaderProps {
+  around: Around;
+  page: Page;
+  pages: readonly Page[];
+}
+
+function Header({ around, page, pages }: HeaderProps) {
+  return (
+    <header>
+      <div class="top">
+        <a class="brand" href="./">
+          Evenkeel
+        </a>
+        <nav aria-label="Pages">
+          {pages.map((other) => (
+            <a href={relative(other.path)} aria-current={other.path === page.path ? "page" : undefined}>
+              {other.title}
+            </a>
+          ))}
+        </nav>
+        {around.read.demo ? <Demo /> : null}
+        <ThemeSwitch around={around} />
+        <LiveState around={around} />
+      </div>
+      <Stale around={around} />
+    </header>
+  );
+}
+
+function Demo() {
+  return (
+    <span class="demo" title="Generated data; it ends with the first real report">
+      DEMO FLEET
+    </span>
+  );
+}
+
+function ThemeSwitch({ around }: { around: Around }) {
+  return (
+    <nav class="themes" aria-label="Theme">
+      {THEMES.map((theme) => (
+        <a
+          href={withQuery(around.url, "theme", theme)}
+          aria-current={theme === around.theme ? "true" : undefined}
+        >
+          {theme}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+/** How fresh the page is. The page's script replaces the words and sets `data-state`. */
+function LiveState({ around }: { around: Around }) {
+  return (
+    <div id="live-state" role="status">
+      as of <Time at_ms={around.read.now_ms} />
+    </div>
+  );
+}
+
+/** Shown by the page's script when ticks stop; it also puts the class `stale` on the root element. */
+function Stale({ around }: { around: Around }) {
+  return (
+    <div id="stale" role="alert" hidden>
+      <b>Updates have stopped.</b> What you see may be out of date (loaded <Time at_ms={around.read.now_ms} />
+      ). Evenkeel is asked again every few seconds; if this stays, check that it runs and that you can reach
+      it.
+    </div>
+  );
+}
+
+/** Holds the one connection of the page. It is never morphed: it stands outside of every panel. */
+function Live({ around }: { around: Around }) {
+  const connection = {
+    "hx-sse:connect": around.stream,
+    "hx-swap": "none",
+    "hx-trigger": "load, every 5s",
+    "hx-sync": "this:drop",
+  };
+  return <div id="live" {...connection}></div>;
+}
+
+/** A path below the base as a link relative to it. */
+function relative(path: string): string {
+  const below = path.replace(/^\/+/, "");
+  return below === "" || below.startsWith("?") ? `./${below}` : below;
+}
+
+/** The page's own address. A fragment needs it in full, since links are relative to the base. */
+function ownAddress(url: string): string {
+  return relative(url.replace(/#.*$/s, ""));
+}
+
+/** The page's own address with one parameter set, the others kept. */
+function withQuery(url: string, name: string, value: string): string {
+  const [path = "", query = ""] = splitOnce(ownAddress(url), "?");
+  const params = new URLSearchParams(query);
+  params.set(name, value);
+  return `${path}?${params}`;
+}
+
+function splitOnce(text: string, at: string): [string, string] {
+  const index = text.indexOf(at);
+  return index === -1 ? [text, ""] : [text.slice(0, index), text.slice(index + at.length)];
+}

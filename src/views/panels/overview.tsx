@@ -1,0 +1,201 @@
+import { z } from "zod";
+import type { Severity } from "../../metrics/model.ts";
+import type { Read } from "../../metrics/read.ts";
+import { Ago, joined, Kpi, Mark, more, SEVERITY_TONE, STATUS_TONE } from "../components.tsx";
+import { clean, count, counted, measure, quantity } from "../format.ts";
+import { definePanel, type Table } from "../panel.ts";
+import { Part } from "../part.tsx";
+import { at_ms, countField, metricFields, metricValues, noParams } from "../schema.ts";
+
+const REASONS_SHOWN = 2;
+
+const data = z.object({
+  at_ms,
+  status: z.enum(["healthy", "degraded", "critical"]).describe("The state of the whole fleet"),
+  reasons: z.array(z.string()).describe("Why, worst first; empty only while healthy"),
+  metrics: z
+    .object(metricFields("system"))
+    .catchall(z.number().nullable().describe("A metric that a source made up"))
+    .describe("The newest value of each system metric, by name"),
+  alerts: z
+    .object({
+      critical: countField("Critical alerts that fire"),
+      warning: countField("Warnings that fire"),
+      notice: countField("Notices that fire"),
+    })
+    .describe("Alerts that fire now, by severity"),
+  oldest_queued: z
+    .object({
+      task_id: z.string().describe("The task that has waited longest"),
+      queued_at_ms: z.number().nullable().describe("Since when, Unix milliseconds; null where not known"),
+    })
+    .nullable()
+    .describe("The oldest queued task; null when nothing waits"),
+});
+
+type Data = z.output<typeof data>;
+
+export const overview = definePanel({
+  id: "overview",
+  title: "System overview",
+  description:
+    "The state of the whole fleet with its reasons, and the key figures: workers, tasks, throughput, queue time, success.",
+  api: "/api/metrics/system",
+  params: noParams,
+  data,
+  load,
+  view,
+  table,
+});
+
+function load(read: Read): Data {
+  const oldest = read.oldestQueued();
+  const alerts: Record<Severity, number> = { critical: 0, warning: 0, notice: 0 };
+  for (const alert of read.alerts) alerts[alert.severity] += 1;
+  return {
+    at_ms: read.now_ms,
+    status: read.status.level,
+    reasons: [...read.status.reasons],
+    metrics: { ...Object.fromEntries(read.system), ...metricValues("system", read.system) },
+    alerts,
+    oldest_queued: oldest === undefined ? null : { task_id: oldest.id, queued_at_ms: oldest.queued_at_ms },
+  };
+}
+
+function view(data: Data) {
+  const metric = (name: string) => data.metrics[name] ?? null;
+  const ended = `${count(metric("completed_tasks"))} completed · ${count(metric("failed_tasks"))} failed (1 h)`;
+  const oldest_ms = data.oldest_queued?.queued_at_ms ?? null;
+  return (
+    <>
+      <Status data={data} />
+      <Kpi
+        id="ov-workers"
+        label="Workers active"
+        value={quantity(metric("active_workers"), "count")}
+        of={`of ${count(metric("total_workers"))}`}
+        lines={workerLines(metric)}
+      />
+      <Kpi
+        id="ov-tasks"
+        label="Tasks running"
+        value={quantity(metric("running_tasks"), "count")}
+        lines={[
+          joined([`${count(metric("queued_tasks"))} queued`, some(metric("assigned_tasks"), "assigned")]),
+          joined([
+            some(metric("orphaned_tasks"), "orphaned"),
+            some(metric("cancelled_tasks"), "cancelled (1 h)"),
+          ]),
+        ]}
+      />
+      <Kpi
+        id="ov-throughput"
+        label="Throughput"
+        value={quantity(metric("throughput_per_minute"), "per_minute")}
+        lines={[
+          "completed, last 60 s",
+          `time to completion p50 ${measure(metric("total_time_p50_s"), "seconds")}`,
+        ]}
+      />
+      <Kpi
+        id="ov-queue"
+        label="Queue time, mean"
+        value={quantity(metric("queue_time_mean_s"), "seconds")}
+        lines={[
+          `p95 ${measure(metric("queue_time_p95_s"), "seconds")}, last 5 min`,
+          oldest_ms === null ? (
+            "nothing waits"
+          ) : (
+            <>
+              oldest <Ago since_ms={oldest_ms} />
+            </>
+          ),
+        ]}
+      />
+      <Kpi
+        id="ov-success"
+        label="Success ratio"
+        value={quantity(metric("success_ratio"), "ratio")}
+        lines={[
+          `${count(metric("completed_tasks"))} completed`,
+          `${count(metric("failed_tasks"))} failed, last hour`,
+        ]}
+      />
+    </>
+  );
+}
+
+const STATUS_WORD: Record<Data["status"], string> = {
+  healthy: "Healthy",
+  degraded: "Degraded",
+  critical: "Critical",
+};
+
+function Status({ data }: { data: Data }) {
+  const tone = STATUS_TONE[data.status];
+  const shown = data.reasons.slice(0, REASONS_SHOWN).map(clean);
+  const rest = more(data.reasons.length - shown.length);
+  return (
+    <Part id="ov-status" class={`status ${tone}`}>
+      <span class="badge">
+        <Mark tone={tone} />
+      </span>
+      <div>
+        <h3 class="vh">Status</h3>
+        <p class="v">
+          {STATUS_WORD[data.status]}
+          <AlertCounts counts={data.alerts} />
+        </p>
+        <p class="sub reasons" title={data.reasons.map(clean).join("; ")}>
+          {shown.length === 0 ? "All workers report, no alert fires." : joined([shown.join("; "), rest])}
+        </p>
+      </div>
+    </Part>
+  );
+}
+
+function AlertCounts({ counts }: { counts: Data["alerts"] }) {
+  const severities: readonly [Severity, string][] = [
+    ["critical", "critical alert"],
+    ["warning", "warning"],
+    ["notice", "notice"],
+  ];
+  return (
+    <small class="alert-counts">
+      {severities.map(([severity, word]) =>
+        counts[severity] === 0 ? null : (
+          <span title={counted(counts[severity], word)}>
+            <Mark tone={SEVERITY_TONE[severity]} />
+            {count(counts[severity])}
+            <span class="vh"> {counted(counts[severity], word)}</span>
+          </span>
+        ),
+      )}
+    </small>
+  );
+}
+
+function some(value: number | null, word: string): string | null {
+  return value === null || value === 0 ? null : `${count(value)} ${word}`;
+}
+
+function workerLines(metric: (name: string) => number | null): string[] {
+  const gone = joined([
+    some(metric("overloaded_workers"), "overloaded"),
+    some(metric("stale_workers"), "stale"),
+    some(metric("lost_workers"), "lost"),
+  ]);
+  const planned = joined([
+    some(metric("draining_workers"), "draining"),
+    some(metric("offline_workers"), "offline"),
+  ]);
+  const lines = [gone, planned].filter((line) => line !== "");
+  return lines.length === 0 ? ["none overloaded, stale or lost"] : lines;
+}
+
+function table(data: Data): Table {
+  return {
+    columns: ["metric", "value"],
+    rows: [["status", data.status], ...Object.entries(data.metrics)],
+  };
+}

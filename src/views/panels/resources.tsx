@@ -1,0 +1,160 @@
+import { z } from "zod";
+import { RESOURCES, type Resource } from "../../metrics/catalogue.ts";
+import type { Worker } from "../../metrics/model.ts";
+import type { Read } from "../../metrics/read.ts";
+import { Figure, Histogram, Mark, Name } from "../components.tsx";
+import { count, counted, measure, quantity, shorten } from "../format.ts";
+import { byNaturalOrder } from "../identity.ts";
+import { definePanel, type Table } from "../panel.ts";
+import { Part } from "../part.tsx";
+import { at_ms, noParams } from "../schema.ts";
+
+const BINS = 20;
+const BIN_WIDTH = 100 / BINS;
+const NAME_LENGTH = 64;
+
+/** Beyond it a worker's resource counts as overloaded, percent. */
+const THRESHOLD: Record<Resource, number> = { cpu: 90, gpu: 95, memory: 90, network: 90 };
+
+const LABEL: Record<Resource, string> = { cpu: "CPU", gpu: "GPU", memory: "Memory", network: "Network" };
+
+const resource = z.object({
+  mean: z
+    .number()
+    .nullable()
+    .describe("Mean over the reporting workers, percent; null where none reports it"),
+  worst: z
+    .object({
+      worker_id: z.string().describe("The worker"),
+      value: z.number().describe("Its utilisation, percent"),
+    })
+    .nullable()
+    .describe("The reporting worker with the highest utilisation"),
+  reporting: z.number().describe("Workers that report it now, count"),
+  threshold: z.number().describe("Beyond it a worker counts as overloaded, percent"),
+  beyond: z.number().describe("Workers beyond the threshold, count"),
+  histogram: z
+    .array(z.number())
+    .describe(`Workers by utilisation, count in each of ${BINS} bins of ${BIN_WIDTH} percent, lowest first`),
+});
+
+const data = z.object({
+  at_ms,
+  resources: z.record(z.enum(RESOURCES), resource).describe("Utilisation of each resource over the fleet"),
+});
+
+type Data = z.output<typeof data>;
+type Usage = z.output<typeof resource>;
+
+export const resources = definePanel({
+  id: "resources",
+  title: "Resource utilisation",
+  description:
+    "CPU, GPU, memory and network over the fleet: the mean, the worst worker, and how the workers spread.",
+  api: "/api/metrics/resources",
+  params: noParams,
+  data,
+  load,
+  view,
+  note: () => "mean and worst of the reporting workers; bars: workers by utilisation",
+  table,
+});
+
+function load(read: Read): Data {
+  const fresh = read.workers().filter((worker) => worker.presence === "fresh");
+  const usage = RESOURCES.map((name) => [name, usageOf(read, fresh, name)] as const);
+  return { at_ms: read.now_ms, resources: Object.fromEntries(usage) as Data["resources"] };
+}
+
+function usageOf(read: Read, workers: readonly Worker[], name: Resource): Usage {
+  const histogram = new Array<number>(BINS).fill(0);
+  let worst: Usage["worst"] = null;
+  let reporting = 0;
+  let beyond = 0;
+  for (const { id, metrics } of workers) {
+    const value = metrics.get(`${name}_utilization`);
+    if (value === undefined) continue;
+    reporting += 1;
+    if (value > THRESHOLD[name]) beyond += 1;
+    const bin = Math.max(0, Math.min(BINS - 1, Math.floor(value / BIN_WIDTH)));
+    histogram[bin] = (histogram[bin] ?? 0) + 1;
+    if (
+      worst === null ||
+      value > worst.value ||
+      (value === worst.value && byNaturalOrder(id, worst.worker_id) < 0)
+    ) {
+      worst = { worker_id: id, value };
+    }
+  }
+  const mean = read.system.get(`${name}_utilization_mean`) ?? null;
+  return { mean, worst, reporting, threshold: THRESHOLD[name], beyond, histogram };
+}
+
+function view(data: Data) {
+  return (
+    <div class="meters">
+      {RESOURCES.map((name) => (
+        <Meter name={name} usage={data.resources[name]} />
+      ))}
+    </div>
+  );
+}
+
+function Meter({ name, usage }: { name: Resource; usage: Usage }) {
+  return (
+    <Part id={`rs-${name}`} class="meter">
+      <div class="top">
+        <h3>{LABEL[name]}</h3>
+        {usage.worst === null ? (
+          <span class="worst">not reported</span>
+        ) : (
+          <span class="worst">
+            {usage.worst.value > usage.threshold ? <Mark tone="critical" /> : null}
+            worst {measure(usage.worst.value, "percent")}{" "}
+            <span class="who">
+              <Name>{shorten(usage.worst.worker_id, NAME_LENGTH)}</Name>
+            </span>
+          </span>
+        )}
+        <p class="v">
+          <Figure value={quantity(usage.mean, "percent")} />
+        </p>
+      </div>
+      <Histogram bins={usage.histogram} hot={usage.threshold / BIN_WIDTH} label={inWords(name, usage)} />
+      <div class="axis" aria-hidden="true">
+        <span>0</span>
+        <span>50</span>
+        <span>100 %</span>
+      </div>
+    </Part>
+  );
+}
+
+function inWords(name: Resource, usage: Usage): string {
+  if (usage.reporting === 0) return `${LABEL[name]}: no worker reports it.`;
+  const filled = usage.histogram.flatMap((size, bin) =>
+    size === 0 ? [] : [`${bin * BIN_WIDTH} to ${(bin + 1) * BIN_WIDTH} %: ${count(size)}`],
+  );
+  return `${LABEL[name]} of ${counted(usage.reporting, "worker")}, ${count(usage.beyond)} beyond ${usage.threshold} %. ${filled.join(", ")}.`;
+}
+
+function table(data: Data): Table {
+  return {
+    columns: [
+      "resource",
+      "mean_percent",
+      "worst_percent",
+      "worst_worker",
+      "reporting_workers",
+      "workers_beyond_threshold",
+      ...Array.from(
+        { length: BINS },
+        (_, bin) => `workers_${bin * BIN_WIDTH}_to_${(bin + 1) * BIN_WIDTH}_percent`,
+      ),
+    ],
+    rows: RESOURCES.map((name) => {
+      const { mean, worst, reporting, beyond, histogram } = data.resources[name];
+      return [name, mean, worst?.value ?? null, worst?.worker_id ?? null, reporting, beyond, ...histogram];
+    }),
+  };
+}

@@ -1,0 +1,178 @@
+import type { Child } from "hono/jsx";
+import { z } from "zod";
+import type { Read } from "../../metrics/read.ts";
+import { Ago, Mark, Time } from "../components.tsx";
+import { clean, count, measure, shorten } from "../format.ts";
+import { definePanel, type Table } from "../panel.ts";
+import { Part } from "../part.tsx";
+import { at_ms, countField, noParams } from "../schema.ts";
+
+const NAME_LENGTH = 64;
+
+const data = z.object({
+  at_ms,
+  version: z.string().describe("Version of Evenkeel"),
+  demo: z.boolean().describe("True while the demo fleet is shown"),
+  started_at_ms: z.number().describe("When this process started, Unix milliseconds"),
+  ticks: countField("Ticks since the start"),
+  tick_ms: z.number().describe("Planned time between two ticks, milliseconds"),
+  tick_p50_ms: z.number().describe("Duration of a tick's work, median of the last ticks, milliseconds"),
+  tick_p99_ms: z.number().describe("Duration of a tick's work, p99 of the last ticks, milliseconds"),
+  ticks_late: countField("Ticks that came late"),
+  ticks_skipped: countField("Messages left out for viewers that read too slowly"),
+  reports_accepted: countField("Reports accepted since the start"),
+  reports_rejected: countField("Reports rejected since the start"),
+  unknown_fields: countField("Unknown fields seen in reports"),
+  unknown_field_names: z.array(z.string()).describe("Names of the unknown fields last seen"),
+  buffered_reports: countField("Reports that wait for the next tick"),
+  buffer_limit: countField("Reports that may wait at most"),
+  viewers: countField("Pages connected now"),
+  viewers_dropped: countField("Viewers dropped because they did not read"),
+  store_bytes: z.number().describe("Size of the database, bytes"),
+  store_error: z.string().nullable().describe("Why the last write failed; null where it did not"),
+  series: countField("Series kept"),
+  memory_bytes: z.number().describe("Memory of the process, bytes"),
+  limits_reached: z
+    .record(z.string(), z.number())
+    .describe("How often each limit was reached since the start, count"),
+});
+
+type Data = z.output<typeof data>;
+
+export const statusSelf = definePanel({
+  id: "status-self",
+  title: "Evenkeel itself",
+  description:
+    "How Evenkeel itself is doing: ticks, reports, store, memory, viewers, and the limits that were reached.",
+  api: "/api/status",
+  params: noParams,
+  data,
+  load,
+  view,
+  note: (data) => `version ${clean(data.version)}`,
+  table,
+});
+
+function load(read: Read): Data {
+  const { self } = read;
+  return {
+    at_ms: read.now_ms,
+    demo: read.demo,
+    ...self,
+    unknown_field_names: [...self.unknown_field_names],
+    limits_reached: Object.assign(Object.create(null), self.limits_reached),
+  };
+}
+
+function view(data: Data) {
+  return (
+    <dl class="facts">
+      <Fact
+        id="running"
+        name="Running"
+        lines={[<Ago since_ms={data.started_at_ms} />, <Time at_ms={data.started_at_ms} full />]}
+      />
+      <Fact
+        id="tick"
+        name="Tick"
+        bad={data.tick_p99_ms > data.tick_ms}
+        lines={[
+          `p50 ${milliseconds(data.tick_p50_ms)}, p99 ${milliseconds(data.tick_p99_ms)} of ${milliseconds(data.tick_ms)}`,
+          `${count(data.ticks)} ticks, ${count(data.ticks_late)} late`,
+        ]}
+      />
+      <Fact
+        id="reports"
+        name="Reports"
+        lines={[
+          `${count(data.reports_accepted)} accepted, ${count(data.reports_rejected)} rejected`,
+          `${count(data.buffered_reports)} of ${count(data.buffer_limit)} in the buffer`,
+        ]}
+      />
+      <Fact
+        id="fields"
+        name="Unknown fields"
+        lines={[count(data.unknown_fields), names(data.unknown_field_names)]}
+      />
+      <Fact
+        id="store"
+        name="Store"
+        bad={data.store_error !== null}
+        lines={[
+          `${measure(data.store_bytes, "bytes")}, ${count(data.series)} series`,
+          data.store_error === null ? "writes succeed" : `Last write failed: ${clean(data.store_error)}`,
+        ]}
+      />
+      <Fact id="memory" name="Memory" lines={[measure(data.memory_bytes, "bytes")]} />
+      <Fact
+        id="viewers"
+        name="Viewers"
+        lines={[
+          `${count(data.viewers)} connected, ${count(data.viewers_dropped)} dropped`,
+          `${count(data.ticks_skipped)} messages left out`,
+        ]}
+      />
+      <Fact
+        id="limits"
+        name="Limits reached"
+        bad={Object.keys(data.limits_reached).length > 0}
+        lines={limitLines(data.limits_reached)}
+      />
+    </dl>
+  );
+}
+
+function Fact({
+  id,
+  name,
+  lines,
+  bad = false,
+}: {
+  id: string;
+  name: string;
+  lines: readonly Child[];
+  bad?: boolean;
+}) {
+  const [first, ...others] = lines;
+  return (
+    <Part id={`ss-${id}`} class="fact">
+      <dt>{name}</dt>
+      <dd>
+        {bad ? <Mark tone="warning" /> : null}
+        {first}
+      </dd>
+      {others.map((line) => (
+        <dd class="sub">{line}</dd>
+      ))}
+    </Part>
+  );
+}
+
+/** Work of a tick is short: one decimal below ten milliseconds. */
+function milliseconds(value: number): string {
+  return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
+}
+
+function names(list: readonly string[]): string {
+  return list.map((name) => clean(shorten(name, NAME_LENGTH))).join(", ");
+}
+
+function limitLines(limits: Data["limits_reached"]): string[] {
+  const reached = Object.entries(limits);
+  if (reached.length === 0) return ["none since the start"];
+  return reached.map(([name, times]) => `${clean(shorten(name, NAME_LENGTH))}: ${count(times)} ×`);
+}
+
+function table(data: Data): Table {
+  const { limits_reached, unknown_field_names, ...facts } = data;
+  return {
+    columns: ["name", "value"],
+    rows: [
+      ...Object.entries(facts).map(
+        ([name, value]) => [name, typeof value === "boolean" ? String(value) : value] as const,
+      ),
+      ["unknown_field_names", unknown_field_names.join(" ")],
+      ...Object.entries(limits_reached).map(([name, times]) => [`limit_reached ${name}`, times] as const),
+    ],
+  };
+}

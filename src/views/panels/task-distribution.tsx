@@ -1,0 +1,383 @@
+import { z } from "zod";
+import { TASK_STATES, WORKER_STATES } from "../../metrics/model.ts";
+import type { Read } from "../../metrics/read.ts";
+import { Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
+import { clean, count, counted, measure, shorten } from "../format.ts";
+import { byNaturalOrder, domId } from "../identity.ts";
+import { definePanel, type Table } from "../panel.ts";
+import { Part } from "../part.tsx";
+import { at_ms, countField, noParams } from "../schema.ts";
+import { NO_TYPE, type SeriesNumber, seriesByType } from "../series.ts";
+
+/** Rows of each list; what is beyond is summed up in a last one. */
+const QUEUE_ROWS = 5;
+const TYPE_ROWS = 5;
+const ASSIGNMENT_ROWS = 6;
+const NAME_LENGTH = 64;
+
+const WINDOW_S = 3600;
+
+const typeField = z.string().nullable().describe("Task type; null where not reported");
+
+const data = z.object({
+  at_ms,
+  window_s: z.number().describe("Ended tasks are counted over this window, seconds"),
+  by_state: z
+    .object(Object.fromEntries(TASK_STATES.map((state) => [state, countField(`Tasks ${state}`)])))
+    .describe("Tasks known, by state"),
+  queue: z
+    .array(
+      z.object({
+        priority: z.number().nullable().describe("1 is the most urgent; null where not reported"),
+        type: typeField,
+        queued: countField("Tasks that wait"),
+      }),
+    )
+    .describe("Waiting tasks by priority and type, most urgent first"),
+  assignments: z
+    .array(
+      z.object({
+        worker_id: z.string().describe("The worker"),
+        state: z.enum(WORKER_STATES).describe("Its state"),
+        running: countField("Tasks that run on it"),
+        queued: countField("Tasks given to it and not started"),
+        by_type: z
+          .array(
+            z.object({ type: z.string().describe("Task type"), running: countField("Tasks of it that run") }),
+          )
+          .describe("Its running tasks by type"),
+      }),
+    )
+    .describe("Workers that have tasks, most running first"),
+  types: z
+    .array(
+      z.object({
+        type: z.string().describe("Task type"),
+        queued: countField("Tasks of it that wait"),
+        running: countField("Tasks of it that run"),
+        completed: countField("Tasks of it completed in the window"),
+        failed: countField("Tasks of it that failed in the window"),
+        success_ratio: z
+          .number()
+          .nullable()
+          .describe("Completed ÷ (completed + failed), ratio; null where none ended"),
+      }),
+    )
+    .describe("Task types that wait, run or ended in the window"),
+});
+
+type Data = z.output<typeof data>;
+type TypeRow = Data["types"][number];
+type Assignment = Data["assignments"][number];
+
+export const taskDistribution = definePanel({
+  id: "task-distribution",
+  title: "Task distribution",
+  description:
+    "Waiting tasks by priority and type, which worker runs what, and how many of each type complete.",
+  api: "/api/metrics/tasks/stats",
+  params: noParams,
+  data,
+  load,
+  view,
+  note: (data) => `${count(data.by_state["queued"])} queued · ${count(data.by_state["running"])} running`,
+  table,
+});
+
+function load(read: Read): Data {
+  return {
+    at_ms: read.now_ms,
+    window_s: WINDOW_S,
+    by_state: { ...read.tasks_by_state },
+    queue: read.queue.map((cell) => ({ ...cell })),
+    assignments: assignments(read),
+    types: types(read),
+  };
+}
+
+function assignments(read: Read): Assignment[] {
+  return read
+    .workers()
+    .filter((worker) => worker.running_tasks > 0 || worker.queued_tasks > 0)
+    .map((worker) => ({
+      worker_id: worker.id,
+      state: worker.state,
+      running: worker.running_tasks,
+      queued: worker.queued_tasks,
+      by_type: [...worker.running_by_type].map(([type, running]) => ({ type, running })),
+    }))
+    .sort((a, b) => b.running - a.running || byNaturalOrder(a.worker_id, b.worker_id));
+}
+
+function types(read: Read): TypeRow[] {
+  const rows = new Map<string, TypeRow>();
+  const row = (type: string) => {
+    const known = rows.get(type) ?? {
+      type,
+      queued: 0,
+      running: 0,
+      completed: 0,
+      failed: 0,
+      success_ratio: null,
+    };
+    rows.set(type, known);
+    return known;
+  };
+  for (const cell of read.queue) row(cell.type ?? NO_TYPE).queued += cell.queued;
+  for (const worker of read.workers()) {
+    for (const [type, running] of worker.running_by_type) row(type).running += running;
+  }
+  for (const [type, ended] of read.ended_by_type) {
+    const ofType = row(type);
+    ofType.completed += ended.completed;
+    ofType.failed += ended.failed;
+  }
+  return [...rows.values()].map(withRatio).sort((a, b) => byNaturalOrder(a.type, b.type));
+}
+
+function withRatio(row: TypeRow): TypeRow {
+  const ended = row.completed + row.failed;
+  return { ...row, success_ratio: ended === 0 ? null : row.completed / ended };
+}
+
+function view(data: Data) {
+  const series = seriesByType(data.types.map((row) => row.type));
+  return (
+    <>
+      <TypeTable rows={data.types} series={series} />
+      <h3>
+        Queue <small>by priority, 1 is the most urgent</small>
+      </h3>
+      <Queue data={data} series={series} />
+      <h3>
+        Assignments <small>running tasks by worker, most first</small>
+      </h3>
+      <Assignments rows={data.assignments} series={series} />
+    </>
+  );
+}
+
+type Places = ReadonlyMap<string, SeriesNumber>;
+
+function placeOf(series: Places, type: string | null): SeriesNumber {
+  return series.get(type ?? NO_TYPE) ?? 5;
+}
+
+/** The counts of each type; its swatches are the legend of the bars below. */
+function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places }) {
+  const inPlace = [...rows].sort((a, b) => placeOf(series, a.type) - placeOf(series, b.type));
+  const own = inPlace.length <= TYPE_ROWS ? inPlace : inPlace.slice(0, TYPE_ROWS - 1);
+  const others = inPlace.slice(own.length);
+  return (
+    <table class="types">
+      <thead>
+        <tr>
+          <th scope="col">Type</th>
+          <th scope="col">Queued</th>
+          <th scope="col">Running</th>
+          <th scope="col">
+            Done <small>1 h</small>
+          </th>
+          <th scope="col">
+            Failed <small>1 h</small>
+          </th>
+          <th scope="col">Success</th>
+        </tr>
+      </thead>
+      <tbody>
+        {own.map((row) => (
+          <TypeCells
+            id={domId("td-t", row.type)}
+            name={row.type}
+            row={row}
+            series={placeOf(series, row.type)}
+          />
+        ))}
+        {others.length === 0 ? null : (
+          <TypeCells
+            id="td-t-others"
+            name={`${count(others.length)} other types`}
+            row={summed(others)}
+            series={5}
+          />
+        )}
+        {rows.length === 0 ? (
+          <tr>
+            <td colspan={6} class="quiet">
+              No task has been reported yet
+            </td>
+          </tr>
+        ) : null}
+      </tbody>
+    </table>
+  );
+}
+
+function TypeCells({
+  id,
+  name,
+  row,
+  series,
+}: {
+  id: string;
+  name: string;
+  row: TypeRow;
+  series: SeriesNumber;
+}) {
+  return (
+    <Part as="tr" id={id}>
+      <th scope="row">
+        <Swatch series={series} />
+        <Name>{shorten(name, NAME_LENGTH)}</Name>
+      </th>
+      <td>{count(row.queued)}</td>
+      <td>{count(row.running)}</td>
+      <td>{count(row.completed)}</td>
+      <td>{count(row.failed)}</td>
+      <td>{measure(row.success_ratio, "ratio")}</td>
+    </Part>
+  );
+}
+
+function summed(rows: readonly TypeRow[]): TypeRow {
+  const sum = (value: (row: TypeRow) => number) => rows.reduce((total, row) => total + value(row), 0);
+  return withRatio({
+    type: "",
+    queued: sum((row) => row.queued),
+    running: sum((row) => row.running),
+    completed: sum((row) => row.completed),
+    failed: sum((row) => row.failed),
+    success_ratio: null,
+  });
+}
+
+interface QueueRow {
+  readonly key: string;
+  readonly label: string;
+  readonly cells: Data["queue"];
+  readonly queued: number;
+}
+
+function queueRows(queue: Data["queue"]): QueueRow[] {
+  const priorities = [...new Set(queue.map((cell) => cell.priority))].sort((a, b) => rank(a) - rank(b));
+  const shown = priorities.length <= QUEUE_ROWS ? priorities : priorities.slice(0, QUEUE_ROWS - 1);
+  const row = (key: string, label: string, of: (priority: number | null) => boolean): QueueRow => {
+    const cells = queue.filter((cell) => of(cell.priority));
+    return { key, label, cells, queued: cells.reduce((sum, cell) => sum + cell.queued, 0) };
+  };
+  const rows = shown.map((priority) =>
+    priority === null
+      ? row("none", "none given", (other) => other === null)
+      : row(String(Math.trunc(priority)), `priority ${count(priority)}`, (other) => other === priority),
+  );
+  if (shown.length < priorities.length)
+    rows.push(row("rest", "less urgent", (other) => !shown.includes(other)));
+  return rows;
+}
+
+function rank(priority: number | null): number {
+  return priority ?? Number.POSITIVE_INFINITY;
+}
+
+function Queue({ data, series }: { data: Data; series: Places }) {
+  const rows = queueRows(data.queue);
+  const full = Math.max(1, ...rows.map((row) => row.queued));
+  return (
+    <ul class="rows queue">
+      {rows.length === 0 ? <li class="quiet">Nothing waits</li> : null}
+      {rows.map((row) => {
+        const byType = row.cells.map((cell) => [cell.type, cell.queued] as const);
+        const words = inWords(byType);
+        return (
+          <Part as="li" id={`td-q-${row.key}`} title={words}>
+            <span class="name">{row.label}</span>
+            <StackedBar segments={segmentsOf(byType, series)} full={full} />
+            <span class="figure">{count(row.queued)}</span>
+            <span class="vh">{words}</span>
+          </Part>
+        );
+      })}
+    </ul>
+  );
+}
+
+/** Slots in a fixed number: a change of order changes the rows that it touches and not the whole list. */
+function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Places }) {
+  const shown = rows.slice(0, ASSIGNMENT_ROWS);
+  const full = Math.max(1, ...shown.map((row) => row.running));
+  return (
+    <>
+      <ul class="rows assignments">
+        {rows.length === 0 ? <li class="quiet">No worker has a task</li> : null}
+        {shown.map((row, slot) => {
+          const byType = row.by_type.map((cell) => [cell.type, cell.running] as const);
+          const words = inWords(byType);
+          return (
+            <Part as="li" id={`td-a-${slot}`} title={words}>
+              <span class="name">
+                <Name>{shorten(row.worker_id, NAME_LENGTH)}</Name>
+                {row.state === "active" ? null : (
+                  <>
+                    <Mark tone={WORKER_TONE[row.state]} />
+                    <span class="vh">{row.state}</span>
+                  </>
+                )}
+              </span>
+              <StackedBar segments={segmentsOf(byType, series)} full={full} />
+              <span class="figure">
+                {count(row.running)}
+                {row.queued === 0 ? null : <small> +{count(row.queued)} queued</small>}
+              </span>
+              <span class="vh">{words}</span>
+            </Part>
+          );
+        })}
+      </ul>
+      <Part as="p" id="td-more" class="more">
+        {rows.length > shown.length
+          ? `and ${counted(rows.length - shown.length, "worker")} more with ${remaining(rows, shown.length)}`
+          : ""}
+      </Part>
+    </>
+  );
+}
+
+function remaining(rows: readonly Assignment[], from: number): string {
+  return counted(
+    rows.slice(from).reduce((sum, row) => sum + row.running, 0),
+    "running task",
+  );
+}
+
+type Amount = readonly [type: string | null, amount: number];
+
+/** One segment a colour, in the order of the colours. */
+function segmentsOf(amounts: readonly Amount[], series: Places): Segment[] {
+  const totals = new Map<SeriesNumber, number>();
+  for (const [type, amount] of amounts) {
+    const place = placeOf(series, type);
+    totals.set(place, (totals.get(place) ?? 0) + amount);
+  }
+  return [...totals].sort(([a], [b]) => a - b).map(([place, value]) => ({ series: place, value }));
+}
+
+function inWords(amounts: readonly Amount[]): string {
+  const shown = amounts
+    .slice(0, TYPE_ROWS)
+    .map(([type, amount]) => `${clean(shorten(type ?? NO_TYPE, NAME_LENGTH))} ${count(amount)}`);
+  return [...shown, more(amounts.length - shown.length)].filter((text) => text !== "").join(", ");
+}
+
+function table(data: Data): Table {
+  return {
+    columns: ["type", "queued", "running", "completed_1h", "failed_1h", "success_ratio_1h"],
+    rows: data.types.map((row) => [
+      row.type,
+      row.queued,
+      row.running,
+      row.completed,
+      row.failed,
+      row.success_ratio,
+    ]),
+  };
+}

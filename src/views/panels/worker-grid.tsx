@@ -1,0 +1,421 @@
+import { z } from "zod";
+import { findMetric } from "../../metrics/catalogue.ts";
+import { WORKER_STATES, WORKER_STATUSES, type Worker, type WorkerState } from "../../metrics/model.ts";
+import type { Read } from "../../metrics/read.ts";
+import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } from "../components.tsx";
+import { clean, clock, count, counted, measure, shorten, shortenStart } from "../format.ts";
+import { byNaturalOrder, domId } from "../identity.ts";
+import { definePanel, type Table } from "../panel.ts";
+import { Part } from "../part.tsx";
+import { at_ms, metricFields, metricValues, noParams } from "../schema.ts";
+
+/** Up to this many workers a card each, then a cell each, then a square of the heat map each. */
+const CARDS_LIMIT = 24;
+const CELLS_LIMIT = 120;
+/** Squares drawn at most, the worst first; the JSON has every worker. */
+const SQUARES_LIMIT = 2000;
+/** Characters of an id that a cell has room for. */
+const CELL_NAME_LENGTH = 7;
+/** Ids may have 256 characters; a description carries this many. */
+const NAME_LENGTH = 64;
+/** Steps of load that the heat map tells apart. */
+const HEAT_STEPS = 5;
+
+const worker = z.object({
+  ...metricFields("worker"),
+  status: z.enum(WORKER_STATUSES).describe("What the worker says of itself"),
+  state: z.enum(WORKER_STATES).describe("What it is shown as: its presence, its status, its pressure"),
+  presence: z.enum(["fresh", "stale", "lost"]).describe("How recently it was heard of"),
+  type: z.string().nullable().describe("Its kind, such as gpu; null where not reported"),
+  hostname: z.string().nullable().describe("The machine it runs on; null where not reported"),
+  tags: z.array(z.string()).describe("What it is tagged with"),
+  source: z.string().describe("Who reports it"),
+  load: z
+    .number()
+    .nullable()
+    .describe("0.3 CPU + 0.3 memory + 0.2 GPU + 0.1 disk I/O + 0.1 network over those reported; percent"),
+  running_tasks: z.number().describe("Tasks known to run on it, count"),
+  queued_tasks: z.number().describe("Tasks given to it and not started, count"),
+  orphaned_tasks: z.number().describe("Tasks left behind on it, count"),
+  last_report_ms: z.number().describe("When it was last heard of, Unix milliseconds"),
+  overload: z
+    .object({
+      metric: z.string().describe("The resource, a metric of the catalogue"),
+      value: z.number().describe("Its value, percent"),
+      threshold: z.number().describe("What it is beyond, percent"),
+      since_ms: z.number().describe("Since when, Unix milliseconds"),
+    })
+    .nullable()
+    .describe("The resource beyond its overload threshold; null where none is"),
+});
+
+const data = z.object({
+  at_ms,
+  workers: z.record(z.string(), worker).describe("Every worker known, by its id"),
+});
+
+type Data = z.output<typeof data>;
+type Shown = z.output<typeof worker>;
+
+type Entry = readonly [id: string, worker: Shown];
+
+export const workerGrid = definePanel({
+  id: "worker-grid",
+  title: "Workers",
+  description: "Every worker by state, worst first: its load, its tasks, and when it was last heard of.",
+  api: "/api/metrics/workers",
+  params: noParams,
+  data,
+  load,
+  view,
+  note,
+  table,
+});
+
+function load(read: Read): Data {
+  // An id may be "__proto__": without a prototype it is a key like any other.
+  const workers: Record<string, Shown> = Object.create(null);
+  for (const known of read.workers()) workers[known.id] = shown(known);
+  return { at_ms: read.now_ms, workers };
+}
+
+function shown(known: Worker): Shown {
+  return {
+    ...metricValues("worker", known.metrics),
+    status: known.status,
+    state: known.state,
+    presence: known.presence,
+    type: known.type,
+    hostname: known.hostname,
+    tags: [...known.tags],
+    source: known.source,
+    load: known.load,
+    running_tasks: known.running_tasks,
+    queued_tasks: known.queued_tasks,
+    orphaned_tasks: known.orphaned_tasks,
+    last_report_ms: known.last_report_ms,
+    overload: known.overload === null ? null : { ...known.overload },
+  };
+}
+
+/** A metric of the catalogue, or null where it is not known. */
+function metricOf(it: Shown, name: string): number | null {
+  return (it as unknown as Record<string, number | null>)[name] ?? null;
+}
+
+const STATE_RANK = new Map<WorkerState, number>(WORKER_STATES.map((state, index) => [state, index]));
+
+/** Worst first by state, then by id: an order that no load of the second disturbs. */
+function inOrder(data: Data): Entry[] {
+  return Object.entries(data.workers).sort(
+    ([a, one], [b, other]) =>
+      (STATE_RANK.get(one.state) ?? 0) - (STATE_RANK.get(other.state) ?? 0) || byNaturalOrder(a, b),
+  );
+}
+
+function view(data: Data) {
+  const entries = inOrder(data);
+  if (entries.length === 0) return <NoWorkers />;
+  if (entries.length <= CARDS_LIMIT) return <Cards entries={entries} />;
+  if (entries.length <= CELLS_LIMIT) return <Cells entries={entries} />;
+  return <HeatMap entries={entries} />;
+}
+
+function note(data: Data) {
+  const entries = Object.keys(data.workers).length;
+  if (entries === 0) return "none yet";
+  if (entries > CELLS_LIMIT) return "worst first within each type";
+  return (
+    <>
+      worst first ·{" "}
+      <Legend
+        entries={[
+          { series: 1, name: "CPU" },
+          { series: 3, name: "GPU" },
+        ]}
+      />
+    </>
+  );
+}
+
+/** One command that works as it stands against the default address. */
+const FIRST_REPORT = `curl -X POST http://localhost:8080/api/ingest -H 'Content-Type: application/json' \\
+  -d '{"workers":[{"id":"w1","type":"gpu","metrics":{"cpu_utilization":42}}]}'`;
+
+function NoWorkers() {
+  return (
+    <EmptyState title="No worker has reported yet">
+      <p>Send one report, and the worker appears here within a second:</p>
+      <pre tabindex={0}>
+        <code>{FIRST_REPORT}</code>
+      </pre>
+    </EmptyState>
+  );
+}
+
+const STATE_WORD: Record<WorkerState, string> = {
+  overloaded: "overloaded",
+  lost: "lost",
+  stale: "stale",
+  draining: "draining",
+  offline: "offline",
+  active: "active",
+};
+
+/** Everything about a worker in one line, for a pointer that rests on it and for a screen reader. */
+function inWords(id: string, it: Shown): string {
+  const known = (["cpu", "gpu", "memory", "network"] as const).flatMap((resource) => {
+    const value = metricOf(it, `${resource}_utilization`);
+    return value === null ? [] : [`${LABEL[resource]} ${measure(value, "percent")}`];
+  });
+  const overload = it.overload;
+  return joined([
+    `${clean(shorten(id, NAME_LENGTH))}: ${STATE_WORD[it.state]}`,
+    it.type === null ? null : clean(shorten(it.type, NAME_LENGTH)),
+    overload === null
+      ? null
+      : `${labelOf(overload.metric)} beyond ${measure(overload.threshold, "percent")} since ${clock(overload.since_ms)}`,
+    isHeardOf(it) ? known.join(", ") : `last report ${clock(it.last_report_ms)}`,
+    `${count(it.running_tasks)} running, ${count(it.queued_tasks)} queued`,
+    it.orphaned_tasks === 0 ? null : `${count(it.orphaned_tasks)} orphaned`,
+  ]);
+}
+
+const LABEL = { cpu: "CPU", gpu: "GPU", memory: "memory", network: "network" } as const;
+
+function labelOf(metric: string): string {
+  return clean(findMetric("worker", metric)?.label ?? metric);
+}
+
+function isHeardOf(it: Shown): boolean {
+  return it.state !== "lost" && it.state !== "stale";
+}
+
+function isPlain(it: Shown): boolean {
+  return it.state === "active";
+}
+
+function WorkerBars({ it }: { it: Shown }) {
+  const heard = isHeardOf(it);
+  return (
+    <Bars
+      values={[
+        [1, heard ? metricOf(it, "cpu_utilization") : null],
+        [3, heard ? metricOf(it, "gpu_utilization") : null],
+      ]}
+    />
+  );
+}
+
+function Cards({ entries }: { entries: readonly Entry[] }) {
+  return (
+    <ul class={entries.length <= 15 ? "workers cards wide" : "workers cards"}>
+      {entries.map(([id, it]) => (
+        <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={inWords(id, it)}>
+          <p class="n">
+            <b>
+              <Name>{shorten(id, NAME_LENGTH)}</Name>
+            </b>
+            {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
+            <span>{taskWord(it)}</span>
+          </p>
+          <p class="d">
+            <span>
+              <Name>{shorten(it.type ?? "type not reported", NAME_LENGTH)}</Name>
+            </span>
+            <span>{cardDetail(it)}</span>
+          </p>
+          <WorkerBars it={it} />
+          <span class="vh">{inWords(id, it)}</span>
+        </Part>
+      ))}
+    </ul>
+  );
+}
+
+function taskWord(it: Shown): string {
+  if (it.state === "lost" || it.state === "offline" || it.state === "draining" || it.state === "stale")
+    return STATE_WORD[it.state];
+  return counted(it.running_tasks, "task");
+}
+
+/** What matters most about this worker now. */
+function cardDetail(it: Shown) {
+  if (!isHeardOf(it)) return <Ago since_ms={it.last_report_ms} />;
+  if (it.overload !== null) return `${labelOf(it.overload.metric)} ${measure(it.overload.value, "percent")}`;
+  if (it.state === "draining") return `${counted(it.running_tasks, "task")} left`;
+  const health = metricOf(it, "health");
+  if (health !== null) return `health ${measure(health, "score")}`;
+  return `load ${measure(it.load, "percent")}`;
+}
+
+function Cells({ entries }: { entries: readonly Entry[] }) {
+  const prefix = commonPrefix(entries.map(([id]) => id));
+  return (
+    <ul class="workers cells">
+      {entries.map(([id, it]) => (
+        <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={inWords(id, it)}>
+          <b aria-hidden="true">
+            <Name>{shortenStart(id.slice(prefix), CELL_NAME_LENGTH)}</Name>
+          </b>
+          <p class="d" aria-hidden="true">
+            {isHeardOf(it) ? (
+              <>
+                <WorkerBars it={it} />
+                {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
+                <span>{count(it.running_tasks)}</span>
+              </>
+            ) : (
+              <>
+                <Mark tone={WORKER_TONE[it.state]} />
+                <Ago since_ms={it.last_report_ms} short />
+              </>
+            )}
+          </p>
+          <span class="vh">{inWords(id, it)}</span>
+        </Part>
+      ))}
+    </ul>
+  );
+}
+
+/** Length of what all ids begin with, up to a separator; such a beginning tells no one from another. */
+export function commonPrefix(ids: readonly string[]): number {
+  const [first = "", ...others] = ids;
+  let length = first.length;
+  for (const id of others) {
+    while (length > 0 && !id.startsWith(first.slice(0, length))) length -= 1;
+    if (length === 0) return 0;
+  }
+  const separator = Math.max(...["-", "_", ".", "/", ":"].map((mark) => first.lastIndexOf(mark, length - 1)));
+  return separator + 1;
+}
+
+interface Group {
+  readonly type: string;
+  readonly entries: readonly Entry[];
+  readonly size: number;
+}
+
+function HeatMap({ entries }: { entries: readonly Entry[] }) {
+  const groups = byType(entries.slice(0, SQUARES_LIMIT), entries);
+  return (
+    <>
+      <HeatLegend />
+      {groups.map((group) => (
+        <div class="group">
+          <h3>
+            <Name>{shorten(group.type, NAME_LENGTH)}</Name> <small>{count(group.size)}</small>
+          </h3>
+          <ul class="squares">
+            {group.entries.map(([id, it]) => (
+              <Part
+                as="li"
+                id={domId("wg", id)}
+                class={`q ${squareClass(it)}`}
+                title={squareInWords(id, it)}
+              />
+            ))}
+          </ul>
+        </div>
+      ))}
+      {entries.length > SQUARES_LIMIT ? (
+        <p class="more">
+          {more(entries.length - SQUARES_LIMIT, "more workers, none of them in a worse state")}
+        </p>
+      ) : null}
+    </>
+  );
+}
+
+function byType(shown: readonly Entry[], all: readonly Entry[]): Group[] {
+  const sizes = new Map<string, number>();
+  for (const [, it] of all) sizes.set(typeOf(it), (sizes.get(typeOf(it)) ?? 0) + 1);
+  const groups = new Map<string, Entry[]>();
+  for (const entry of shown) {
+    const type = typeOf(entry[1]);
+    const group = groups.get(type);
+    if (group === undefined) groups.set(type, [entry]);
+    else group.push(entry);
+  }
+  return [...groups]
+    .sort(([a], [b]) => byNaturalOrder(a, b))
+    .map(([type, entries]) => ({ type, entries, size: sizes.get(type) ?? entries.length }));
+}
+
+function typeOf(it: Shown): string {
+  return it.type ?? "type not reported";
+}
+
+/** 0 to 4; a square changes only when its load crosses a step, which keeps a tick of a large fleet small. */
+function heatStep(load: number): number {
+  return Math.max(0, Math.min(HEAT_STEPS - 1, Math.floor((load / 100) * HEAT_STEPS)));
+}
+
+function squareClass(it: Shown): string {
+  if (it.state !== "active") return it.state;
+  return it.load === null ? "unknown" : `l${heatStep(it.load)}`;
+}
+
+function squareInWords(id: string, it: Shown): string {
+  const name = clean(shorten(id, NAME_LENGTH));
+  if (!isHeardOf(it)) return `${name}: ${STATE_WORD[it.state]}, last report ${clock(it.last_report_ms)}`;
+  if (it.load === null) return `${name}: ${STATE_WORD[it.state]}, load not known`;
+  const step = 100 / HEAT_STEPS;
+  const from = heatStep(it.load) * step;
+  return `${name}: ${STATE_WORD[it.state]}, load ${from} to ${from + step} %`;
+}
+
+const HEAT_STATES = ["overloaded", "lost", "stale", "draining", "offline"] as const;
+
+function HeatLegend() {
+  return (
+    <p class="legend heat-legend">
+      <span>
+        load 0 %
+        {Array.from({ length: HEAT_STEPS }, (_, step) => (
+          <i class={`q l${step}`} />
+        ))}
+        100 %
+      </span>
+      {HEAT_STATES.map((state) => (
+        <span>
+          <i class={`q ${state}`} />
+          {STATE_WORD[state]}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+const COLUMNS = [
+  "status",
+  "state",
+  "presence",
+  "type",
+  "hostname",
+  "source",
+  "load",
+  "cpu_utilization",
+  "gpu_utilization",
+  "memory_utilization",
+  "network_utilization",
+  "io_utilization",
+  "health",
+  "running_tasks",
+  "queued_tasks",
+  "orphaned_tasks",
+  "completed_tasks",
+  "failed_tasks",
+  "last_report_ms",
+] as const;
+
+function table(data: Data): Table {
+  return {
+    columns: ["worker_id", ...COLUMNS],
+    rows: inOrder(data).map(([id, it]) => {
+      const values = it as unknown as Record<string, string | number | null>;
+      return [id, ...COLUMNS.map((column) => values[column] ?? null)];
+    }),
+  };
+}

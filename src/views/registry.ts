@@ -1,0 +1,33 @@
+import type { Page, Panel } from "./panel.ts";
+import { alerts } from "./panels/alerts.tsx";
+import { overview } from "./panels/overview.tsx";
+import { performance } from "./panels/performance.tsx";
+import { resources } from "./panels/resources.tsx";
+import { sources } from "./panels/sources.tsx";
+import { statusSelf } from "./panels/status-self.tsx";
+import { taskDistribution } from "./panels/task-distribution.tsx";
+import { workerGrid } from "./panels/worker-grid.tsx";
+
+/** Every page, in the order of the navigation. */
+export const PAGES: readonly Page[] = [
+  {
+    path: "/",
+    title: "Overview",
+    layout: "dashboard",
+    panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
+  },
+  { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },
+];
+
+/** Every panel once, in the order of the pages. */
+export const PANELS: readonly Panel[] = [...new Set(PAGES.flatMap((page) => page.panels))];
+
+const BY_ID: ReadonlyMap<string, Panel> = new Map(PANELS.map((panel) => [panel.id, panel]));
+
+export function findPanel(id: string): Panel | undefined {
+  return BY_ID.get(id);
+}
+
+export function findPage(path: string): Page | undefined {
+  return PAGES.find((page) => page.path === path);
+}
