@@ -3,13 +3,13 @@ import type { Pool } from "./models.ts";
 import type { DemoWorker } from "./state.ts";
 
 /** Slots for each task that is to be live: with queues as they are, four slots in five are then busy. */
-const SLOTS_PER_TASK = 1;
+const SLOTS_PER_TASK = 0.95;
 
 /** Stocks a fleet whose slots, four in five of them busy, hold about `tasks` tasks with those that wait. */
 export function createFleet(workers: number, tasks: number): DemoWorker[] {
   const stock = pickHardware(workers);
   const weight = stock.reduce((sum, { hardware }) => sum + hardware.weight, 0);
-  const digits = Math.max(2, String(workers).length);
+  const digits = Math.max(2, String(stock.filter(({ hardware }) => hardware.pool === "gpu").length).length);
   const slots = tasks * SLOTS_PER_TASK;
   let ideal = 0;
   let given = 0;
@@ -40,7 +40,9 @@ function createWorker(index: number, name: string, hardware: Hardware, slots: nu
     hostname: `${name}.lab`,
     hardware,
     slots,
+    prefetch: Math.ceil(0.15 * slots),
     backlog: Math.ceil(slots / 3),
+    line: Math.max(4, Math.ceil(slots / 2)),
     status: "active",
     alive: true,
     overloaded: false,
@@ -56,6 +58,7 @@ function createWorker(index: number, name: string, hardware: Hardware, slots: nu
       io: 0,
       devices: Array.from({ length: hardware.devices }, () => 0),
       device_memory: 0,
+      load: 0,
       drift: 0,
     },
     reported_status: null,

@@ -28,22 +28,22 @@ type Entry = [
 ];
 
 const ON_GPU: Entry[] = [
-  ["vit-base-patch16-224", "vit", "vision", 22, 6, 2],
-  ["vit-large-patch16-384", "vit", "vision", 8, 11, 4],
-  ["clip-vit-base-patch32", "clip", "vision", 20, 7, 3],
-  ["detr-resnet-50", "detr", "vision", 12, 12, 4],
-  ["convnext-base-224", "convnext", "vision", 9, 8, 3],
-  ["bert-large-uncased", "bert", "text", 14, 9, 3],
-  ["llama-3-8b-instruct", "llama", "text", 7, 34, 20],
-  ["whisper-large-v3", "whisper", "audio", 6, 30, 8],
+  ["vit-base-patch16-224", "vit", "vision", 40, 7, 2],
+  ["vit-large-patch16-384", "vit", "vision", 7, 11, 4],
+  ["clip-vit-base-patch32", "clip", "vision", 34, 8, 3],
+  ["detr-resnet-50", "detr", "vision", 19, 12, 4],
+  ["convnext-base-224", "convnext", "vision", 12, 8, 3],
+  ["bert-large-uncased", "bert", "text", 16, 9, 3],
+  ["llama-3-8b-instruct", "llama", "text", 4, 34, 20],
+  ["whisper-large-v3", "whisper", "audio", 4, 30, 8],
   ["wav2vec2-large-960h", "wav2vec2", "audio", 9, 13, 4],
   ["blip-image-captioning-large", "blip", "multimodal", 9, 14, 6],
 ];
 
 /** Too large for the memory of a small card. */
 const ON_LARGE_GPU: Entry[] = [
-  ["llama-3-70b-instruct", "llama", "text", 2, 70, 160],
-  ["llava-1.5-13b", "llava", "multimodal", 4, 36, 40],
+  ["llama-3-70b-instruct", "llama", "text", 1, 70, 160],
+  ["llava-1.5-13b", "llava", "multimodal", 3, 36, 40],
 ];
 
 const ON_CPU: Entry[] = [

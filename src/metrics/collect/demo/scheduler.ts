@@ -3,11 +3,10 @@ import type { Hardware } from "./hardware.ts";
 import { MODELS, type Model } from "./models.ts";
 import type { Rng } from "./rng.ts";
 import type { DemoWorker } from "./state.ts";
-import { loadOf } from "./usage.ts";
 
 /** A fleet up to this size is looked at as a whole for each task; of a larger one a sample is. */
 const SCAN_LIMIT = 128;
-const SAMPLE = 48;
+const SAMPLE = 24;
 
 /** How well a backend suits a modality: the coordinator's own table; a TPU is taken to be as good as CUDA. */
 const PREFERENCE: Readonly<Record<string, Readonly<Record<Modality, number>>>> = {
@@ -33,15 +32,22 @@ export function meets(hardware: Hardware, requirements: Requirements): boolean {
 
 /** 0.4 capability + 0.3 performance + 0.3 (1 − load), each from 0 to 1, for a worker that meets the requirements. */
 export function matchOf(worker: DemoWorker, modality: Modality): number {
-  const { hardware } = worker;
-  const capability = Math.max(...hardware.backends.map((backend) => PREFERENCE[backend]?.[modality] ?? 0));
-  return 0.4 * capability + 0.3 * (hardware.speed / TOP_SPEED) + 0.3 * (1 - pressureOf(worker));
+  return suitabilityOf(worker.hardware, modality) + 0.3 * (1 - pressureOf(worker));
+}
+
+/** The part of a match that does not change: capability and performance. */
+function suitabilityOf(hardware: Hardware, modality: Modality): number {
+  let capability = 0;
+  for (const backend of hardware.backends) {
+    capability = Math.max(capability, PREFERENCE[backend]?.[modality] ?? 0);
+  }
+  return 0.4 * capability + 0.3 * (hardware.speed / TOP_SPEED);
 }
 
 /** What it measures lags by seconds, what was given to it does not: half of each. */
 function pressureOf(worker: DemoWorker): number {
   const given = Math.min(1, takenBy(worker) / worker.slots);
-  return 0.5 * given + 0.5 * (loadOf(worker) / 100);
+  return 0.5 * given + 0.5 * (worker.usage.load / 100);
 }
 
 function takenBy(worker: DemoWorker): number {
@@ -86,7 +92,8 @@ function scoreOf(worker: DemoWorker, model: Model, priority: number): number {
   // A balancer does not know at once that a worker died: it only sees no answer, and turns elsewhere.
   if (!worker.alive || worker.status !== "active") return -1;
   const taken = takenBy(worker);
-  if (taken < worker.slots) return 1 + matchOf(worker, model.type);
-  const queues = priority <= MAY_QUEUE_UP_TO && taken < worker.slots + worker.backlog;
+  if (worker.assigned.length >= worker.line) return -1;
+  if (taken < worker.slots + worker.prefetch) return 1 + matchOf(worker, model.type);
+  const queues = priority <= MAY_QUEUE_UP_TO && taken < worker.slots + worker.prefetch + worker.backlog;
   return queues ? matchOf(worker, model.type) : -1;
 }

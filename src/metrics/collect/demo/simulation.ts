@@ -14,7 +14,7 @@ const WARM_UP_MS = 20_000;
 /** The balancer hands out waiting tasks this often. */
 const ROUND_MS = 1000;
 /** How much fewer tasks come in per share of the live tasks that is beyond the target. */
-const HOLDING_BACK = 0.6;
+const HOLDING_BACK = 0.5;
 const STAGING_MEDIAN_MS = 2200;
 const STAGING_SIGMA = 0.45;
 /** Of a worker that does not answer, the balancer gives the tasks to others after this time. */
@@ -416,7 +416,7 @@ export class Simulation {
     worker.failed = 0;
     worker.reported_status = null;
     usage.devices.fill(0);
-    Object.assign(usage, { cpu: 0, memory: 0, network: 0, io: 0, device_memory: 0, drift: 0 });
+    Object.assign(usage, { cpu: 0, memory: 0, network: 0, io: 0, device_memory: 0, load: 0, drift: 0 });
   }
 
   #workerOf(fault: Fault): DemoWorker {

@@ -10,8 +10,12 @@ export interface DemoWorker {
   readonly hardware: Hardware;
   /** Tasks that it runs at the same time. */
   readonly slots: number;
-  /** Tasks that it takes beyond its slots, to fetch their data before their turn. */
+  /** Tasks that it takes beyond its slots to fetch their data meanwhile, so that no slot waits for them. */
+  readonly prefetch: number;
+  /** Urgent tasks that it lets wait in line beyond those. */
   readonly backlog: number;
+  /** Tasks that it takes in at most before they run: its disks and network would choke on more. */
+  readonly line: number;
   status: "active" | "draining";
   alive: boolean;
   /** True while a runaway task holds all its cores. */
@@ -37,6 +41,8 @@ export interface Usage {
   /** By device. */
   readonly devices: number[];
   device_memory: number;
+  /** The dashboard's load formula over these. */
+  load: number;
   /** Slow noise that all of it shares, from -1 to 1. */
   drift: number;
 }

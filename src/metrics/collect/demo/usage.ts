@@ -1,5 +1,5 @@
 import type { Rng } from "./rng.ts";
-import type { DemoWorker } from "./state.ts";
+import type { DemoWorker, Usage } from "./state.ts";
 
 /** Percent of a resource: what an idle machine uses, and what each full set of slots adds. */
 interface Draw {
@@ -61,10 +61,11 @@ export function measure(worker: DemoWorker, rng: Rng): void {
     usage.devices[device] = follow(usage.devices[device]!, asked(DEVICE, taken / share) + wobble);
   }
   if (worker.overloaded) usage.cpu = RUNAWAY_CPU + usage.drift + 0.8 * noise;
+  usage.load = loadOf(usage);
 }
 
 /** Load as the dashboard computes it: 0.3 CPU + 0.3 memory + 0.2 GPU + 0.1 disk I/O + 0.1 network, percent. */
-export function loadOf({ usage }: DemoWorker): number {
+function loadOf(usage: Usage): number {
   const others = 0.3 * usage.cpu + 0.3 * usage.memory + 0.1 * usage.io + 0.1 * usage.network;
   return usage.devices.length === 0 ? others / 0.8 : others + 0.2 * meanOf(usage.devices);
 }
