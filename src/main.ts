@@ -1,0 +1,116 @@
+import { readFileSync } from "node:fs";
+import { type Command, helpText, parseCommand, UsageError } from "./cli.ts";
+import {
+  ConfigError,
+  describeSettings,
+  type LoadedSettings,
+  loadSettings,
+  type SettingTexts,
+} from "./config.ts";
+import { EvenkeelError } from "./errors.ts";
+import { createLog } from "./log.ts";
+import { systemClock } from "./metrics/clock.ts";
+import { createDemo } from "./metrics/collect/demo/demo.ts";
+import { runDemo } from "./metrics/collect/demo/runner.ts";
+import { type ReplayProgress, replay } from "./metrics/collect/replay.ts";
+import { httpSend } from "./metrics/collect/sender.ts";
+import { startServer, VERSION } from "./server.ts";
+
+/** A second signal does not wait for the clean end of the first. */
+const EXIT_INTERRUPTED = 130;
+
+async function main(command: Command): Promise<void> {
+  switch (command.name) {
+    case "help":
+      process.stdout.write(helpText(command.command));
+      return;
+    case "version":
+      process.stdout.write(`evenkeel ${VERSION}\n`);
+      return;
+    case "check-config":
+      process.stdout.write(describeSettings(load(command.flags)));
+      return;
+    case "serve":
+      return serve(command.flags);
+    case "demo":
+      return demo(command);
+    case "replay":
+      return play(command);
+  }
+}
+
+function load(flags: SettingTexts): LoadedSettings {
+  return loadSettings({ flags, env: process.env, readFile: (path) => readFileSync(path, "utf8") });
+}
+
+async function serve(flags: SettingTexts): Promise<void> {
+  const { settings } = load(flags);
+  const log = createLog(settings.log_level, (line) => process.stderr.write(line));
+  const server = await startServer(settings, log);
+  process.stdout.write(`Evenkeel is listening on ${server.url}\n`);
+  onInterrupt(() => {
+    server.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  });
+}
+
+async function demo({ url, token, workers, tasks, seed }: Extract<Command, { name: "demo" }>): Promise<void> {
+  const abort = interruptible();
+  const fleet = createDemo({ workers, tasks, seed, start_ms: systemClock.now() });
+  process.stdout.write(`Sending a demo fleet of ${workers} workers to ${url}; Ctrl+C ends it\n`);
+  await runDemo({ demo: fleet, send: httpSend(url, token), clock: systemClock, signal: abort });
+}
+
+async function play({ file, url, token, speed, loop }: Extract<Command, { name: "replay" }>): Promise<void> {
+  const signal = interruptible();
+  const send = httpSend(url, token);
+  const show = progressLine();
+  const end = await replay({ file, send, speed, loop, clock: systemClock, signal, onProgress: show });
+  show(end, true);
+  if (end.rejected > 0) process.exitCode = 1;
+}
+
+/** Rewrites one line on a terminal; elsewhere prints a line now and then. */
+function progressLine(): (progress: ReplayProgress, last?: boolean) => void {
+  const { isTTY } = process.stdout;
+  let printed_ms = 0;
+  return (progress, last = false) => {
+    const now_ms = systemClock.now();
+    if (!last && now_ms - printed_ms < (isTTY ? 200 : 5000)) return;
+    printed_ms = now_ms;
+    const left = progress.left_s === null ? "" : `, ${Math.ceil(progress.left_s)} s left`;
+    const line = `${progress.percent.toFixed(1)} %: ${progress.accepted} of ${progress.sent} reports accepted, ${progress.rejected} rejected${left}`;
+    process.stdout.write(isTTY ? `\r\u001b[K${line}${last ? "\n" : ""}` : `${line}\n`);
+  };
+}
+
+function interruptible(): AbortSignal {
+  const abort = new AbortController();
+  onInterrupt(() => abort.abort());
+  return abort.signal;
+}
+
+function onInterrupt(end: () => void): void {
+  let asked = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (asked) process.exit(EXIT_INTERRUPTED);
+      asked = true;
+      end();
+    });
+  }
+}
+
+function fail(error: unknown): never {
+  const known = error instanceof UsageError || error instanceof ConfigError || error instanceof EvenkeelError;
+  process.stderr.write(`evenkeel: ${known ? error.message : ((error as Error)?.stack ?? String(error))}\n`);
+  process.exit(error instanceof UsageError ? error.exit_code : 1);
+}
+
+try {
+  await main(parseCommand(process.argv.slice(2), process.env));
+} catch (error) {
+  fail(error);
+}

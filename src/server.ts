@@ -1,0 +1,294 @@
+import { readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { serve } from "@hono/node-server";
+import type { Settings } from "./config.ts";
+import { EvenkeelError } from "./errors.ts";
+import type { Log } from "./log.ts";
+import { type Clock, systemClock } from "./metrics/clock.ts";
+import { createDemo } from "./metrics/collect/demo/demo.ts";
+import { runDemo } from "./metrics/collect/demo/runner.ts";
+import type { Send } from "./metrics/collect/sender.ts";
+import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
+import type { MetricStore } from "./metrics/store/contract.ts";
+import { openStore } from "./metrics/store/sqlite.ts";
+import { type App, createApp } from "./routes/app.ts";
+import { Hub } from "./routes/hub.ts";
+import { renderPanel } from "./views/frame.tsx";
+
+export interface RunningServer {
+  /** Where it listens, base path included. */
+  readonly url: string;
+  /** Ends the streams, writes what was answered, closes the store. */
+  stop(): Promise<void>;
+}
+
+/** Kept in the store once a report came that was no demo's. */
+const FIRST_REPORT = "first_report_ms";
+/** How often the store is asked to seal and to enforce retention. */
+const COMPACT_EVERY_MS = 60_000;
+/** How much of the demo fleet's past is simulated before it is shown, so that its charts are not empty. */
+const DEMO_PAST_S = 600;
+
+/** A pipeline with its store: the real one, or the demo fleet's. */
+interface Instance {
+  pipeline: Pipeline;
+  store: MetricStore;
+  end(): Promise<void>;
+}
+
+export const VERSION: string = (
+  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
+).version;
+
+/** Opens, wires and starts everything; resolves once it listens. */
+export async function startServer(settings: Settings, log: Log): Promise<RunningServer> {
+  const evenkeel = new Evenkeel(settings, log);
+  await evenkeel.start();
+  return evenkeel;
+}
+
+class Evenkeel implements RunningServer {
+  url = "";
+  readonly #settings: Settings;
+  readonly #log: Log;
+  readonly #clock: Clock = systemClock;
+  readonly #started_at_ms = systemClock.now();
+  readonly #hub: Hub;
+  readonly #app: App;
+  #real: Instance | null = null;
+  #demo: Instance | null = null;
+  /** Whether a report ever came that was no demo's. */
+  #reported = false;
+  #server: Server | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #compacting: Promise<void> = Promise.resolve();
+  #compacted_ms = 0;
+  #stopped: Promise<void> | null = null;
+
+  constructor(settings: Settings, log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+    const read = () => this.#shown.pipeline.read();
+    const { max_viewers, max_topics } = settings;
+    this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
+    this.#app = this.#createApp((body, type) => this.#ingest(body, type), settings.ingest_token);
+  }
+
+  /** What viewers see. */
+  get #shown(): Instance {
+    const shown = this.#demo ?? this.#real;
+    if (!shown) throw new EvenkeelError("unavailable", "Evenkeel is starting or stopping");
+    return shown;
+  }
+
+  #createApp(ingest: Parameters<typeof createApp>[0]["ingest"], ingest_token: string): App {
+    const { base_path, frame_ancestors, max_body_bytes } = this.#settings;
+    return createApp({
+      read: () => this.#shown.pipeline.read(),
+      ingest,
+      hub: this.#hub,
+      ready: () => this.#notReady(),
+      settings: {
+        base_path,
+        frame_ancestors: [...frame_ancestors],
+        ingest_token: ingest_token === "" ? null : ingest_token,
+        max_body_bytes,
+        version: VERSION,
+      },
+    }).app;
+  }
+
+  #notReady(): string | null {
+    if (!this.#timer) return "starting or stopping";
+    const { store_error } = this.#shown.pipeline.read().self;
+    return store_error === null ? null : `the store can't write: ${store_error}`;
+  }
+
+  async start(): Promise<void> {
+    const { db, demo } = this.#settings;
+    if (demo !== "on") this.#real = this.#open(db, this.#clock, false);
+    this.#reported = this.#real?.store.fact(FIRST_REPORT) !== undefined;
+    if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
+    this.#scheduleTick();
+    await this.#listen();
+  }
+
+  #open(path: string, clock: Clock, demo: boolean): Instance {
+    const settings = this.#settings;
+    const store = openStore(path, { retention_ms: settings.retention_ms });
+    const options: PipelineOptions = {
+      clock,
+      store,
+      demo,
+      tick_ms: settings.tick_ms,
+      limits: settings,
+      fleet: settings,
+      alerts: settings,
+      self: () => {
+        const { viewers, viewers_dropped, ticks_skipped, limits_reached } = this.#hub.health();
+        return {
+          version: VERSION,
+          started_at_ms: this.#started_at_ms,
+          memory_bytes: process.memoryUsage.rss(),
+          viewers,
+          viewers_dropped,
+          ticks_skipped,
+          limits_reached,
+        };
+      },
+    };
+    return { pipeline: new Pipeline(options), store, end: () => store.close() };
+  }
+
+  /** The demo fleet reports through the same route as anybody, into a database file of its own. */
+  async #openDemo(): Promise<Instance> {
+    const { db, demo_workers: workers, demo_tasks: tasks, demo_seed: seed } = this.#settings;
+    const path = demoPath(db);
+    for (const suffix of ["", "-wal", "-shm"]) await rm(path + suffix, { force: true });
+    const now_ms = Math.floor(this.#clock.now() / 1000) * 1000;
+    const start_ms = now_ms - DEMO_PAST_S * 1000;
+    const past = { now_ms: start_ms as number | null };
+    const clock: Clock = { now: () => past.now_ms ?? this.#clock.now() };
+    const instance = this.#open(path, clock, true);
+    const demo = createDemo({ workers, tasks, seed, start_ms });
+    const app = this.#createApp((body, type) => accept(instance, body, type), "");
+    const send = sendTo(app, this.#settings.base_path);
+    for (past.now_ms = start_ms; past.now_ms <= now_ms; past.now_ms += 1000) {
+      const reports = demo.reportsUntil(past.now_ms);
+      await accept(
+        instance,
+        new TextEncoder().encode(reports.map((r) => JSON.stringify(r)).join("\n")),
+        NDJSON,
+      );
+      instance.pipeline.tick(past.now_ms);
+    }
+    past.now_ms = null;
+    const abort = new AbortController();
+    const running = runDemo({ demo, send, clock: this.#clock, signal: abort.signal });
+    running.catch((error: unknown) => this.#log("error", `the demo fleet stopped: ${String(error)}`));
+    const end = async () => {
+      abort.abort();
+      await running.catch(() => {});
+      await instance.end();
+    };
+    return { ...instance, end };
+  }
+
+  async #ingest(body: Uint8Array, type: string) {
+    const instance = this.#real ?? this.#shown;
+    const answer = await accept(instance, body, type);
+    if (this.#real && !this.#reported) {
+      this.#reported = true;
+      instance.pipeline.remember({ [FIRST_REPORT]: String(this.#clock.now()) });
+      await this.#endDemo();
+    }
+    return answer;
+  }
+
+  /** Somebody reports for real: from here on only that is shown. */
+  async #endDemo(): Promise<void> {
+    const demo = this.#demo;
+    if (!demo || !this.#real) return;
+    this.#demo = null;
+    this.#log("info", "a real report came: the demo fleet ends");
+    this.#tick();
+    await demo.end();
+  }
+
+  /** At whole multiples of the tick's length, so that two servers tick together and drift never adds up. */
+  #scheduleTick(): void {
+    const { tick_ms } = this.#settings;
+    const wait_ms = tick_ms - (this.#clock.now() % tick_ms);
+    this.#timer = setTimeout(() => {
+      this.#scheduleTick();
+      this.#tick();
+    }, wait_ms);
+  }
+
+  #tick(): void {
+    const now_ms = this.#clock.now();
+    const { pipeline, store } = this.#shown;
+    try {
+      pipeline.tick(now_ms);
+    } catch (error) {
+      this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
+    }
+    this.#hub.publish().catch((error: unknown) => this.#log("error", `publishing failed: ${String(error)}`));
+    if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
+    this.#compacted_ms = now_ms;
+    this.#compacting = this.#compacting
+      .then(() => store.compact(now_ms))
+      .catch((error: unknown) => this.#log("error", `compacting failed: ${String(error)}`));
+  }
+
+  #listen(): Promise<void> {
+    const { host, port, base_path } = this.#settings;
+    return new Promise((resolve, reject) => {
+      const server = serve({ fetch: this.#app.fetch, hostname: host, port }, (info: AddressInfo) => {
+        const name = info.family === "IPv6" ? `[${info.address}]` : info.address;
+        this.url = `http://${name}:${info.port}${base_path}`;
+        resolve();
+      }) as Server;
+      this.#server = server;
+      server.once("error", (error: NodeJS.ErrnoException) => {
+        reject(
+          error.code === "EADDRINUSE"
+            ? new EvenkeelError("unavailable", `port ${port} of ${host} is taken; choose another with --port`)
+            : error,
+        );
+      });
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#hub.close();
+    const server = this.#server;
+    if (server) {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    }
+    // What was answered since the last tick is written before the end.
+    if (this.#real || this.#demo) this.#shown.pipeline.tick(this.#clock.now());
+    await this.#compacting;
+    await this.#demo?.end();
+    await this.#real?.end();
+    this.#demo = null;
+    this.#real = null;
+  }
+}
+
+const NDJSON = "application/x-ndjson";
+
+function accept({ pipeline }: Instance, body: Uint8Array, type: string) {
+  return pipeline.collector.accept(body, type === NDJSON ? "ndjson" : "json");
+}
+
+/** Sends to the ingest route of an app in this process. */
+function sendTo(app: App, base_path: string): Send {
+  return async (body, type) => {
+    const headers = { "Content-Type": type };
+    const response = await app.request(`${base_path}api/ingest`, { method: "POST", body, headers });
+    const retry_after_s = Number(response.headers.get("Retry-After") ?? Number.NaN);
+    return {
+      status: response.status,
+      body: await response.json(),
+      ...(Number.isFinite(retry_after_s) && { retry_after_s }),
+    };
+  };
+}
+
+/** `data/evenkeel.db` → `data/evenkeel-demo.db`. */
+function demoPath(db: string): string {
+  return db.endsWith(".db") ? `${db.slice(0, -3)}-demo.db` : `${db}-demo`;
+}
