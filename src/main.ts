@@ -60,12 +60,12 @@ async function demo({ url, token, workers, tasks, seed }: Extract<Command, { nam
   const abort = interruptible();
   const fleet = createDemo({ workers, tasks, seed, start_ms: systemClock.now() });
   process.stdout.write(`Sending a demo fleet of ${workers} workers to ${url}; Ctrl+C ends it\n`);
-  await runDemo({ demo: fleet, send: httpSend(url, token), clock: systemClock, signal: abort });
+  await runDemo({ demo: fleet, send: httpSend(url, token || undefined), clock: systemClock, signal: abort });
 }
 
 async function play({ file, url, token, speed, loop }: Extract<Command, { name: "replay" }>): Promise<void> {
   const signal = interruptible();
-  const send = httpSend(url, token);
+  const send = httpSend(url, token || undefined);
   const show = progressLine();
   const end = await replay({ file, send, speed, loop, clock: systemClock, signal, onProgress: show });
   show(end, true);
