@@ -1,20 +1,20 @@
-import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
 import type { Around, ErrorFacts } from "../views/layout.tsx";
-import { answer, failure, problem } from "./answers.ts";
-import { type Assets, assetRoutes, readAssets } from "./assets.ts";
+import { answer, failure } from "./answers.ts";
+import { type Assets, assetRoutes, theAssets } from "./assets.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
-import { bearsToken, type Ingest, ingestRoutes } from "./ingest.ts";
+import { type Ingest, ingestRoutes } from "./ingest.ts";
+import { mount } from "./mount.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
 import { type Given, parseParams } from "./params.ts";
-import { type Ctx, pathNames, type Route } from "./route.ts";
+import type { App, Ctx, Route } from "./route.ts";
 import { SITE, type Site } from "./site.ts";
 import { streamRoutes, streamUrl } from "./stream.ts";
 
@@ -37,8 +37,6 @@ export interface AppDeps {
   site?: Site;
 }
 
-export type App = Hono<{ Bindings: Partial<HttpBindings> }>;
-
 const THEMES = ["auto", "light", "dark"] as const;
 
 const LOOK = z.object({
@@ -49,18 +47,21 @@ const LOOK = z.object({
 export function createApp(deps: AppDeps): { app: App; routes: readonly Route[] } {
   const base_path = deps.settings.base_path.replace(/\/+$/, "");
   const site = deps.site ?? SITE;
-  const assets = readAssets();
+  const assets = theAssets();
   const routes = allRoutes(deps, site, assets, base_path);
   const app: App = new Hono();
   app.use(async (c, next) => {
     await next();
     addHeaders(c.res.headers);
   });
-  app.onError((error, c) => failure(c, error, (view) => errorPage(c, view, site, assets, base_path)));
+  const fail = (c: Ctx, error: unknown) =>
+    failure(c, error, (facts) => errorPage(c, facts, site, assets, base_path));
+  app.onError((error, c) => fail(c, error));
   app.notFound((c) => {
-    throw new EvenkeelError(
-      "not_found",
-      `There is nothing at ${c.req.path.slice(0, 200)}; /openapi.json lists all routes`,
+    const path = JSON.stringify(c.req.path.slice(0, 200));
+    return fail(
+      c,
+      new EvenkeelError("not_found", `There is nothing at ${path}; openapi.json lists all there is`),
     );
   });
   mount(app, routes, base_path, deps.settings.ingest_token);
@@ -137,58 +138,6 @@ function errorPage(c: Ctx, view: ErrorFacts, site: Site, assets: Assets, base_pa
   const theme = c.req.query("theme");
   const values: Given = new Map(THEMES.some((one) => one === theme) ? [["theme", theme!]] : []);
   return site.renderError(view, look(c, values, assets, base_path));
-}
-
-/** Every route at its path, behind its check; other methods of a path answer 405. */
-function mount(app: App, routes: readonly Route[], base_path: string, ingest_token: string | null): void {
-  if (base_path !== "") {
-    app.get(base_path, (c) => c.redirect(`${base_path}/${new URL(c.req.url).search}`, 308));
-  }
-  // What is fixed comes first, so that /workers/performance is never taken for a worker.
-  const ordered = [...routes].sort((a, b) => pathNames(a.path).length - pathNames(b.path).length);
-  for (const path of new Set(ordered.map((route) => route.path))) {
-    const here = ordered.filter((route) => route.path === path);
-    for (const route of here) app.on(route.method, base_path + path, (c) => guarded(c, route, ingest_token));
-    const allow = here.map((route) => (route.method === "GET" ? "GET, HEAD" : route.method)).join(", ");
-    app.all(base_path + path, (c) =>
-      problem(c, {
-        status: 405,
-        detail: `${c.req.path} takes ${allow}; got ${c.req.method}`,
-        headers: { Allow: allow },
-      }),
-    );
-  }
-}
-
-function guarded(c: Ctx, route: Route, ingest_token: string | null): Response | Promise<Response> {
-  if (route.method !== "GET") checkOrigin(c);
-  if (
-    route.needs === "ingest" &&
-    ingest_token !== null &&
-    !bearsToken(c.req.header("authorization"), ingest_token)
-  ) {
-    throw new EvenkeelError(
-      "unauthorized",
-      "Authorization must be Bearer and the ingest token; it is missing or wrong",
-    );
-  }
-  if (route.needs === "operate" || route.needs === "administer") {
-    throw new EvenkeelError("forbidden", `${route.method} ${route.path} needs the right to ${route.needs}`);
-  }
-  return route.handler(c);
-}
-
-/** A page of another host cannot make a browser change anything here. */
-function checkOrigin(c: Ctx): void {
-  const origin = c.req.header("origin");
-  if (origin === undefined || c.req.header("sec-fetch-site") === "same-origin") return;
-  // A proxy may rewrite Host and then says what it was; a foreign page can set neither.
-  const hosts = [c.req.header("host") ?? new URL(c.req.url).host, c.req.header("x-forwarded-host")];
-  if (URL.canParse(origin) && hosts.includes(new URL(origin).host)) return;
-  throw new EvenkeelError(
-    "forbidden",
-    `Origin must be this host; got ${JSON.stringify(origin.slice(0, 120))}`,
-  );
 }
 
 function addHeaders(headers: Headers): void {

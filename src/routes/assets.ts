@@ -69,8 +69,16 @@ export function assetRoutes(assets: Assets): Route[] {
   ];
 }
 
+let kept: Assets | undefined;
+
+/** Read, joined and compressed once a process. */
+export function theAssets(): Assets {
+  kept ??= readAssets();
+  return kept;
+}
+
 /** The files of the pages: the libraries' and our own, joined, so that a page asks for few and none races another. */
-export function readAssets(): Assets {
+function readAssets(): Assets {
   const { resolve } = createRequire(import.meta.url);
   const ours = (name: string) => new URL(`../../public/${name}`, import.meta.url);
   const join = (files: readonly (string | URL)[]) =>

@@ -1,9 +1,11 @@
 import type { HttpBindings } from "@hono/node-server";
-import type { Context } from "hono";
+import type { Context, Hono } from "hono";
 import type { z } from "zod";
 
 /** In `app.request()` there is no socket, so the bindings may be missing. */
-export type Ctx = Context<{ Bindings: Partial<HttpBindings> }>;
+type Env = { Bindings: Partial<HttpBindings> };
+export type Ctx = Context<Env>;
+export type App = Hono<Env>;
 
 export const NEEDS = ["nothing", "read", "ingest", "operate", "administer"] as const;
 /** What a caller must be allowed to do. */

@@ -1,0 +1,218 @@
+/** What the tests of this folder share: a fleet that stands still until told, panels, and a real server. */
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer, type ServerType } from "@hono/node-server";
+import { z } from "zod";
+import type { Read, RecentSeries } from "../metrics/read.ts";
+import type { Page, Panel } from "../views/panel.ts";
+import { definePanel } from "../views/panel.ts";
+import { Part } from "../views/part.tsx";
+import { type AppDeps, createApp } from "./app.ts";
+import { Hub, type HubLimits } from "./hub.ts";
+import type { App, Route } from "./route.ts";
+import { SITE, type Site } from "./site.ts";
+
+export const START_MS = Date.UTC(2026, 10, 23, 18, 24, 16);
+
+/** Nothing is known yet; each field can be given. */
+export function read(given: Partial<Read> = {}): Read {
+  return {
+    now_ms: START_MS,
+    tick: 1,
+    demo: false,
+    status: { level: "healthy", reasons: [] },
+    system: new Map(),
+    tasks_by_state: {
+      queued: 0,
+      assigned: 0,
+      running: 0,
+      completed: 0,
+      failed: 0,
+      cancelled: 0,
+      orphaned: 0,
+    },
+    queue: [],
+    ended_by_type: new Map(),
+    alerts: [],
+    sources: [],
+    self: SELF,
+    workers: () => [],
+    worker: () => undefined,
+    task: () => undefined,
+    oldestQueued: () => undefined,
+    recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
+    ...given,
+  };
+}
+
+const SELF: Read["self"] = {
+  version: "1.2.3",
+  started_at_ms: START_MS,
+  ticks: 1,
+  tick_ms: 1_000,
+  tick_p50_ms: 1,
+  tick_p99_ms: 2,
+  ticks_late: 0,
+  reports_accepted: 0,
+  reports_rejected: 0,
+  unknown_fields: 0,
+  unknown_field_names: [],
+  buffered_reports: 0,
+  buffer_limit: 100,
+  viewers: 0,
+  viewers_dropped: 0,
+  ticks_skipped: 0,
+  store_bytes: 0,
+  store_error: null,
+  series: 0,
+  memory_bytes: 0,
+  limits_reached: {},
+};
+
+/** What the test panels show. A row is a part of its own; the title is the skeleton. */
+export interface Board {
+  title: string;
+  rows: Map<string, string>;
+  /** Thrown by the panel instead of loading. */
+  error: Error | null;
+  loads: number;
+}
+
+const params = z.object({
+  only: z.string().max(20).optional().describe("Row to show"),
+  limit: z.coerce.number().int().min(1).max(100).default(50).describe("Most rows"),
+});
+const data = z.object({
+  title: z.string().describe("What it is called"),
+  rows: z.array(z.object({ id: z.string(), text: z.string() })).describe("What it shows"),
+});
+
+/** A panel with every form: a table, a chart, parts. */
+export function boardPanel(board: Board, id = "board"): Panel {
+  return definePanel({
+    id,
+    title: `Board ${id}`,
+    description: "Rows for a test.",
+    api: `/api/${id}`,
+    params,
+    data,
+    load(_, { only, limit }) {
+      board.loads++;
+      if (board.error) throw board.error;
+      const rows = [...board.rows].map(([row, text]) => ({ id: row, text }));
+      return { title: board.title, rows: rows.filter((row) => !only || row.id === only).slice(0, limit) };
+    },
+    view: ({ title, rows }) => (
+      <div>
+        <h3>{title}</h3>
+        {rows.map((row) => (
+          <Part as="p" id={`${id}-${row.id}`}>
+            {row.text}
+          </Part>
+        ))}
+      </div>
+    ),
+    table: ({ rows }) => ({ columns: ["id", "text"], rows: rows.map((row) => [row.id, row.text]) }),
+    chart: ({ rows }) => (
+      <svg viewBox="0 0 10 10" role="img" aria-label="Rows">
+        <text>{rows.length}</text>
+      </svg>
+    ),
+  });
+}
+
+/** A panel about one thing, named in its path. */
+export function thingPanel(): Panel {
+  return definePanel({
+    id: "thing",
+    title: "Thing",
+    description: "One thing.",
+    api: "/api/things/:id",
+    params: z.object({ id: z.string().describe("Its id") }),
+    data: z.object({ id: z.string().describe("Its id") }),
+    load: (_, { id }) => ({ id }),
+    view: ({ id }) => <p>{id}</p>,
+  });
+}
+
+export function board(rows: Record<string, string> = { a: "one", b: "two" }): Board {
+  return { title: "First", rows: new Map(Object.entries(rows)), error: null, loads: 0 };
+}
+
+export interface World {
+  app: App;
+  routes: readonly Route[];
+  hub: Hub;
+  site: Site;
+  board: Board;
+  now: { read: Read };
+  /** The next tick: the panels may show something else from here on. */
+  tick(given?: Partial<Read>): Promise<void>;
+}
+
+export interface WorldOptions {
+  settings?: Partial<AppDeps["settings"]>;
+  limits?: Partial<HubLimits>;
+  ingest?: AppDeps["ingest"];
+  ready?: AppDeps["ready"];
+  /** Left out: a page "/" of two boards and a page "/things/:id". */
+  site?: Site;
+}
+
+export function world({ settings, limits, ingest, ready, site }: WorldOptions = {}): World {
+  const shown = board();
+  const [one, other, thing] = [boardPanel(shown), boardPanel(shown, "other"), thingPanel()];
+  const pages: Page[] = [
+    { path: "/", title: "Boards", layout: "dashboard", panels: [one, other] },
+    { path: "/things/:id", title: "Thing", layout: "column", panels: [thing] },
+    { path: "/status", title: "Status", layout: "column", panels: [one] },
+  ];
+  const everything = site ?? { ...SITE, panels: [one, other, thing], pages };
+  const now = { read: read() };
+  const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
+  const { app, routes } = createApp({
+    read: () => now.read,
+    hub,
+    ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
+    ready: ready ?? (() => null),
+    settings: {
+      base_path: "/",
+      frame_ancestors: ["'self'", "https://team.example"],
+      ingest_token: null,
+      max_body_bytes: 10_000,
+      version: "1.2.3",
+      ...settings,
+    },
+    site: everything,
+  });
+  return {
+    app,
+    routes,
+    hub,
+    site: everything,
+    board: shown,
+    now,
+    tick(given = {}) {
+      const { tick, now_ms } = now.read;
+      now.read = { ...now.read, tick: tick + 1, now_ms: now_ms + 1_000, ...given };
+      return hub.publish();
+    },
+  };
+}
+
+/** A server on a port of its own; `origin` is where. */
+export async function listen(
+  app: App,
+): Promise<{ server: ServerType; origin: string; close(): Promise<void> }> {
+  const server = createAdaptorServer({ fetch: app.fetch });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    server,
+    origin: `http://127.0.0.1:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        if ("closeAllConnections" in server) server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,61 @@
+import { EvenkeelError } from "../errors.ts";
+import { problem } from "./answers.ts";
+import { bearsToken } from "./ingest.ts";
+import { type App, type Ctx, pathNames, type Route } from "./route.ts";
+
+/** Every route at its path, behind its check; other methods of a path answer 405. */
+export function mount(
+  app: App,
+  routes: readonly Route[],
+  base_path: string,
+  ingest_token: string | null,
+): void {
+  if (base_path !== "") {
+    app.get(base_path, (c) => c.redirect(`${base_path}/${new URL(c.req.url).search}`, 308));
+  }
+  // What is fixed comes first, so that /workers/performance is never taken for a worker.
+  const ordered = [...routes].sort((a, b) => pathNames(a.path).length - pathNames(b.path).length);
+  for (const path of new Set(ordered.map((route) => route.path))) {
+    const here = ordered.filter((route) => route.path === path);
+    for (const route of here) app.on(route.method, base_path + path, (c) => guarded(c, route, ingest_token));
+    const allow = here.map((route) => (route.method === "GET" ? "GET, HEAD" : route.method)).join(", ");
+    app.all(base_path + path, (c) =>
+      problem(c, {
+        status: 405,
+        detail: `${c.req.path} takes ${allow}; got ${c.req.method}`,
+        headers: { Allow: allow },
+      }),
+    );
+  }
+}
+
+function guarded(c: Ctx, route: Route, ingest_token: string | null): Response | Promise<Response> {
+  if (route.method !== "GET") checkOrigin(c);
+  if (
+    route.needs === "ingest" &&
+    ingest_token !== null &&
+    !bearsToken(c.req.header("authorization"), ingest_token)
+  ) {
+    throw new EvenkeelError(
+      "unauthorized",
+      "Authorization must be Bearer and the ingest token; it is missing or wrong",
+    );
+  }
+  if (route.needs === "operate" || route.needs === "administer") {
+    throw new EvenkeelError("forbidden", `${route.method} ${route.path} needs the right to ${route.needs}`);
+  }
+  return route.handler(c);
+}
+
+/** A page of another host cannot make a browser change anything here. */
+function checkOrigin(c: Ctx): void {
+  const origin = c.req.header("origin");
+  if (origin === undefined || c.req.header("sec-fetch-site") === "same-origin") return;
+  // A proxy may rewrite Host and then says what it was; a foreign page can set neither.
+  const hosts = [c.req.header("host") ?? new URL(c.req.url).host, c.req.header("x-forwarded-host")];
+  if (URL.canParse(origin) && hosts.includes(new URL(origin).host)) return;
+  throw new EvenkeelError(
+    "forbidden",
+    `Origin must be this host; got ${JSON.stringify(origin.slice(0, 120))}`,
+  );
+}
