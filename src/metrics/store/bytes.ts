@@ -1,0 +1,106 @@
+/** A growing run of bytes; varints are LEB128 over whole numbers up to 2^53. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  constructor(capacity = 32) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  varint(value: number): void {
+    this.#reserve(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  double(value: number): void {
+    this.#reserve(8);
+    DOUBLE.setFloat64(0, value, true);
+    this.#bytes.set(DOUBLE_BYTES, this.#length);
+    this.#length += 8;
+  }
+
+  /** A copy of what was written so far. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length) as Uint8Array<ArrayBuffer>;
+  }
+
+  /** What was written so far, good until the next write. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #reserve(count: number): void {
+    if (this.#length + count <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.#length + count, this.#bytes.length * 2));
+    grown.set(this.#bytes);
+    this.#bytes = grown;
+  }
+}
+
+/** Reads what a ByteWriter wrote; bytes that end early read as RangeError. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get done(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  byte(): number {
+    const byte = this.#bytes[this.#at++];
+    if (byte === undefined) throw new RangeError("the bytes end early");
+    return byte;
+  }
+
+  varint(): number {
+    let byte = this.byte();
+    if (byte < 0x80) return byte;
+    let value = 0;
+    let weight = 1;
+    while (byte >= 0x80) {
+      value += (byte & 0x7f) * weight;
+      weight *= 0x80;
+      byte = this.byte();
+    }
+    return value + byte * weight;
+  }
+
+  double(): number {
+    for (let i = 0; i < 8; i++) DOUBLE_BYTES[i] = this.byte();
+    return DOUBLE.getFloat64(0, true);
+  }
+
+  rest(): Uint8Array {
+    return this.#bytes.subarray(this.#at);
+  }
+}
+
+const DOUBLE = new DataView(new ArrayBuffer(8));
+const DOUBLE_BYTES = new Uint8Array(DOUBLE.buffer);
+
+/** Small magnitudes of either sign become small whole numbers: 0, -1, 1, -2 … → 0, 1, 2, 3 … */
+export function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value;
+}
+
+export function unzigzag(value: number): number {
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+}

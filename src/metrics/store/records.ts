@@ -1,0 +1,67 @@
+import type { Database, Statement } from "better-sqlite3";
+import type { Scope } from "../catalogue.ts";
+import type { TaskRecord, TickBatch, WorkerRecord } from "./contract.ts";
+
+/** Workers, tasks and facts: what is kept besides samples. */
+export class Records {
+  readonly #put_worker: Statement<[WorkerRecord]>;
+  readonly #drop_worker: Statement<[string]>;
+  readonly #all_workers: Statement<[], WorkerRecord>;
+  readonly #put_task: Statement<[TaskRecord]>;
+  readonly #drop_task: Statement<[string]>;
+  readonly #some_tasks: Statement<[number], TaskRecord>;
+  readonly #put_fact: Statement<[string, string]>;
+  readonly #one_fact: Statement<[string], string>;
+  readonly #known: Record<"worker" | "task", Statement<[string]>>;
+
+  constructor(db: Database) {
+    this.#put_worker = db.prepare(
+      "INSERT INTO workers VALUES (@id, @document) ON CONFLICT DO UPDATE SET document = excluded.document",
+    );
+    this.#drop_worker = db.prepare("DELETE FROM workers WHERE id = ?");
+    this.#all_workers = db.prepare("SELECT * FROM workers ORDER BY id");
+    this.#put_task = db.prepare(
+      `INSERT OR REPLACE INTO tasks
+       VALUES (@id, @status, @type, @model_family, @worker_id, @queued_at_ms, @ended_at_ms, @document)`,
+    );
+    this.#drop_task = db.prepare("DELETE FROM tasks WHERE id = ?");
+    this.#some_tasks = db.prepare(
+      `SELECT * FROM tasks WHERE ended_at_ms IS NULL
+       UNION ALL SELECT * FROM tasks WHERE ended_at_ms >= ?`,
+    );
+    this.#put_fact = db.prepare(
+      "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+    );
+    this.#one_fact = db.prepare<[string], string>("SELECT value FROM facts WHERE name = ?").pluck();
+    this.#known = {
+      worker: db.prepare("SELECT 1 FROM workers WHERE id = ?"),
+      task: db.prepare("SELECT 1 FROM tasks WHERE id = ?"),
+    };
+  }
+
+  /** Who is gone goes first: an id that left and came back within one batch stays. */
+  write(batch: TickBatch): void {
+    for (const id of batch.workers_gone) this.#drop_worker.run(id);
+    for (const id of batch.tasks_gone) this.#drop_task.run(id);
+    for (const worker of batch.workers) this.#put_worker.run(worker);
+    for (const task of batch.tasks) this.#put_task.run(task);
+    for (const [name, value] of Object.entries(batch.facts)) this.#put_fact.run(name, value);
+  }
+
+  workers(): WorkerRecord[] {
+    return this.#all_workers.all();
+  }
+
+  tasks(ended_since_ms: number): TaskRecord[] {
+    return this.#some_tasks.all(ended_since_ms);
+  }
+
+  fact(name: string): string | undefined {
+    return this.#one_fact.get(name);
+  }
+
+  /** Whether a record keeps the entity in mind; the whole fleet always is. */
+  knows(scope: Scope, entity: string): boolean {
+    return scope === "system" || this.#known[scope].get(entity) !== undefined;
+  }
+}

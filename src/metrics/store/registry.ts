@@ -1,0 +1,93 @@
+import { EvenkeelError } from "../../errors.ts";
+import { findMetric, type Scope } from "../catalogue.ts";
+import type { Column } from "./column.ts";
+import type { SeriesName } from "./contract.ts";
+
+/** Ids of series fill the lower 32 bits of a chunk's key. */
+export const MAX_SERIES_ID = 2 ** 32 - 1;
+
+/** All that is known in memory of one series. */
+export interface Series extends SeriesName {
+  readonly id: number;
+  readonly precision: number | null;
+  /** 10^precision, or null where doubles are kept exactly. */
+  readonly scale: number | null;
+  /** False until an append made it durable. */
+  stored: boolean;
+  /** The newest hour that has a chunk. */
+  sealed_hour: number | null;
+  /** Its newest sample. */
+  newest: { second: number; value: number } | null;
+  /** Its unsealed samples by hour. */
+  readonly columns: Map<number, Column>;
+}
+
+/** Every series by name and by handle. Handles are never used twice while the store is open. */
+export class Registry {
+  readonly #by_name = new Map<string, Series>();
+  readonly #by_id = new Map<number, Series>();
+  #next_id = 1;
+
+  get size(): number {
+    return this.#by_name.size;
+  }
+
+  all(): Iterable<Series> {
+    return this.#by_id.values();
+  }
+
+  find({ scope, entity, metric }: SeriesName): Series | undefined {
+    return this.#by_name.get(keyOf(scope, entity, metric));
+  }
+
+  get(id: number): Series | undefined {
+    return this.#by_id.get(id);
+  }
+
+  /** The share of all handles that lie below this one, 0 to 1. */
+  rank(id: number): number {
+    return id / this.#next_id;
+  }
+
+  findOrAdd(scope: Scope, entity: string, metric: string): Series {
+    const found = this.#by_name.get(keyOf(scope, entity, metric));
+    if (found) return found;
+    if (this.#next_id > MAX_SERIES_ID) {
+      throw new EvenkeelError(
+        "unavailable",
+        `No room for the series "${metric}" of ${scope} "${entity}": all ${MAX_SERIES_ID} handles were given out; begin a new database file`,
+      );
+    }
+    return this.add(this.#next_id, { scope, entity, metric });
+  }
+
+  add(id: number, { scope, entity, metric }: SeriesName): Series {
+    const precision = findMetric(scope, metric)?.precision ?? null;
+    const scale = precision === null ? null : 10 ** precision;
+    const series: Series = {
+      id,
+      scope,
+      entity,
+      metric,
+      precision,
+      scale,
+      stored: false,
+      sealed_hour: null,
+      newest: null,
+      columns: new Map(),
+    };
+    this.#by_name.set(keyOf(scope, entity, metric), series);
+    this.#by_id.set(id, series);
+    this.#next_id = Math.max(this.#next_id, id + 1);
+    return series;
+  }
+
+  forget(series: Series): void {
+    this.#by_name.delete(keyOf(series.scope, series.entity, series.metric));
+    this.#by_id.delete(series.id);
+  }
+}
+
+function keyOf(scope: Scope, entity: string, metric: string): string {
+  return `${scope}\0${metric}\0${entity}`;
+}
