@@ -31,6 +31,8 @@ export interface DemoCounts {
 }
 
 export interface Demo {
+  /** When the next report is due, Unix milliseconds. */
+  readonly due_ms: number;
   /**
    * The reports that became due since the last call, up to and including `now_ms`: one a second, the first
    * at the start. How the time is cut into calls makes no difference to them.
@@ -40,6 +42,8 @@ export interface Demo {
   faultsAt(at_ms: number): ActiveFault[];
   /** As of the last report. */
   counts(): DemoCounts;
+  /** A fleet like this one that begins anew at this time. */
+  again(start_ms: number): Demo;
 }
 
 export const DEMO_WORKERS = 15;
@@ -62,6 +66,9 @@ export function createDemo(options: DemoOptions): Demo {
   let next_ms = start_ms;
 
   return {
+    get due_ms() {
+      return next_ms;
+    },
     reportsUntil(now_ms) {
       const reports: DemoReport[] = [];
       for (; next_ms <= now_ms; next_ms += REPORT_EVERY_MS) {
@@ -74,6 +81,7 @@ export function createDemo(options: DemoOptions): Demo {
     faultsAt: (at_ms) =>
       simulation.faults.at(at_ms).map((fault) => ({ ...fault, task_id: simulation.victimOf(fault) })),
     counts: () => countTasks(simulation),
+    again: (again_ms) => createDemo({ ...options, start_ms: again_ms }),
   };
 }
 

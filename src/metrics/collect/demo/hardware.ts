@@ -97,7 +97,7 @@ const TPU: Hardware = {
   cpu_cores: 48,
   memory_bytes: 384 * GIB,
   backends: ["cpu", "xla"],
-  tags: ["text", "jax"],
+  tags: ["text", "jax", "tpu-v4"],
   speed: 1.3,
   weight: 5,
 };

@@ -89,20 +89,14 @@ function workerEntry(worker: DemoWorker): DemoWorkerEntry {
 }
 
 function describe({ hardware, hostname, slots }: DemoWorker): Partial<DemoWorkerEntry> {
-  const device =
-    hardware.accelerator === null
-      ? {}
-      : {
-          [`${hardware.pool}_model`]: hardware.accelerator,
-          [`${hardware.pool}_count`]: hardware.devices,
-          [`${hardware.pool}_memory_bytes`]: hardware.device_memory_bytes,
-        };
+  const { accelerator: gpu_model, devices: gpu_count, device_memory_bytes: gpu_memory_bytes } = hardware;
+  const gpus = hardware.pool === "gpu" ? { gpu_model, gpu_count, gpu_memory_bytes } : {};
   const { cpu_cores, memory_bytes, backends } = hardware;
   return {
     type: hardware.pool,
     hostname,
     tags: hardware.tags,
-    capabilities: { cpu_cores, ...device, memory_bytes, backends, slots },
+    capabilities: { cpu_cores, ...gpus, memory_bytes, backends, slots },
   };
 }
 
