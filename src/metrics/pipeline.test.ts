@@ -1,0 +1,216 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ManualClock } from "./clock.ts";
+import { Pipeline, type PipelineOptions } from "./pipeline.ts";
+import type { MetricStore, TickBatch } from "./store/contract.ts";
+import { openStore } from "./store/sqlite.ts";
+
+const START_MS = Date.parse("2026-11-23T18:24:16Z");
+
+let folder: string;
+let clock: ManualClock;
+const open: MetricStore[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "evenkeel-"));
+  clock = new ManualClock(START_MS);
+});
+
+afterEach(async () => {
+  for (const store of open.splice(0)) await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+function storeOnDisk(): MetricStore {
+  const store = openStore(join(folder, "evenkeel.db"), { retention_ms: 7 * 86_400_000 });
+  open.push(store);
+  return store;
+}
+
+function pipelineOn(store: MetricStore): Pipeline {
+  const options: PipelineOptions = {
+    clock,
+    store,
+    limits: {
+      max_workers: 1000,
+      max_live_tasks: 1000,
+      max_metric_names_per_source: 64,
+      max_tags: 64,
+      max_string_length: 1024,
+      max_reports_per_body: 100,
+      max_buffered_reports: 100,
+      grace_ms: 900_000,
+    },
+    fleet: { worker_ttl_ms: 3_600_000, task_ttl_ms: 86_400_000 },
+    alerts: { stall_after_ms: 1_800_000 },
+    demo: false,
+    tick_ms: 1000,
+    self: () => ({
+      version: "test",
+      started_at_ms: START_MS,
+      viewers: 0,
+      viewers_dropped: 0,
+      ticks_skipped: 0,
+      memory_bytes: 0,
+      limits_reached: {},
+    }),
+  };
+  return new Pipeline(options);
+}
+
+async function report(pipeline: Pipeline, value: object) {
+  return pipeline.collector.accept(new TextEncoder().encode(JSON.stringify(value)), "json");
+}
+
+function tick(pipeline: Pipeline): void {
+  clock.advance(1000);
+  pipeline.tick(clock.now());
+}
+
+const worker = {
+  id: "W1",
+  type: "gpu",
+  tags: ["cuda"],
+  capabilities: { cpu_cores: 16 },
+  metrics: { cpu_utilization: 42.5, fan_speed: 1.25 },
+};
+const tasks = [
+  {
+    id: "t1",
+    type: "vision",
+    status: "running",
+    worker_id: "W1",
+    queued_at: START_MS - 5000,
+    started_at: START_MS - 3000,
+  },
+  { id: "t2", type: "text", status: "queued", priority: 1, queued_at: START_MS - 9000 },
+  {
+    id: "t3",
+    type: "text",
+    status: "completed",
+    queued_at: START_MS - 9000,
+    started_at: START_MS - 8000,
+    ended_at: START_MS - 1000,
+  },
+];
+
+describe("a tick", () => {
+  it("shows what was reported before it, and nothing changes between ticks", async () => {
+    const pipeline = pipelineOn(storeOnDisk());
+    const before = pipeline.read();
+    await report(pipeline, { workers: [worker], tasks });
+    expect(pipeline.read()).toBe(before);
+    tick(pipeline);
+    const read = pipeline.read();
+    expect(read.tick).toBe(before.tick + 1);
+    expect(read.tasks_by_state).toMatchObject({ queued: 1, running: 1, completed: 1, failed: 0 });
+    expect(read.system.get("total_workers")).toBe(1);
+    expect(read.system.get("queue_time_mean_s")).toBe(1.5);
+    expect(read.system.get("total_time_mean_s")).toBe(8);
+    expect(read.system.get("throughput_per_minute")).toBe(1);
+    expect(read.queue).toEqual([{ priority: 1, type: "text", queued: 1 }]);
+    expect(read.oldestQueued()?.id).toBe("t2");
+    expect(read.system.get("oldest_queued_s")).toBe(10);
+    expect(read.system.has("gpu_utilization_mean")).toBe(false);
+  });
+
+  it("puts the workers in trouble first and numbers in their order", async () => {
+    const pipeline = pipelineOn(storeOnDisk());
+    const busy = { id: "W3", metrics: { cpu_utilization: 99 } };
+    for (let s = 0; s < 5; s += 1) {
+      await report(pipeline, { interval_s: 1, workers: [{ id: "W10" }, { id: "W2" }, busy] });
+      tick(pipeline);
+    }
+    expect(
+      pipeline
+        .read()
+        .workers()
+        .map((w) => w.id),
+    ).toEqual(["W3", "W2", "W10"]);
+  });
+});
+
+describe("a restart", () => {
+  it("shows the same fleet at once, down to the last tick", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    for (let s = 0; s < 20; s += 1) {
+      await report(pipeline, { workers: [worker], tasks });
+      tick(pipeline);
+    }
+    const before = pipeline.read();
+    await store.close();
+    open.length = 0;
+    const after = pipelineOn(storeOnDisk()).read();
+    expect(after.worker("W1")).toMatchObject({
+      type: "gpu",
+      tags: ["cuda"],
+      capabilities: { cpu_cores: 16 },
+      running_tasks: 1,
+    });
+    expect(Object.fromEntries(after.worker("W1")!.metrics)).toEqual({
+      cpu_utilization: 42.5,
+      fan_speed: 1.25,
+    });
+    expect(after.tasks_by_state).toEqual(before.tasks_by_state);
+    expect(after.system.get("throughput_per_minute")).toBe(before.system.get("throughput_per_minute"));
+    expect(after.system.get("queue_time_p95_s")).toBe(before.system.get("queue_time_p95_s"));
+    const recent = (read: typeof after) => read.recent("running_tasks", 1, 5).mean.filter((v) => v !== null);
+    expect(recent(after)).toEqual([1, 1, 1, 1]);
+    expect(after.task("t1")).toMatchObject({ state: "running", started_at_ms: START_MS - 3000 });
+  });
+
+  it("forgets what was forgotten before it", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    await report(pipeline, { source: "a", workers: [{ id: "W1" }, { id: "W2" }] });
+    tick(pipeline);
+    await report(pipeline, { source: "a", complete: true, workers: [{ id: "W2" }] });
+    tick(pipeline);
+    await store.close();
+    open.length = 0;
+    expect(
+      pipelineOn(storeOnDisk())
+        .read()
+        .workers()
+        .map((w) => w.id),
+    ).toEqual(["W2"]);
+  });
+});
+
+describe("a store that can't write", () => {
+  it("stops nothing else, says so, and gets all of it once it can again", async () => {
+    const store = storeOnDisk();
+    let full = true;
+    const wrote: TickBatch[] = [];
+    const flaky: MetricStore = Object.create(store, {
+      append: {
+        value: (batch: TickBatch) => {
+          if (full) throw new Error("the disk is full");
+          wrote.push(batch);
+          store.append(batch);
+        },
+      },
+      series: { value: store.series.bind(store) },
+      latest: { value: store.latest.bind(store) },
+      range: { value: store.range.bind(store) },
+      workers: { value: store.workers.bind(store) },
+      tasks: { value: store.tasks.bind(store) },
+      stats: { value: store.stats.bind(store) },
+    });
+    const pipeline = pipelineOn(flaky);
+    await report(pipeline, { workers: [worker] });
+    tick(pipeline);
+    tick(pipeline);
+    expect(pipeline.read().self.store_error).toBe("the disk is full");
+    expect(pipeline.read().worker("W1")?.type).toBe("gpu");
+    full = false;
+    tick(pipeline);
+    tick(pipeline);
+    expect(pipeline.read().self.store_error).toBeNull();
+    expect(wrote[0]?.workers.map((w) => w.id)).toEqual(["W1"]);
+    expect(wrote[0]?.samples.filter((s) => s.value === 1.25)).toHaveLength(1);
+  });
+});
