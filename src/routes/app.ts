@@ -18,6 +18,8 @@ import type { App, Ctx, Route } from "./route.ts";
 import { SITE, type Site } from "./site.ts";
 import { streamRoutes, streamUrl } from "./stream.ts";
 
+export type { App } from "./route.ts";
+
 export interface AppDeps {
   /** The newest snapshot; it changes only at ticks. */
   read(): Read;

@@ -38,7 +38,7 @@ export class BodyReader {
     const iterator = chunks[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const next = await Promise.race([iterator.next(), timer.late]);
+        const next = await Promise.race([this.#next(iterator), timer.late]);
         if (next.done) return parts.length === 1 ? Buffer.from(parts[0]!) : Buffer.concat(parts, bytes);
         bytes += next.value.length;
         this.#pending_bytes += next.value.length;
@@ -49,6 +49,14 @@ export class BodyReader {
     } finally {
       timer.stop();
       this.#pending_bytes -= bytes;
+    }
+  }
+
+  async #next(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+    try {
+      return await iterator.next();
+    } catch (error) {
+      throw new EvenkeelError("invalid", `The body broke off: ${(error as Error).message}`);
     }
   }
 
