@@ -3,7 +3,7 @@ import type { Read } from "../metrics/read.ts";
 import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFacts } from "./frames.ts";
 import type { PanelRequest } from "./params.ts";
 import { SITE, type Site } from "./site.ts";
-import { Topics } from "./topics.ts";
+import { sameTick, Topics } from "./topics.ts";
 
 export interface HubLimits {
   /** Streams open at once. */
@@ -105,7 +105,7 @@ export class Hub {
     if (this.#viewers >= this.limits.max_viewers) throw this.#refuse("max_viewers", "viewers");
     const channel = this.#channelFor(requests, format);
     channel.advance(this.#read());
-    const viewer: Viewer = { outgoing: open(), gzip, tick: NEVER, stuck_since_ms: null };
+    const viewer: Viewer = { outgoing: open(), gzip, version: NEVER, stuck_since_ms: null };
     channel.viewers.add(viewer);
     this.#channels.set(channel.key, channel);
     this.#viewers++;
@@ -204,14 +204,13 @@ export class Hub {
 
   /** Brings one viewer to the channel's tick: by what changed if it has the tick before, else by all of it. */
   #send(channel: Channel, viewer: Viewer): void {
-    if (viewer.tick === channel.tick) return;
-    if (viewer.outgoing.writableLength > 0 && viewer.tick !== NEVER) {
+    if (viewer.version === channel.version) return;
+    if (viewer.outgoing.writableLength > 0 && viewer.version !== NEVER) {
       this.#skip(channel, viewer);
       return;
     }
-    const follows = viewer.tick !== NEVER && viewer.tick === channel.previous_tick;
-    const frame = follows ? channel.changes : channel.snapshot;
-    viewer.tick = channel.tick;
+    const frame = viewer.version === channel.version - 1 ? channel.changes : channel.snapshot;
+    viewer.version = channel.version;
     viewer.stuck_since_ms = null;
     this.#write(viewer, viewer.gzip ? frame.deflated : frame.plain);
   }
@@ -239,13 +238,14 @@ export class Hub {
   }
 }
 
+/** Before the first version, so that nothing follows on it. */
 const NEVER = -1;
 
 interface Viewer {
   readonly outgoing: Outgoing;
   readonly gzip: boolean;
-  /** The tick that its page shows. */
-  tick: number;
+  /** The version of its channel that its page shows. */
+  version: number;
   /** Since when it takes nothing, by the clock of the ticks; null while it does. */
   stuck_since_ms: number | null;
 }
@@ -255,8 +255,8 @@ class Channel {
   readonly key: string;
   readonly requests: readonly PanelRequest[];
   readonly viewers = new Set<Viewer>();
-  tick = NEVER;
-  previous_tick = NEVER;
+  /** Counts up by one each tick that it moves on to, from 1. */
+  version = 0;
   readonly #format: StreamFormat;
   readonly #topics: Topics;
   #facts: TickFacts | null = null;
@@ -277,12 +277,11 @@ class Channel {
    * @throws what the panel throws where nothing was shown yet.
    */
   advance({ tick, now_ms, demo, self }: Read): void {
-    if (tick === this.tick) return;
+    if (this.#facts && sameTick(this.#facts, { tick, demo })) return;
     const pieces = this.requests.map((request, index) => this.#piece(request, this.#pieces[index]));
     this.#before = this.#pieces;
     this.#pieces = pieces;
-    this.previous_tick = this.tick;
-    this.tick = tick;
+    this.version++;
     this.#facts = { tick, at_ms: now_ms, demo, version: self.version };
     this.#changes = null;
     this.#snapshot = null;

@@ -19,8 +19,11 @@ function recording(options: WorldOptions = {}) {
 }
 
 describe("POST /api/ingest", () => {
-  const post = (w: ReturnType<typeof world>, body: BodyInit, headers: Record<string, string> = JSON_TYPE) =>
-    w.app.request("/api/ingest", { method: "POST", body, headers });
+  const post = (
+    w: ReturnType<typeof world>,
+    body: string | Uint8Array<ArrayBuffer>,
+    headers: Record<string, string> = JSON_TYPE,
+  ) => w.app.request("/api/ingest", { method: "POST", body, headers });
 
   it("hands the body on and answers 202", async () => {
     const w = recording();
@@ -80,14 +83,8 @@ describe("POST /api/ingest", () => {
       {},
       { ...JSON_TYPE, "content-encoding": "br" },
     ]) {
-      const response = await post(
-        w,
-        new Blob(["{}"]).stream() as never,
-        headers as Record<string, string>,
-      ).catch(() => null);
-      const answered =
-        response ?? (await post(w, new TextEncoder().encode("{}"), headers as Record<string, string>));
-      expect(answered.status).toBe(415);
+      const response = await post(w, new TextEncoder().encode("{}"), headers as Record<string, string>);
+      expect(response.status).toBe(415);
     }
     const broken = await post(w, "not gzip", { ...JSON_TYPE, "content-encoding": "gzip" });
     expect([broken.status, await broken.text()]).toEqual([400, expect.stringContaining("gzip")]);

@@ -31,11 +31,7 @@ export function mount(
 
 function guarded(c: Ctx, route: Route, ingest_token: string | null): Response | Promise<Response> {
   if (route.method !== "GET") checkOrigin(c);
-  if (
-    route.needs === "ingest" &&
-    ingest_token !== null &&
-    !bearsToken(c.req.header("authorization"), ingest_token)
-  ) {
+  if (route.needs === "ingest" && ingest_token && !bearsToken(c.req.header("authorization"), ingest_token)) {
     throw new EvenkeelError(
       "unauthorized",
       "Authorization must be Bearer and the ingest token; it is missing or wrong",

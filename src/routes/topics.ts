@@ -62,7 +62,7 @@ export class Topics {
   readonly #renderPanel: RenderPanel;
   readonly #max_topics: number;
   readonly #topics = new Map<string, Topic>();
-  #tick = -1;
+  #at: At = { tick: -1, demo: false };
 
   constructor(options: { read: () => Read; renderPanel: RenderPanel; max_topics: number }) {
     this.#read = options.read;
@@ -73,9 +73,9 @@ export class Topics {
   /** The topic at the newest tick. Beyond the cache's bound it is made for this one caller. */
   get(request: PanelRequest): Topic {
     const read = this.#read();
-    if (read.tick !== this.#tick) {
+    if (!sameTick(read, this.#at)) {
       this.#topics.clear();
-      this.#tick = read.tick;
+      this.#at = { tick: read.tick, demo: read.demo };
     }
     const kept = this.#topics.get(request.key);
     if (kept) return kept;
@@ -84,6 +84,13 @@ export class Topics {
     else this.overflows++;
     return topic;
   }
+}
+
+type At = Pick<Read, "tick" | "demo">;
+
+/** The demo fleet and the real one count their ticks apart. */
+export function sameTick(a: At, b: At): boolean {
+  return a.tick === b.tick && a.demo === b.demo;
 }
 
 type Kept<T> = () => T;
