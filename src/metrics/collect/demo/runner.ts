@@ -43,7 +43,8 @@ export async function runDemo(options: RunDemoOptions): Promise<void> {
 async function trySending(lines: readonly string[], options: RunDemoOptions): Promise<boolean> {
   if (lines.length === 0) return true;
   try {
-    options.onDelivery?.(await deliver(options.send, lines, options));
+    const delivery = await deliver(options.send, lines, options);
+    options.onDelivery?.(delivery);
     return true;
   } catch (error) {
     options.onError?.(error);
