@@ -1,7 +1,8 @@
 import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
-import type { Column } from "./column.ts";
+import { Column } from "./column.ts";
 import type { SeriesName } from "./contract.ts";
+import { SLOTS } from "./values.ts";
 
 /** Ids of series fill the lower 32 bits of a chunk's key. */
 export const MAX_SERIES_ID = 2 ** 32 - 1;
@@ -27,6 +28,12 @@ export class Registry {
   readonly #by_name = new Map<string, Series>();
   readonly #by_id = new Map<number, Series>();
   #next_id = 1;
+  #oldest_hour = Number.POSITIVE_INFINITY;
+
+  /** No sample is older than this hour; infinite where there is none at all. */
+  get oldest_hour(): number {
+    return this.#oldest_hour;
+  }
 
   get size(): number {
     return this.#by_name.size;
@@ -80,6 +87,47 @@ export class Registry {
     this.#by_id.set(id, series);
     this.#next_id = Math.max(this.#next_id, id + 1);
     return series;
+  }
+
+  /** Adds a sample to its column. @param row the head row that holds it */
+  remember(series: Series, second: number, value: number, row: number): void {
+    const hour = Math.floor(second / SLOTS);
+    let column = series.columns.get(hour);
+    if (!column) {
+      column = new Column(hour, row, series.scale);
+      series.columns.set(hour, column);
+      if (hour < this.#oldest_hour) this.#oldest_hour = hour;
+    }
+    column.add(second - hour * SLOTS, value);
+    if (!series.newest || second >= series.newest.second) series.newest = { second, value };
+  }
+
+  /** Takes note of a chunk's hour that was found in the file. */
+  noteChunkHour(hour: number): void {
+    this.#oldest_hour = Math.min(this.#oldest_hour, hour);
+  }
+
+  noteSealed(series: Series, column: Column, whole: boolean): void {
+    series.sealed_hour = Math.max(series.sealed_hour ?? 0, column.hour);
+    if (whole) series.columns.delete(column.hour);
+  }
+
+  /** Chunks before the hour are gone: returns the series that have no sample left. */
+  retainFrom(hour: number): Series[] {
+    const empty: Series[] = [];
+    let oldest_open = Number.POSITIVE_INFINITY;
+    let oldest_sealed = Number.POSITIVE_INFINITY;
+    for (const series of this.#by_id.values()) {
+      for (const open_hour of series.columns.keys()) oldest_open = Math.min(oldest_open, open_hour);
+      if (series.sealed_hour !== null && series.sealed_hour < hour) series.sealed_hour = null;
+      if (series.sealed_hour !== null) oldest_sealed = Math.max(hour, this.#oldest_hour);
+      else if (series.columns.size === 0) {
+        series.newest = null;
+        if (series.stored) empty.push(series);
+      }
+    }
+    this.#oldest_hour = Math.min(oldest_open, oldest_sealed);
+    return empty;
   }
 
   forget(series: Series): void {

@@ -3,31 +3,37 @@ import { dirname } from "node:path";
 import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
-import { Buckets, spanOf } from "./buckets.ts";
-import { Column } from "./column.ts";
+import { Compaction } from "./compaction.ts";
 import type {
   LatestSample,
   MetricStore,
   RangeAnswer,
   RangeQuery,
+  Sample,
   TaskRecord,
   TickBatch,
   WorkerRecord,
 } from "./contract.ts";
 import { withDatabase } from "./failure.ts";
 import { openDatabase } from "./file.ts";
-import { HeadRow, readHeadRow } from "./head.ts";
+import { HeadRow } from "./head.ts";
+import { Housekeeper, type Housekeeping } from "./housekeeper.ts";
+import { HousekeepingThread } from "./housekeeping-thread.ts";
 import { FileLock } from "./lock.ts";
+import { RangeReader } from "./range.ts";
 import { Records } from "./records.ts";
 import { Registry, type Series } from "./registry.ts";
-import { emptyHour, quantize, SLOTS } from "./values.ts";
+import { restore } from "./restore.ts";
+import { quantize, SLOTS } from "./values.ts";
 
 export interface StoreOptions {
   /** How long samples and ended tasks are kept. */
   retention_ms: number;
+  /** Where sealing and retention run: beside the ticks, or (for tests) between them. */
+  housekeeping: "thread" | "inline";
 }
 
-const DEFAULTS: StoreOptions = { retention_ms: 7 * 24 * 3_600_000 };
+const DEFAULTS: StoreOptions = { retention_ms: 7 * 24 * 3_600_000, housekeeping: "thread" };
 
 /** The largest second whose hour fits into a chunk's key; in the year 2089. */
 const MAX_SECOND = 2 ** 20 * SLOTS - 1;
@@ -42,7 +48,13 @@ export function openStore(path: string, options: Partial<StoreOptions> = {}): Me
     mkdirSync(dirname(path), { recursive: true });
     const lock = new FileLock(path);
     try {
-      return new SqliteStore(path, lock, { ...DEFAULTS, ...options });
+      const db = openDatabase(path);
+      try {
+        return new SqliteStore(path, lock, db, { ...DEFAULTS, ...options });
+      } catch (error) {
+        db.close();
+        throw error;
+      }
     } catch (error) {
       lock.release();
       throw error;
@@ -63,46 +75,61 @@ class SqliteStore implements MetricStore {
   readonly #db: Database;
   readonly #records: Records;
   readonly #registry = new Registry();
-  readonly #put_series: Statement<[number, string, string, string]>;
-  readonly #put_head: Statement<[number, number, string]>;
+  readonly #ranges: RangeReader;
+  readonly #housekeeping: Housekeeping;
+  readonly #compaction: Compaction;
   readonly #write: (batch: TickBatch, arrivals: readonly Arrival[], head: string) => void;
-  #next_row = 1;
+  readonly #forget: (series: readonly Series[]) => void;
+  #next_row: number;
+  #compacting: Promise<void> = Promise.resolve();
 
-  constructor(path: string, lock: FileLock, _options: StoreOptions) {
+  constructor(path: string, lock: FileLock, db: Database, { retention_ms, housekeeping }: StoreOptions) {
     this.#path = path;
     this.#lock = lock;
-    this.#db = openDatabase(path);
-    this.#records = new Records(this.#db);
-    this.#put_series = this.#db.prepare("INSERT INTO series (id, scope, entity, metric) VALUES (?, ?, ?, ?)");
-    this.#put_head = this.#db.prepare("INSERT INTO head VALUES (?, ?, ?)");
-    this.#write = this.#db.transaction((batch: TickBatch, arrivals: readonly Arrival[], head: string) => {
-      for (const series of new Set(arrivals.map((a) => a.series).filter((s) => !s.stored))) {
-        this.#put_series.run(series.id, series.scope, series.entity, series.metric);
-      }
-      if (arrivals.length > 0) this.#put_head.run(this.#next_row, batch.at_ms, head);
-      this.#records.write(batch);
+    this.#db = db;
+    this.#records = new Records(db);
+    this.#next_row = restore(db, this.#registry);
+    this.#ranges = new RangeReader(db, this.#registry);
+    this.#write = this.#prepareWrite();
+    this.#forget = this.#prepareForget();
+    this.#housekeeping = housekeeping === "thread" ? new HousekeepingThread(path) : new Housekeeper(path, 0);
+    this.#compaction = new Compaction({
+      registry: this.#registry,
+      housekeeping: this.#housekeeping,
+      retention_ms,
+      nextRow: () => this.#next_row,
+      forget: (series) => withDatabase(path, "tidy", () => this.#forget(series)),
     });
-    this.#load();
   }
 
-  #load(): void {
-    for (const row of this.#db
-      .prepare<[], { id: number; scope: Scope; entity: string; metric: string }>("SELECT * FROM series")
-      .all()) {
-      this.#registry.add(row.id, row).stored = true;
-    }
-    const page = this.#db.prepare<[number], { id: number; at_ms: number; samples: string }>(
-      "SELECT * FROM head WHERE id >= ? ORDER BY id LIMIT 64",
+  #prepareWrite() {
+    const put_series: Statement<[number, string, string, string]> = this.#db.prepare(
+      "INSERT INTO series (id, scope, entity, metric) VALUES (?, ?, ?, ?)",
     );
-    for (let rows = page.all(0); rows.length > 0; rows = page.all(this.#next_row)) {
-      for (const { id, at_ms, samples } of rows) {
-        readHeadRow(at_ms, samples, (handle, second, value) => {
-          const series = this.#registry.get(handle);
-          if (series) this.#remember({ series, second, value }, id);
-        });
-        this.#next_row = id + 1;
+    const put_head: Statement<[number, number, string]> = this.#db.prepare(
+      "INSERT INTO head VALUES (?, ?, ?)",
+    );
+    return this.#db.transaction((batch: TickBatch, arrivals: readonly Arrival[], head: string) => {
+      for (const series of new Set(arrivals.map((a) => a.series).filter((s) => !s.stored))) {
+        put_series.run(series.id, series.scope, series.entity, series.metric);
       }
-    }
+      if (arrivals.length > 0) put_head.run(this.#next_row, batch.at_ms, head);
+      this.#records.write(batch);
+    });
+  }
+
+  #prepareForget() {
+    const drop: Statement<[number]> = this.#db.prepare("DELETE FROM series WHERE id = ?");
+    const dropAll = this.#db.transaction((series: readonly Series[]) => {
+      for (const { id } of series) drop.run(id);
+    });
+    return (candidates: readonly Series[]) => {
+      const unknown = candidates.filter(
+        ({ scope, entity, columns }) => columns.size === 0 && !this.#records.knows(scope, entity),
+      );
+      dropAll(unknown);
+      for (const series of unknown) this.#registry.forget(series);
+    };
   }
 
   series(scope: Scope, entity: string, metric: string): number {
@@ -110,37 +137,31 @@ class SqliteStore implements MetricStore {
   }
 
   append(batch: TickBatch): void {
-    const arrivals = batch.samples.map(({ series: handle, at_ms, value }): Arrival => {
-      const series = this.#registry.get(handle);
-      if (!series) throw new EvenkeelError("invalid", `No series has the handle ${handle}`);
-      const second = Math.floor(at_ms / 1000);
-      if (!(second >= 0 && second <= MAX_SECOND) || !Number.isFinite(value)) {
-        throw new EvenkeelError(
-          "invalid",
-          `A sample of "${series.metric}" of ${series.scope} "${series.entity}" must be a finite number at an instant from 1970 to 2089; got ${value} at ${at_ms}`,
-        );
-      }
-      return { series, second, value: quantize(value, series.scale) };
-    });
+    const arrivals = batch.samples.map((sample) => this.#check(sample));
     const head = new HeadRow(Math.floor(batch.at_ms / 1000));
     for (const { series, second, value } of arrivals) head.add(series.id, second, value);
     withDatabase(this.#path, "write to", () => this.#write(batch, arrivals, head.toString()));
-    for (const arrival of arrivals) {
-      arrival.series.stored = true;
-      this.#remember(arrival, this.#next_row);
+    // Only what is in the file is remembered: after a failure both are as before.
+    for (const { series, second, value } of arrivals) {
+      series.stored = true;
+      this.#registry.remember(series, second, value, this.#next_row);
     }
     if (arrivals.length > 0) this.#next_row += 1;
   }
 
-  #remember({ series, second, value }: Arrival, row: number): void {
-    const hour = Math.floor(second / SLOTS);
-    let column = series.columns.get(hour);
-    if (!column) {
-      column = new Column(hour, row, series.scale);
-      series.columns.set(hour, column);
+  #check({ series: handle, at_ms, value }: Sample): Arrival {
+    const series = this.#registry.get(handle);
+    if (!series) {
+      throw new EvenkeelError("invalid", `No series has the handle ${handle}; ask series() for it again`);
     }
-    column.add(second - hour * SLOTS, value);
-    if (!series.newest || second >= series.newest.second) series.newest = { second, value };
+    const second = Math.floor(at_ms / 1000);
+    if (!(second >= 0 && second <= MAX_SECOND) || !Number.isFinite(value)) {
+      throw new EvenkeelError(
+        "invalid",
+        `A sample of "${series.metric}" of ${series.scope} "${series.entity}" must be a finite number at an instant from 1970 to 2089; got ${value} at ${at_ms}`,
+      );
+    }
+    return { series, second, value: quantize(value, series.scale) };
   }
 
   latest(since_ms: number): LatestSample[] {
@@ -153,23 +174,14 @@ class SqliteStore implements MetricStore {
   }
 
   range(query: RangeQuery): RangeAnswer {
-    const span = spanOf(query);
-    const columns = query.series.map((name) => {
-      const buckets = new Buckets(span);
-      const series = this.#registry.find(name);
-      for (const column of series?.columns.values() ?? []) {
-        const values = emptyHour();
-        column.layOut(values);
-        buckets.addHour(column.hour, values);
-      }
-      return buckets.column();
-    });
-    const { first_bucket, step_s, buckets } = span;
-    const at_ms = Array.from({ length: buckets }, (_, i) => (first_bucket + i) * step_s * 1000);
-    return { step_ms: query.step_ms, at_ms, columns };
+    return withDatabase(this.#path, "read", () => this.#ranges.read(query));
   }
 
-  async compact(_now_ms: number): Promise<void> {}
+  compact(now_ms: number): Promise<void> {
+    const after = this.#compacting.catch(() => {});
+    this.#compacting = after.then(() => this.#compaction.run(now_ms));
+    return this.#compacting;
+  }
 
   workers(): WorkerRecord[] {
     return withDatabase(this.#path, "read", () => this.#records.workers());
@@ -184,10 +196,19 @@ class SqliteStore implements MetricStore {
   }
 
   stats(): { bytes: number; series: number; oldest_ms: number | null } {
-    return { bytes: statSync(this.#path).size, series: this.#registry.size, oldest_ms: null };
+    const { size, oldest_hour } = this.#registry;
+    const log_bytes = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    return {
+      bytes: statSync(this.#path).size + log_bytes,
+      series: size,
+      oldest_ms: oldest_hour === Number.POSITIVE_INFINITY ? null : oldest_hour * SLOTS * 1000,
+    };
   }
 
   async close(): Promise<void> {
+    this.#compaction.stop();
+    await this.#compacting.catch(() => {});
+    await this.#housekeeping.close();
     this.#db.close();
     this.#lock.release();
   }

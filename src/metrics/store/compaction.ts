@@ -1,0 +1,114 @@
+import { setImmediate as turn } from "node:timers/promises";
+import type { Column } from "./column.ts";
+import type { Housekeeping } from "./housekeeper.ts";
+import type { Registry, Series } from "./registry.ts";
+
+/** How late a sample may come and still be sealed with its hour; later ones cost a second sealing. */
+export const GRACE_MS = 15 * 60_000;
+/** Series are sealed in the order of their handles over this long, so that no moment has all the work. */
+export const STAGGER_MS = 10 * 60_000;
+
+const HOUR_MS = 3_600_000;
+const SERIES_A_SLICE = 16;
+const FORGOTTEN_A_SLICE = 200;
+
+export interface CompactionOptions {
+  registry: Registry;
+  housekeeping: Housekeeping;
+  retention_ms: number;
+  /** The head row that the next append writes. */
+  nextRow(): number;
+  /** Takes those series out of file and memory that no record keeps in mind. */
+  forget(series: readonly Series[]): void;
+}
+
+/** Moves what is old enough from the log into chunks, and what is too old out of the file. */
+export class Compaction {
+  readonly #options: CompactionOptions;
+  #stopped = false;
+  #retained_hour = 0;
+
+  constructor(options: CompactionOptions) {
+    this.#options = options;
+  }
+
+  /** Ends a run under way after its present slice. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async run(now_ms: number): Promise<void> {
+    const { registry, housekeeping, retention_ms } = this.#options;
+    const due = dueHours(registry, now_ms);
+    for (let i = 0; i < due.length && !this.#stopped; i += SERIES_A_SLICE) {
+      await this.#seal(due.slice(i, i + SERIES_A_SLICE));
+    }
+    if (this.#stopped) return;
+    const chunk_hour = Math.floor((now_ms - retention_ms) / HOUR_MS);
+    const head_row = this.#oldestNeededRow();
+    await housekeeping.trim({ head_row, chunk_hour, task_ended_ms: now_ms - retention_ms });
+    if (chunk_hour > this.#retained_hour) await this.#retainFrom(chunk_hour);
+  }
+
+  async #seal(hours: readonly OpenHour[]): Promise<void> {
+    const { registry, housekeeping, nextRow } = this.#options;
+    const row = nextRow() - 1;
+    const entries = hours.map(({ column }) => column.entries);
+    await housekeeping.seal(
+      hours.map(({ series, column }) => ({
+        ...column.snapshot(),
+        series: series.id,
+        hour: column.hour,
+        precision: series.precision,
+        row,
+      })),
+    );
+    hours.forEach(({ series, column }, i) => {
+      // What came in meanwhile is not in the chunk: the column stays, to be sealed into it next time.
+      registry.noteSealed(series, column, column.entries === entries[i]);
+    });
+  }
+
+  /** A head row is needed until each series' hour that has a sample in it is sealed. */
+  #oldestNeededRow(): number {
+    let oldest = this.#options.nextRow();
+    for (const series of this.#options.registry.all()) {
+      for (const { first_row } of series.columns.values()) oldest = Math.min(oldest, first_row);
+    }
+    return oldest;
+  }
+
+  async #retainFrom(hour: number): Promise<void> {
+    const { registry, forget } = this.#options;
+    const empty = registry.retainFrom(hour);
+    for (let i = 0; i < empty.length && !this.#stopped; i += FORGOTTEN_A_SLICE) {
+      forget(empty.slice(i, i + FORGOTTEN_A_SLICE));
+      await turn();
+    }
+    if (!this.#stopped) this.#retained_hour = hour;
+  }
+}
+
+interface OpenHour {
+  series: Series;
+  column: Column;
+}
+
+/** The hours that are to be sealed by now, in the order of their chunks' keys. */
+function dueHours(registry: Registry, now_ms: number): OpenHour[] {
+  const due: OpenHour[] = [];
+  for (const series of registry.all()) {
+    const stagger_ms = STAGGER_MS * registry.rank(series.id);
+    for (const column of series.columns.values()) {
+      if (isDue(column.hour, stagger_ms, now_ms)) due.push({ series, column });
+    }
+  }
+  return due.sort((a, b) => a.column.hour - b.column.hour || a.series.id - b.series.id);
+}
+
+function isDue(hour: number, stagger_ms: number, now_ms: number): boolean {
+  const closed = now_ms >= (hour + 1) * HOUR_MS + GRACE_MS + stagger_ms;
+  // A source whose clock runs ahead must not keep the log from being trimmed.
+  const ahead = now_ms < (hour - 1) * HOUR_MS;
+  return closed || ahead;
+}

@@ -1,0 +1,147 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Database, Statement } from "better-sqlite3";
+import { aggregateOf } from "./buckets.ts";
+import { decodeChunk, encodeChunk } from "./codec.ts";
+import { type ColumnBytes, layOutColumn } from "./column.ts";
+import { failureOf } from "./failure.ts";
+import { openSecondConnection } from "./file.ts";
+import { emptyHour, SLOTS } from "./values.ts";
+
+/** A closed hour of one series, to be sealed together with what its chunk already has. */
+export interface ClosedHour extends ColumnBytes {
+  series: number;
+  hour: number;
+  precision: number | null;
+  /** The newest head row whose samples of that hour are all in it. */
+  row: number;
+}
+
+/** What is no longer needed: everything before these edges. */
+export interface Edges {
+  head_row: number;
+  chunk_hour: number;
+  task_ended_ms: number;
+}
+
+/** Does the slow work on the file, in transactions of a millisecond or two. */
+export interface Housekeeping {
+  seal(hours: readonly ClosedHour[]): Promise<void>;
+  trim(edges: Edges): Promise<void>;
+  close(): Promise<void>;
+}
+
+const SLICE = { head: 20, chunk: 200, task: 200, page: 16 };
+/** Free pages up to this share of the file (and this many of them) are kept for the next hour's log. */
+const FREE_SHARE = 0.125;
+const FREE_PAGES = 2048;
+
+/** The key of a chunk: hours first, so that retention deletes one range and chunks are only ever added at the end. */
+export function chunkKey(hour: number, series: number): number {
+  return hour * 2 ** 32 + series;
+}
+
+interface Sealed {
+  k: number;
+  series: number;
+  row: number;
+  min: number;
+  max: number;
+  sum: number;
+  count: number;
+  samples: Uint8Array;
+  newest_second: number;
+  newest_value: number;
+}
+
+/** Housekeeping over a connection of its own, on the thread that it was made on. */
+export class Housekeeper implements Housekeeping {
+  readonly #path: string;
+  readonly #db: Database;
+  readonly #pause_ms: number;
+  readonly #chunk: Statement<[number], Uint8Array>;
+  readonly #store: (sealed: readonly Sealed[]) => void;
+
+  /** @param pause_ms the rest between two slices, so that ticks get their turn */
+  constructor(path: string, pause_ms: number) {
+    this.#path = path;
+    this.#db = openSecondConnection(path);
+    this.#pause_ms = pause_ms;
+    this.#chunk = this.#db.prepare<[number], Uint8Array>("SELECT samples FROM chunk WHERE k = ?").pluck();
+    const put = this.#db.prepare<[Sealed]>(
+      "INSERT OR REPLACE INTO chunk VALUES (@k, @min, @max, @sum, @count, @samples)",
+    );
+    const note = this.#db.prepare<[Sealed]>(
+      `UPDATE series SET sealed_second = @newest_second, sealed_value = @newest_value, sealed_row = @row
+       WHERE id = @series AND (sealed_second IS NULL OR sealed_second <= @newest_second)`,
+    );
+    this.#store = this.#db.transaction((sealed: readonly Sealed[]) => {
+      for (const chunk of sealed) {
+        put.run(chunk);
+        note.run(chunk);
+      }
+    });
+  }
+
+  async seal(hours: readonly ClosedHour[]): Promise<void> {
+    this.#attempt(() => this.#store(hours.map((hour) => this.#encode(hour))));
+    await pause(this.#pause_ms);
+  }
+
+  #encode(closed: ClosedHour): Sealed {
+    const { series, hour, precision, row } = closed;
+    const k = chunkKey(hour, series);
+    const values = emptyHour();
+    const earlier = this.#chunk.get(k);
+    if (earlier) decodeChunk(earlier, values);
+    layOutColumn(closed, precision === null ? null : 10 ** precision, values);
+    const newest_slot = values.findLastIndex((value) => !Number.isNaN(value));
+    return {
+      k,
+      series,
+      row,
+      ...aggregateOf(values, 0, SLOTS),
+      samples: encodeChunk(values, precision),
+      newest_second: hour * SLOTS + newest_slot,
+      newest_value: values[newest_slot]!,
+    };
+  }
+
+  async trim({ head_row, chunk_hour, task_ended_ms }: Edges): Promise<void> {
+    await this.#deleteSlices("head WHERE id < ? ORDER BY id", head_row, SLICE.head);
+    await this.#deleteSlices("chunk WHERE k < ? ORDER BY k", chunkKey(chunk_hour, 0), SLICE.chunk);
+    await this.#deleteSlices("tasks WHERE ended_at_ms < ? ORDER BY ended_at_ms", task_ended_ms, SLICE.task);
+    await this.#giveBackPages();
+    // Here and not at a tick's end: this waits for the disk.
+    this.#attempt(() => this.#db.pragma("wal_checkpoint(PASSIVE)"));
+  }
+
+  async #deleteSlices(what: string, edge: number, limit: number): Promise<void> {
+    const slice = this.#attempt(() => this.#db.prepare<[number]>(`DELETE FROM ${what} LIMIT ${limit}`));
+    while (this.#attempt(() => slice.run(edge)).changes === limit) await pause(this.#pause_ms);
+  }
+
+  async #giveBackPages(): Promise<void> {
+    const excess = () =>
+      this.#pragma("freelist_count") - Math.max(FREE_PAGES, this.#pragma("page_count") * FREE_SHARE);
+    while (excess() > 0) {
+      this.#attempt(() => this.#db.pragma(`incremental_vacuum(${SLICE.page})`));
+      await pause(this.#pause_ms);
+    }
+  }
+
+  #pragma(name: string): number {
+    return this.#attempt(() => this.#db.pragma(name, { simple: true })) as number;
+  }
+
+  #attempt<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      throw failureOf(this.#path, "tidy", error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#db.close();
+  }
+}

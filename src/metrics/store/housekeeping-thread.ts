@@ -1,0 +1,75 @@
+import { Worker } from "node:worker_threads";
+import { EvenkeelError } from "../../errors.ts";
+import type { ClosedHour, Edges, Housekeeping } from "./housekeeper.ts";
+
+/** One request at a time travels to the thread, and one answer back. */
+export type Request = { seal: readonly ClosedHour[] } | { trim: Edges };
+export type Answer = { failure: string | null };
+
+const MODULE = new URL("./housekeeping-worker.ts", import.meta.url).href;
+const FROM_SOURCES = import.meta.url.endsWith(".ts");
+/** A worker of Node 20 can't load TypeScript: from the sources (tests, development) it takes tsx first. */
+const LOAD_SOURCES = `
+  const { module, loader } = require("node:worker_threads").workerData;
+  import(loader).then(({ register }) => { register(); return import(module); });
+`;
+
+/** Housekeeping on a thread of its own, started at its first work. */
+export class HousekeepingThread implements Housekeeping {
+  readonly #path: string;
+  #worker: Worker | null = null;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  seal(hours: readonly ClosedHour[]): Promise<void> {
+    return this.#ask(
+      { seal: hours },
+      hours.map((hour) => hour.bytes.buffer),
+    );
+  }
+
+  trim(edges: Edges): Promise<void> {
+    return this.#ask({ trim: edges }, []);
+  }
+
+  #ask(request: Request, moved: ArrayBuffer[]): Promise<void> {
+    this.#worker ??= this.#start();
+    const worker = this.#worker;
+    return new Promise((resolve, reject) => {
+      const settle = (problem: string | null) => {
+        worker.unref();
+        worker.off("message", answered).off("error", died).off("exit", ended);
+        if (problem === null) resolve();
+        else reject(new EvenkeelError("unavailable", problem));
+      };
+      const answered = ({ failure }: Answer) => settle(failure);
+      const died = (error: Error) => settle(`The store's housekeeping thread failed: ${error.message}`);
+      const ended = () => settle("The store's housekeeping thread ended");
+      worker.on("message", answered).on("error", died).on("exit", ended);
+      worker.ref();
+      worker.postMessage(request, moved);
+    });
+  }
+
+  #start(): Worker {
+    const data = { path: this.#path, module: MODULE };
+    const worker = FROM_SOURCES
+      ? new Worker(LOAD_SOURCES, {
+          eval: true,
+          workerData: { ...data, loader: import.meta.resolve("tsx/esm/api") },
+        })
+      : new Worker(new URL(MODULE.replace(/\.ts$/, ".js")), { workerData: data });
+    // The next work starts another thread if this one dies.
+    worker.on("error", () => {});
+    worker.on("exit", () => {
+      if (this.#worker === worker) this.#worker = null;
+    });
+    return worker;
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+}

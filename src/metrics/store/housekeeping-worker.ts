@@ -1,0 +1,19 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { Housekeeper } from "./housekeeper.ts";
+import type { Answer, Request } from "./housekeeping-thread.ts";
+
+/** Long enough for a waiting tick to get its turn: SQLite asks again for a lock after 1, 2 and 5 ms. */
+const PAUSE_MS = 5;
+
+const port = parentPort!;
+const housekeeper = new Housekeeper((workerData as { path: string }).path, PAUSE_MS);
+
+port.on("message", async (request: Request) => {
+  let failure: string | null = null;
+  try {
+    await ("seal" in request ? housekeeper.seal(request.seal) : housekeeper.trim(request.trim));
+  } catch (error) {
+    failure = (error as Error).message;
+  }
+  port.postMessage({ failure } satisfies Answer);
+});

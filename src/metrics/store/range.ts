@@ -1,0 +1,72 @@
+import type { Database, Statement } from "better-sqlite3";
+import { EvenkeelError } from "../../errors.ts";
+import { type Aggregate, Buckets, type Span, spanOf } from "./buckets.ts";
+import { decodeChunk } from "./codec.ts";
+import type { RangeAnswer, RangeQuery } from "./contract.ts";
+import { chunkKey } from "./housekeeper.ts";
+import type { Registry, Series } from "./registry.ts";
+import { emptyHour, type HourValues, SLOTS } from "./values.ts";
+
+/** Answers range queries from chunks and, over them, the columns that are not sealed yet. */
+export class RangeReader {
+  readonly #registry: Registry;
+  readonly #aggregate: Statement<[number], Aggregate>;
+  readonly #samples: Statement<[number], Uint8Array>;
+  readonly #values = emptyHour();
+
+  constructor(db: Database, registry: Registry) {
+    this.#registry = registry;
+    this.#aggregate = db.prepare("SELECT min, max, sum, count FROM chunk WHERE k = ?");
+    this.#samples = db.prepare<[number], Uint8Array>("SELECT samples FROM chunk WHERE k = ?").pluck();
+  }
+
+  read(query: RangeQuery): RangeAnswer {
+    const span = spanOf(query);
+    const { first_bucket, step_s, buckets } = span;
+    return {
+      step_ms: query.step_ms,
+      at_ms: Array.from({ length: buckets }, (_, i) => (first_bucket + i) * step_s * 1000),
+      columns: query.series.map((name) => {
+        const series = this.#registry.find(name);
+        const gathered = new Buckets(span);
+        if (series) this.#gather(series, span, gathered);
+        return gathered.column();
+      }),
+    };
+  }
+
+  #gather(series: Series, { from_second, to_second }: Span, buckets: Buckets): void {
+    const from_hour = Math.max(Math.floor(from_second / SLOTS), this.#registry.oldest_hour);
+    const newest_hour = Math.max(series.sealed_hour ?? -1, ...series.columns.keys());
+    const to_hour = Math.min(Math.ceil(to_second / SLOTS), newest_hour + 1);
+    for (let hour = from_hour; hour < to_hour; hour++) {
+      const column = series.columns.get(hour);
+      const k = series.sealed_hour !== null && hour <= series.sealed_hour ? chunkKey(hour, series.id) : null;
+      if (k === null && !column) continue;
+      const bucket = column ? null : buckets.bucketOfHour(hour);
+      if (bucket !== null) {
+        const aggregate = this.#aggregate.get(k!);
+        if (aggregate) buckets.addAggregate(bucket, aggregate);
+        continue;
+      }
+      this.#values.fill(Number.NaN);
+      const sealed = k !== null && this.#layOutChunk(k, series, this.#values);
+      column?.layOut(this.#values);
+      if (sealed || column) buckets.addHour(hour, this.#values);
+    }
+  }
+
+  #layOutChunk(k: number, series: Series, values: HourValues): boolean {
+    const samples = this.#samples.get(k);
+    if (!samples) return false;
+    try {
+      decodeChunk(samples, values);
+    } catch (error) {
+      throw new EvenkeelError(
+        "unavailable",
+        `The stored samples of "${series.metric}" of ${series.scope} "${series.entity}" are damaged (chunk ${k}: ${(error as Error).message}); restore the database from a backup`,
+      );
+    }
+    return true;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Database } from "better-sqlite3";
+import type { Scope } from "../catalogue.ts";
+import { readHeadRow } from "./head.ts";
+import type { Registry, Series } from "./registry.ts";
+import { SLOTS } from "./values.ts";
+
+interface SeriesRow {
+  id: number;
+  scope: Scope;
+  entity: string;
+  metric: string;
+  sealed_second: number | null;
+  sealed_value: number | null;
+  sealed_row: number | null;
+}
+
+interface HeadEntry {
+  id: number;
+  at_ms: number;
+  samples: string;
+}
+
+/** Rows of the log that are read at once: a few hundred KB of JSON. */
+const HEAD_PAGE = 64;
+
+/**
+ * Fills the registry with the series of the file, and their columns with what the log holds unsealed.
+ *
+ * @returns the head row that the next append writes
+ */
+export function restore(db: Database, registry: Registry): number {
+  const sealed_rows = restoreSeries(db, registry);
+  let next_row = 1;
+  for (const row of sealed_rows.values()) next_row = Math.max(next_row, row + 1);
+  const page = db.prepare<[number], HeadEntry>(
+    `SELECT id, at_ms, samples FROM head WHERE id >= ? ORDER BY id LIMIT ${HEAD_PAGE}`,
+  );
+  let next_unread = 0;
+  for (let rows = page.all(0); rows.length > 0; rows = page.all(next_unread)) {
+    for (const { id, at_ms, samples } of rows) {
+      readHeadRow(at_ms, samples, (handle, second, value) => {
+        const series = registry.get(handle);
+        if (!series || isSealed(series, second, id, sealed_rows.get(handle))) return;
+        registry.remember(series, second, value, id);
+      });
+      next_unread = id + 1;
+    }
+  }
+  return Math.max(next_row, next_unread);
+}
+
+function isSealed(series: Series, second: number, row: number, sealed_row: number | undefined): boolean {
+  return sealed_row !== undefined && row <= sealed_row && Math.floor(second / SLOTS) === series.sealed_hour;
+}
+
+/** @returns of each series that has a chunk, the row up to which its newest sealed hour is sealed */
+function restoreSeries(db: Database, registry: Registry): Map<number, number> {
+  const sealed_rows = new Map<number, number>();
+  const oldest_k = db.prepare<[], number | null>("SELECT min(k) FROM chunk").pluck().get() ?? null;
+  const oldest_hour = oldest_k === null ? Number.POSITIVE_INFINITY : Math.floor(oldest_k / 2 ** 32);
+  registry.noteChunkHour(oldest_hour);
+  for (const row of db.prepare<[], SeriesRow>("SELECT * FROM series ORDER BY id").all()) {
+    const series = registry.add(row.id, row);
+    series.stored = true;
+    if (row.sealed_row !== null) sealed_rows.set(row.id, row.sealed_row);
+    if (row.sealed_second === null || row.sealed_second < oldest_hour * SLOTS) continue;
+    series.sealed_hour = Math.floor(row.sealed_second / SLOTS);
+    series.newest = { second: row.sealed_second, value: row.sealed_value! };
+  }
+  return sealed_rows;
+}
