@@ -1,7 +1,7 @@
 import { raw } from "hono/html";
 import type { Unit } from "../metrics/catalogue.ts";
 import { coordinate } from "./components.tsx";
-import { clockMinute, iso, measure } from "./format.ts";
+import { clockMinute, count, iso, measure } from "./format.ts";
 import type { SeriesNumber } from "./series.ts";
 
 export interface ChartSeries {
@@ -24,20 +24,31 @@ export interface Chart {
   readonly top?: number;
 }
 
-/** The drawing's own measure; it is stretched to its place, its lines and letters are not. */
+/** The lines' own measure; it is stretched to its place, their strokes are not. */
 const WIDTH = 1000;
-const HEIGHT = 84;
+const HEIGHT = 78;
+/** Room above for half a letter, below for the times, at the right for the numbers of the axis. */
+const HEADROOM = 6;
 const TEXT_HEIGHT = 16;
-const HEADROOM = 12;
+const PLOT_WIDTH = "92%";
 /** Whole height of a chart's drawing, CSS pixels. */
-export const CHART_HEIGHT = HEADROOM + HEIGHT + TEXT_HEIGHT;
+const CHART_HEIGHT = HEADROOM + HEIGHT + TEXT_HEIGHT;
+
+/** What the axis counts in: a unit that keeps its numbers short. */
+interface Axis {
+  readonly unit: string;
+  /** Zero, the middle and the top, in that unit. */
+  readonly ticks: readonly number[];
+  /** The top, in the unit of the values. */
+  readonly top: number;
+}
 
 /** A chart with its name and its last value in words. */
 export function LineChart({ chart }: { chart: Chart }) {
   return (
     <figure class="chart">
       <figcaption>
-        <span>{chart.title}</span>
+        <span>{titleOf(chart)}</span>
         {chart.lines.length < 2 ? null : (
           <span class="legend">
             {chart.lines.map((line) => (
@@ -90,16 +101,17 @@ export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
           y={SHEET_PADDING + index * step}
           width={inner}
           height={SHEET_CAPTION + CHART_HEIGHT}
+          aria-hidden="true"
         >
           <text class="name" y="13">
-            {chart.title}
+            {titleOf(chart)}
           </text>
           <text class="name" x="100%" y="13" text-anchor="end">
             {chart.lines.length < 2
               ? lastValues(chart)
               : chart.lines.map((line) => `${line.name} ${lastValue(chart, line)}`).join(" · ")}
           </text>
-          <svg y={SHEET_CAPTION} width="100%" height={CHART_HEIGHT}>
+          <svg y={SHEET_CAPTION} width="100%" height={CHART_HEIGHT} aria-hidden="true">
             <Drawing chart={chart} />
           </svg>
         </svg>
@@ -113,41 +125,50 @@ export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
  * that is stretched, so that both stay sharp at any width.
  */
 function Drawing({ chart }: { chart: Chart }) {
-  const ticks = axisTicks(largestOf(chart), chart.top);
-  const top = ticks[ticks.length - 1] ?? 1;
+  const { ticks, top } = axisOf(chart);
   const y = (value: number) => HEIGHT - (Math.min(value, top) / top) * HEIGHT;
+  const tickY = (index: number) => coordinate(HEIGHT - (index / (ticks.length - 1)) * HEIGHT);
   const [from_ms, to_ms] = [chart.times_ms[0], chart.times_ms[chart.times_ms.length - 1]];
   return (
     <svg class="drawing" width="100%" height={CHART_HEIGHT} role="img" aria-label={inWords(chart)}>
       <svg
         y={HEADROOM}
-        width="100%"
+        width={PLOT_WIDTH}
         height={HEIGHT}
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         preserveAspectRatio="none"
+        aria-hidden="true"
       >
-        {ticks.map((tick) => (
-          <path class="grid" vector-effect="non-scaling-stroke" d={`M0 ${coordinate(y(tick))}H${WIDTH}`} />
-        ))}
+        <path
+          class="grid"
+          vector-effect="non-scaling-stroke"
+          d={ticks.map((_, index) => `M0 ${tickY(index)}H${WIDTH}`).join("")}
+        />
         {chart.lines.map((line) => (
           <Line line={line} y={y} single={chart.lines.length === 1} />
         ))}
       </svg>
-      {ticks.slice(1).map((tick) => (
-        <text class="tick" x="0" y={coordinate(HEADROOM + y(tick) - 3)}>
-          {measure(tick, chart.unit)}
+      {ticks.map((tick, index) => (
+        <text x="100%" y={HEADROOM + tickY(index) + 4} text-anchor="end">
+          {count(tick)}
         </text>
       ))}
       {from_ms === undefined || to_ms === undefined ? (
-        <text x="50%" y={HEADROOM + HEIGHT / 2} text-anchor="middle">
+        <text x="46%" y={HEADROOM + HEIGHT / 2 - 6} text-anchor="middle">
           No data in this window yet
         </text>
       ) : (
         <>
-          <text class="t" x="0" y={CHART_HEIGHT - 3} data-t={from_ms}>
+          <text class="t" x="0" y={CHART_HEIGHT - 2} data-t={from_ms}>
             {clockMinute(from_ms)}
           </text>
-          <text class="t" x="100%" y={CHART_HEIGHT - 3} text-anchor="end" data-t={to_ms + chart.step_ms}>
+          <text
+            class="t"
+            x={PLOT_WIDTH}
+            y={CHART_HEIGHT - 2}
+            text-anchor="end"
+            data-t={to_ms + chart.step_ms}
+          >
             {clockMinute(to_ms + chart.step_ms)}
           </text>
         </>
@@ -245,16 +266,53 @@ function largestOf(chart: Chart): number {
   return largest;
 }
 
-/** Zero, the middle and the top of an axis that holds `largest`: round numbers, so that half of the top is round too. */
-export function axisTicks(largest: number, top?: number): readonly number[] {
-  if (top !== undefined) return [0, top / 2, top];
+type Step = readonly [unit: string, size: number];
+
+/** Larger units of an axis, largest first; the last is the unit of the values. */
+const AXIS_UNITS: Partial<Record<Unit, readonly Step[]>> = {
+  percent: [["%", 1]],
+  per_minute: [["/min", 1]],
+  seconds: [
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+    ["ms", 0.001],
+  ],
+  bytes: binarySteps("B"),
+  bytes_per_second: binarySteps("B/s"),
+  celsius: [["°C", 1]],
+  watts: [["W", 1]],
+};
+
+function binarySteps(unit: string): Step[] {
+  return [
+    ...["Ti", "Gi", "Mi", "Ki"].map((prefix, index): Step => [prefix + unit, 1024 ** (4 - index)]),
+    [unit, 1],
+  ];
+}
+
+function axisOf(chart: Chart): Axis {
+  const largest = chart.top ?? largestOf(chart);
+  const steps = AXIS_UNITS[chart.unit] ?? [["", 1]];
+  // A unit is taken once the axis reaches two of it, so that its middle is one.
+  const [unit, size] = steps.find(([, size]) => (largest > 0 ? largest >= 2 * size : size === 1)) ??
+    steps[steps.length - 1] ?? ["", 1];
+  const ticks = axisTicks(largest / size);
+  return { unit, ticks, top: (ticks[2] ?? 1) * size };
+}
+
+/** Zero, the middle and the top of an axis that holds `largest`, all of them round numbers. */
+export function axisTicks(largest: number): readonly [number, number, number] {
   if (!(largest > 0) || !Number.isFinite(largest)) return [0, 1, 2];
   const magnitude = 10 ** Math.floor(Math.log10(largest / 2));
-  const half = [1, 1.5, 2, 3, 4, 5, 7.5, 10]
-    .map((step) => step * magnitude)
-    .find((step) => step * 2 >= largest);
-  const tick = half ?? largest / 2;
-  return [0, tick, tick * 2];
+  const step =
+    [1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10].find((candidate) => candidate * magnitude * 2 >= largest) ?? 10;
+  return [0, step * magnitude, step * magnitude * 2];
+}
+
+function titleOf(chart: Chart): string {
+  const { unit } = axisOf(chart);
+  return unit === "" ? chart.title : `${chart.title}, ${unit}`;
 }
 
 function lastValue(chart: Chart, line: ChartSeries): string {

@@ -1,17 +1,17 @@
 import type { Child } from "hono/jsx";
 import type { Severity, WorkerState } from "../metrics/model.ts";
 import type { SystemStatus } from "../metrics/read.ts";
-import { clean, clock, count, instant, iso, NONE, type Quantity, quantity } from "./format.ts";
+import { clean, clock, clockMinute, count, instant, iso, NONE, type Quantity, quantity } from "./format.ts";
 import { Part } from "./part.tsx";
 import type { SeriesNumber } from "./series.ts";
 
 /** What a colour of state says; each has a shape of its own beside it. */
-export type Tone = "ok" | "notice" | "warning" | "critical" | "gone";
+export type Tone = "ok" | "planned" | "warning" | "critical" | "gone";
 
 /** Drawn on 10 × 10, so that no font decides what a state looks like. */
 const SHAPES: Record<Tone, string> = {
   ok: "M1.5 5.4 4 8l4.6-6",
-  notice: "M5 1a4 4 0 1 0 0 8z",
+  planned: "M5 1a4 4 0 1 0 0 8z",
   warning: "M5 .4 9.6 5 5 9.6.4 5z",
   critical: "M5 .7 9.7 9.3H.3z",
   gone: "M5 1.2a3.8 3.8 0 1 0 .01 0z",
@@ -30,15 +30,16 @@ export const WORKER_TONE: Record<WorkerState, Tone> = {
   overloaded: "critical",
   lost: "gone",
   stale: "warning",
-  draining: "notice",
+  draining: "planned",
   offline: "gone",
   active: "ok",
 };
 
+/** A notice is what the fleet can live with, such as a worker that is gone. */
 export const SEVERITY_TONE: Record<Severity, Tone> = {
   critical: "critical",
   warning: "warning",
-  notice: "notice",
+  notice: "gone",
 };
 
 export const STATUS_TONE: Record<SystemStatus["level"], Tone> = {
@@ -98,14 +99,14 @@ export function Time({ at_ms, full = false }: { at_ms: number; full?: boolean })
 
 /**
  * How long ago something began. The page's script turns it into "1 m 44 s" and counts on; rendered here it
- * would change every second. `short` leaves the words out where there is room for eight characters only.
+ * would change every second. `short` is for where only five letters fit: the script writes "1 m".
  */
 export function Ago({ since_ms, short = false }: { since_ms: number; short?: boolean }) {
   const datetime = iso(since_ms);
   if (datetime === null) return <Figure value={quantity(null, "count")} />;
   return (
     <time class={short ? "ago short" : "ago"} datetime={datetime} data-since={since_ms}>
-      {short ? clock(since_ms).slice(0, 8) : `since ${clock(since_ms)}`}
+      {short ? clockMinute(since_ms).slice(0, 5) : `since ${clock(since_ms)}`}
     </time>
   );
 }
@@ -116,8 +117,8 @@ interface KpiProps {
   value: Quantity;
   /** Beside the figure: of how many. */
   of?: string | undefined;
-  /** Up to two lines of what makes the figure mean something. */
-  lines: readonly Child[];
+  /** What makes the figure mean something: two lines, or a text that breaks into two. */
+  lines: readonly Child[] | string;
 }
 
 export function Kpi({ id, label, value, of, lines }: KpiProps) {
@@ -128,9 +129,13 @@ export function Kpi({ id, label, value, of, lines }: KpiProps) {
         <Figure value={value} />
         {of === undefined ? null : <small>{` ${of}`}</small>}
       </p>
-      {lines.map((line) => (
-        <p class="sub">{line}</p>
-      ))}
+      {typeof lines === "string" ? (
+        <p class="sub two" title={lines}>
+          {lines}
+        </p>
+      ) : (
+        lines.map((line) => <p class="sub">{line}</p>)
+      )}
     </Part>
   );
 }
@@ -224,7 +229,7 @@ interface HistogramProps {
   label: string;
 }
 
-const HISTOGRAM_HEIGHT = 36;
+const HISTOGRAM_HEIGHT = 32;
 
 export function Histogram({ bins, hot, label }: HistogramProps) {
   const largest = Math.max(1, ...bins);

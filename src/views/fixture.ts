@@ -156,7 +156,14 @@ interface ReadOptions extends FixtureOptions {
 function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts }: ReadOptions): Read {
   const empty = workers.length === 0;
   const queue = empty ? [] : queueOf(types, tick);
-  const system = empty ? new Map([["total_workers", 0]]) : systemOf(workers, queue, tick);
+  const system = empty
+    ? new Map([
+        ["total_workers", 0],
+        ["active_workers", 0],
+        ["running_tasks", 0],
+        ["queued_tasks", 0],
+      ])
+    : systemOf(workers, queue, tick);
   const now_ms = NOW_MS + tick * 1000;
   const counts = Object.fromEntries(
     TASK_STATES.map((state) => [state, system.get(`${state}_tasks`) ?? 0]),

@@ -12,8 +12,11 @@ export const NONE = "–";
 
 const NO_BREAK_SPACE = "\u00a0";
 
-/** Characters that mark parts in live markup, and other controls that no name may bring in. */
-const CONTROLS = /[\u0000-\u0008]/g;
+/**
+ * What no name may bring into a view: the characters that mark parts of live markup, and those that
+ * override the direction of the text around them.
+ */
+const CONTROLS = /[\u0000-\u0008\u202a-\u202e\u2066-\u2069]/g;
 
 /** A name or message from outside, fit for a view. JSX escapes it; this only drops what is no text. */
 export function clean(text: string): string {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { shortenStart } from "./format.ts";
 
 /** Ids whose derived forms are kept; a fleet beyond it only costs time. */
 const CACHE_LIMIT = 50_000;
@@ -37,6 +38,35 @@ export function byNaturalOrder(a: string, b: string): number {
   if (keyA !== keyB) return keyA < keyB ? -1 : 1;
   if (a === b) return 0;
   return a < b ? -1 : 1;
+}
+
+/**
+ * What tells the workers apart in a few letters: their ids without what all begin with, else what follows
+ * the last separator where that differs for all, else the end.
+ */
+export function shortLabels(ids: readonly string[], limit: number): string[] {
+  const prefix = commonPrefix(ids);
+  const own = ids.map((id) => id.slice(prefix));
+  if (own.every((label) => label.length <= limit)) return own;
+  const ends = own.map((label) => label.slice(separatorBefore(label, label.length) + 1));
+  const differ = new Set(ends).size === ends.length && !ends.includes("");
+  return (differ ? ends : own).map((label) => shortenStart(label, limit));
+}
+
+/** Length of what all ids begin with, up to a separator. */
+function commonPrefix(ids: readonly string[]): number {
+  const [first = "", ...others] = ids;
+  let length = first.length;
+  for (const id of others) {
+    while (length > 0 && !id.startsWith(first.slice(0, length))) length -= 1;
+  }
+  return length === first.length && others.length === 0 ? 0 : separatorBefore(first, length) + 1;
+}
+
+/** Place of the last separator before `end`, or -1. */
+function separatorBefore(id: string, end: number): number {
+  for (let index = end - 1; index >= 0; index -= 1) if ("-_./: ".includes(id.charAt(index))) return index;
+  return -1;
 }
 
 /** Names that routes keep for themselves below a collection, such as /workers/performance. */

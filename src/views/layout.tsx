@@ -44,9 +44,6 @@ export function renderPage(
       json={withQuery(around.url, "format", "json")}
       live
     >
-      <a class="skip" href={`${ownAddress(around.url)}#main`}>
-        Skip to the panels
-      </a>
       <Header around={around} page={page} pages={pages} />
       <main id="main" class={page.layout} tabindex={-1}>
         <h1 class="vh">{page.title}</h1>
@@ -194,6 +191,9 @@ interface HeaderProps {
 function Header({ around, page, pages }: HeaderProps) {
   return (
     <header>
+      <a class="skip" href={`${ownAddress(around.url)}#main`}>
+        Skip to the panels
+      </a>
       <div class="top">
         <a class="brand" href="./">
           Evenkeel

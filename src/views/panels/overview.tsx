@@ -64,7 +64,6 @@ function load(read: Read): Data {
 
 function view(data: Data) {
   const metric = (name: string) => data.metrics[name] ?? null;
-  const ended = `${count(metric("completed_tasks"))} completed · ${count(metric("failed_tasks"))} failed (1 h)`;
   const oldest_ms = data.oldest_queued?.queued_at_ms ?? null;
   return (
     <>
@@ -92,10 +91,7 @@ function view(data: Data) {
         id="ov-throughput"
         label="Throughput"
         value={quantity(metric("throughput_per_minute"), "per_minute")}
-        lines={[
-          "completed, last 60 s",
-          `time to completion p50 ${measure(metric("total_time_p50_s"), "seconds")}`,
-        ]}
+        lines={["completed, last 60 s", `latency p50 ${measure(metric("total_time_p50_s"), "seconds")}`]}
       />
       <Kpi
         id="ov-queue"
@@ -179,18 +175,11 @@ function some(value: number | null, word: string): string | null {
   return value === null || value === 0 ? null : `${count(value)} ${word}`;
 }
 
-function workerLines(metric: (name: string) => number | null): string[] {
-  const gone = joined([
-    some(metric("overloaded_workers"), "overloaded"),
-    some(metric("stale_workers"), "stale"),
-    some(metric("lost_workers"), "lost"),
-  ]);
-  const planned = joined([
-    some(metric("draining_workers"), "draining"),
-    some(metric("offline_workers"), "offline"),
-  ]);
-  const lines = [gone, planned].filter((line) => line !== "");
-  return lines.length === 0 ? ["none overloaded, stale or lost"] : lines;
+/** The worst first, since what doesn't fit is cut. */
+function workerLines(metric: (name: string) => number | null): string {
+  const states = ["overloaded", "lost", "stale", "draining", "offline"] as const;
+  const present = joined(states.map((state) => some(metric(`${state}_workers`), state)));
+  return present === "" ? "none overloaded, stale or lost" : present;
 }
 
 function table(data: Data): Table {

@@ -3,7 +3,7 @@ import { TASK_STATES, WORKER_STATES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
 import { clean, count, counted, measure, shorten } from "../format.ts";
-import { byNaturalOrder, domId } from "../identity.ts";
+import { byNaturalOrder, domId, shortLabels } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, countField, noParams } from "../schema.ts";
@@ -14,6 +14,8 @@ const QUEUE_ROWS = 5;
 const TYPE_ROWS = 5;
 const ASSIGNMENT_ROWS = 6;
 const NAME_LENGTH = 64;
+/** Characters of an id that a row has room for. */
+const ROW_NAME_LENGTH = 12;
 
 const WINDOW_S = 3600;
 
@@ -80,7 +82,7 @@ export const taskDistribution = definePanel({
   data,
   load,
   view,
-  note: (data) => `${count(data.by_state["queued"])} queued · ${count(data.by_state["running"])} running`,
+  note: (data) => `${count(data.by_state.queued)} queued · ${count(data.by_state.running)} running`,
   table,
 });
 
@@ -304,6 +306,10 @@ function Queue({ data, series }: { data: Data; series: Places }) {
 /** Slots in a fixed number: a change of order changes the rows that it touches and not the whole list. */
 function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Places }) {
   const shown = rows.slice(0, ASSIGNMENT_ROWS);
+  const labels = shortLabels(
+    rows.map((row) => row.worker_id),
+    ROW_NAME_LENGTH,
+  );
   const full = Math.max(1, ...shown.map((row) => row.running));
   return (
     <>
@@ -311,11 +317,11 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
         {rows.length === 0 ? <li class="quiet">No worker has a task</li> : null}
         {shown.map((row, slot) => {
           const byType = row.by_type.map((cell) => [cell.type, cell.running] as const);
-          const words = inWords(byType);
+          const words = `${clean(shorten(row.worker_id, NAME_LENGTH))}: ${inWords(byType)}`;
           return (
             <Part as="li" id={`td-a-${slot}`} title={words}>
               <span class="name">
-                <Name>{shorten(row.worker_id, NAME_LENGTH)}</Name>
+                <Name>{labels[slot] ?? row.worker_id}</Name>
                 {row.state === "active" ? null : (
                   <>
                     <Mark tone={WORKER_TONE[row.state]} />
@@ -335,7 +341,7 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
       </ul>
       <Part as="p" id="td-more" class="more">
         {rows.length > shown.length
-          ? `and ${counted(rows.length - shown.length, "worker")} more with ${remaining(rows, shown.length)}`
+          ? `and ${counted(rows.length - shown.length, "more worker", "more workers")} with ${remaining(rows, shown.length)}`
           : ""}
       </Part>
     </>

@@ -3,8 +3,8 @@ import { findMetric } from "../../metrics/catalogue.ts";
 import { WORKER_STATES, WORKER_STATUSES, type Worker, type WorkerState } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } from "../components.tsx";
-import { clean, clock, count, counted, measure, shorten, shortenStart } from "../format.ts";
-import { byNaturalOrder, domId } from "../identity.ts";
+import { clean, clock, count, counted, measure, shorten } from "../format.ts";
+import { byNaturalOrder, domId, shortLabels } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, metricFields, metricValues, noParams } from "../schema.ts";
@@ -12,10 +12,14 @@ import { at_ms, metricFields, metricValues, noParams } from "../schema.ts";
 /** Up to this many workers a card each, then a cell each, then a square of the heat map each. */
 const CARDS_LIMIT = 24;
 const CELLS_LIMIT = 120;
+/** Up to this many, cards are wide enough for more words. */
+const WIDE_CARDS_LIMIT = 15;
 /** Squares drawn at most, the worst first; the JSON has every worker. */
 const SQUARES_LIMIT = 2000;
-/** Characters of an id that a cell has room for. */
-const CELL_NAME_LENGTH = 7;
+/** Characters of an id that a card or a cell has room for. */
+const WIDE_CARD_NAME_LENGTH = 11;
+const CARD_NAME_LENGTH = 8;
+const CELL_NAME_LENGTH = 6;
 /** Ids may have 256 characters; a description carries this many. */
 const NAME_LENGTH = 64;
 /** Steps of load that the heat map tells apart. */
@@ -138,9 +142,8 @@ function note(data: Data) {
   );
 }
 
-/** One command that works as it stands against the default address. */
-const FIRST_REPORT = `curl -X POST http://localhost:8080/api/ingest -H 'Content-Type: application/json' \\
-  -d '{"workers":[{"id":"w1","type":"gpu","metrics":{"cpu_utilization":42}}]}'`;
+/** Works as it stands against the default address. */
+const FIRST_REPORT = `curl localhost:8080/api/ingest -H content-type:application/json -d '{"workers":[{"id":"w1","metrics":{"cpu_utilization":42}}]}'`;
 
 function NoWorkers() {
   return (
@@ -153,15 +156,6 @@ function NoWorkers() {
   );
 }
 
-const STATE_WORD: Record<WorkerState, string> = {
-  overloaded: "overloaded",
-  lost: "lost",
-  stale: "stale",
-  draining: "draining",
-  offline: "offline",
-  active: "active",
-};
-
 /** Everything about a worker in one line, for a pointer that rests on it and for a screen reader. */
 function inWords(id: string, it: Shown): string {
   const known = (["cpu", "gpu", "memory", "network"] as const).flatMap((resource) => {
@@ -170,7 +164,7 @@ function inWords(id: string, it: Shown): string {
   });
   const overload = it.overload;
   return joined([
-    `${clean(shorten(id, NAME_LENGTH))}: ${STATE_WORD[it.state]}`,
+    `${clean(shorten(id, NAME_LENGTH))}: ${it.state}`,
     it.type === null ? null : clean(shorten(it.type, NAME_LENGTH)),
     overload === null
       ? null
@@ -208,40 +202,46 @@ function WorkerBars({ it }: { it: Shown }) {
 }
 
 function Cards({ entries }: { entries: readonly Entry[] }) {
+  const wide = entries.length <= WIDE_CARDS_LIMIT;
+  const labels = shortLabels(
+    entries.map(([id]) => id),
+    wide ? WIDE_CARD_NAME_LENGTH : CARD_NAME_LENGTH,
+  );
   return (
-    <ul class={entries.length <= 15 ? "workers cards wide" : "workers cards"}>
-      {entries.map(([id, it]) => (
-        <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={inWords(id, it)}>
-          <p class="n">
-            <b>
-              <Name>{shorten(id, NAME_LENGTH)}</Name>
-            </b>
-            {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
-            <span>{taskWord(it)}</span>
-          </p>
-          <p class="d">
-            <span>
-              <Name>{shorten(it.type ?? "type not reported", NAME_LENGTH)}</Name>
-            </span>
-            <span>{cardDetail(it)}</span>
-          </p>
-          <WorkerBars it={it} />
-          <span class="vh">{inWords(id, it)}</span>
-        </Part>
-      ))}
+    <ul class={wide ? "workers cards wide" : "workers cards"}>
+      {entries.map(([id, it], index) => {
+        const type = <Name>{shorten(it.type ?? "no type", NAME_LENGTH)}</Name>;
+        return (
+          <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={inWords(id, it)}>
+            <p class="n">
+              <b>
+                <Name>{labels[index] ?? id}</Name>
+              </b>
+              {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
+              <span>{wide ? taskWord(it) : type}</span>
+            </p>
+            <p class="d">
+              <span>{wide ? type : taskWord(it)}</span>
+              <span>
+                {isHeardOf(it) ? cardDetail(it) : <Ago since_ms={it.last_report_ms} short={!wide} />}
+              </span>
+            </p>
+            <WorkerBars it={it} />
+            <span class="vh">{inWords(id, it)}</span>
+          </Part>
+        );
+      })}
     </ul>
   );
 }
 
+/** A state that says more than a number of tasks would. */
 function taskWord(it: Shown): string {
-  if (it.state === "lost" || it.state === "offline" || it.state === "draining" || it.state === "stale")
-    return STATE_WORD[it.state];
-  return counted(it.running_tasks, "task");
+  return it.state === "active" || it.state === "overloaded" ? counted(it.running_tasks, "task") : it.state;
 }
 
 /** What matters most about this worker now. */
-function cardDetail(it: Shown) {
-  if (!isHeardOf(it)) return <Ago since_ms={it.last_report_ms} />;
+function cardDetail(it: Shown): string {
   if (it.overload !== null) return `${labelOf(it.overload.metric)} ${measure(it.overload.value, "percent")}`;
   if (it.state === "draining") return `${counted(it.running_tasks, "task")} left`;
   const health = metricOf(it, "health");
@@ -250,26 +250,28 @@ function cardDetail(it: Shown) {
 }
 
 function Cells({ entries }: { entries: readonly Entry[] }) {
-  const prefix = commonPrefix(entries.map(([id]) => id));
+  const labels = shortLabels(
+    entries.map(([id]) => id),
+    CELL_NAME_LENGTH,
+  );
   return (
     <ul class="workers cells">
-      {entries.map(([id, it]) => (
+      {entries.map(([id, it], index) => (
         <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={inWords(id, it)}>
-          <b aria-hidden="true">
-            <Name>{shortenStart(id.slice(prefix), CELL_NAME_LENGTH)}</Name>
-          </b>
+          <p class="n" aria-hidden="true">
+            <b>
+              <Name>{labels[index] ?? id}</Name>
+            </b>
+            {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
+          </p>
           <p class="d" aria-hidden="true">
             {isHeardOf(it) ? (
               <>
                 <WorkerBars it={it} />
-                {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
                 <span>{count(it.running_tasks)}</span>
               </>
             ) : (
-              <>
-                <Mark tone={WORKER_TONE[it.state]} />
-                <Ago since_ms={it.last_report_ms} short />
-              </>
+              <Ago since_ms={it.last_report_ms} short />
             )}
           </p>
           <span class="vh">{inWords(id, it)}</span>
@@ -277,18 +279,6 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
       ))}
     </ul>
   );
-}
-
-/** Length of what all ids begin with, up to a separator; such a beginning tells no one from another. */
-export function commonPrefix(ids: readonly string[]): number {
-  const [first = "", ...others] = ids;
-  let length = first.length;
-  for (const id of others) {
-    while (length > 0 && !id.startsWith(first.slice(0, length))) length -= 1;
-    if (length === 0) return 0;
-  }
-  const separator = Math.max(...["-", "_", ".", "/", ":"].map((mark) => first.lastIndexOf(mark, length - 1)));
-  return separator + 1;
 }
 
 interface Group {
@@ -359,11 +349,11 @@ function squareClass(it: Shown): string {
 
 function squareInWords(id: string, it: Shown): string {
   const name = clean(shorten(id, NAME_LENGTH));
-  if (!isHeardOf(it)) return `${name}: ${STATE_WORD[it.state]}, last report ${clock(it.last_report_ms)}`;
-  if (it.load === null) return `${name}: ${STATE_WORD[it.state]}, load not known`;
+  if (!isHeardOf(it)) return `${name}: ${it.state}, last report ${clock(it.last_report_ms)}`;
+  if (it.load === null) return `${name}: ${it.state}, load not known`;
   const step = 100 / HEAT_STEPS;
   const from = heatStep(it.load) * step;
-  return `${name}: ${STATE_WORD[it.state]}, load ${from} to ${from + step} %`;
+  return `${name}: ${it.state}, load ${from} to ${from + step} %`;
 }
 
 const HEAT_STATES = ["overloaded", "lost", "stale", "draining", "offline"] as const;
@@ -372,16 +362,16 @@ function HeatLegend() {
   return (
     <p class="legend heat-legend">
       <span>
-        load 0 %
+        load 0{" "}
         {Array.from({ length: HEAT_STEPS }, (_, step) => (
-          <i class={`q l${step}`} />
-        ))}
+          <i class={`q step l${step}`} />
+        ))}{" "}
         100 %
       </span>
       {HEAT_STATES.map((state) => (
         <span>
           <i class={`q ${state}`} />
-          {STATE_WORD[state]}
+          {state}
         </span>
       ))}
     </p>
