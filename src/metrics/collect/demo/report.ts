@@ -60,8 +60,8 @@ export function buildReport(simulation: Simulation, at_ms: number, complete: boo
   const tasks = (complete ? news.filter((task) => simulation.live.has(task)) : news).map((task) =>
     taskEntry(task, at_ms),
   );
-  for (const task of news) task.news = 0;
   for (const worker of workers) addProgress(tasks, worker, at_ms);
+  for (const task of news) task.news = 0;
   return {
     at: at_ms,
     source: DEMO_SOURCE,
@@ -159,7 +159,10 @@ function taskEntry(task: DemoTask, at_ms: number): DemoTaskEntry {
   if (task.news & NEWS.assigned)
     Object.assign(entry, { worker_id: task.worker!.id, assigned_at: task.assigned_at_ms });
   if (task.news & NEWS.started) Object.assign(entry, startOf(task));
-  if (arrived && task.status === "running") entry.progress = progressOf(task, at_ms);
+  if (arrived && task.status === "running") {
+    task.reported_progress = progressOf(task, at_ms);
+    entry.progress = task.reported_progress;
+  }
   if (task.news & NEWS.ended) Object.assign(entry, endOf(task));
   return entry;
 }
@@ -183,7 +186,7 @@ function endOf(task: DemoTask): Partial<DemoTaskEntry> {
 function addProgress(entries: DemoTaskEntry[], worker: DemoWorker, at_ms: number): void {
   const second = Math.floor(at_ms / 1000);
   for (const task of worker.running) {
-    if ((task.order + second) % PROGRESS_EVERY_S !== 0) continue;
+    if (task.news !== 0 || (task.order + second) % PROGRESS_EVERY_S !== 0) continue;
     const progress = progressOf(task, at_ms);
     if (progress <= task.reported_progress) continue;
     task.reported_progress = progress;
