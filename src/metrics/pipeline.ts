@@ -62,7 +62,7 @@ export class Pipeline {
         return fleet.workers.size;
       },
       get live_tasks() {
-        return fleet.live_tasks;
+        return fleet.live.size;
       },
       hasWorker: (id) => fleet.workers.has(id),
       hasTask: (id) => fleet.tasks.has(id),

@@ -2,6 +2,7 @@ import { findMetric } from "../catalogue.ts";
 import type { Alert, Overload, Severity } from "../model.ts";
 import type { SystemStatus } from "../read.ts";
 import type { Fleet } from "./fleet.ts";
+import type { Ledger } from "./ledger.ts";
 import type { TaskEntry } from "./task.ts";
 import type { WorkerEntry } from "./worker.ts";
 
@@ -38,8 +39,8 @@ export function evaluateAlerts(fleet: Fleet, now_ms: number, options: AlertOptio
     const alert = workerAlert(worker, silent);
     if (alert) alerts.push(alert);
   }
-  for (const task of fleet.tasks.values()) {
-    const since_ms = stalledSince(task, fleet.ledger.usualProcessing(task.model_id), now_ms, options);
+  for (const task of fleet.live.values()) {
+    const since_ms = stalledSince(task, fleet.ledger, now_ms, options);
     if (since_ms !== null) alerts.push(stalledAlert(task, since_ms));
   }
   return alerts.sort(
@@ -89,15 +90,23 @@ function overloadDetail(worker: WorkerEntry, { metric, value }: Overload): strin
 }
 
 /** When a running task became stalled, Unix milliseconds; null while it is not. */
-export function stalledSince(
+function stalledSince(
   task: TaskEntry,
-  usual_s: number | null,
+  ledger: Pick<Ledger, "usualProcessing">,
   now_ms: number,
   { stall_after_ms }: AlertOptions,
 ): number | null {
-  if (task.state !== "running" || task.started_at_ms === null) return null;
+  const { started_at_ms } = task;
+  // Most tasks are young, and then nothing else matters.
+  if (
+    started_at_ms === null ||
+    now_ms - started_at_ms <= Math.min(STALL_MIN_MS, stall_after_ms) ||
+    task.state !== "running"
+  )
+    return null;
+  const usual_s = ledger.usualProcessing(task.model_id);
   const unusual_ms = usual_s === null ? Infinity : Math.max(STALL_MIN_MS, STALL_FACTOR * usual_s * 1000);
-  const since_ms = task.started_at_ms + Math.min(stall_after_ms, unusual_ms);
+  const since_ms = started_at_ms + Math.min(stall_after_ms, unusual_ms);
   return now_ms > since_ms ? since_ms : null;
 }
 

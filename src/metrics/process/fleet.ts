@@ -19,6 +19,8 @@ const MAX_ENDED_HELD = 20_000;
 const MAX_TOMBSTONES = 500_000;
 /** Sources told apart; what comes beyond is taken as one. */
 const MAX_SOURCES = 1000;
+/** Tasks age by hours: they need no look each second. */
+const AGE_EVERY_MS = 10_000;
 const OVERFLOW_SOURCE = "(more sources)";
 
 /** A value that a report brought, for the store. Times are ours, Unix milliseconds. */
@@ -47,7 +49,11 @@ class SourceEntry implements SourceClock {
 /** The newest value of everything that was reported, whatever the order in which it came. */
 export class Fleet {
   readonly workers = new Map<string, WorkerEntry>();
+  /** Every task that is remembered, ended ones for the grace period. */
   readonly tasks = new Map<string, TaskEntry>();
+  /** The unfinished ones of them, and those of these that wait. */
+  readonly live = new Map<string, TaskEntry>();
+  readonly queued = new Map<string, TaskEntry>();
   readonly ledger: Ledger;
   readonly system = new Map<string, number>();
   /** What changed since the last `takeChanges`. */
@@ -63,6 +69,8 @@ export class Fleet {
   readonly #ended = new Map<string, number>();
   /** Counts of workers that tasks name and nobody reported yet. */
   readonly #strangers = new Map<string, Pick<WorkerEntry, "counts" | "running_by_type">>();
+  /** When the tasks' age was last looked at. */
+  #aged_ms = 0;
   readonly #options: FleetOptions;
   readonly #started_ms: number;
 
@@ -71,11 +79,6 @@ export class Fleet {
     this.#started_ms = started_ms;
     this.ledger = new Ledger((worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta));
     this.ledger.advance(started_ms);
-  }
-
-  get live_tasks(): number {
-    const { queued, assigned, running, orphaned } = this.ledger.by_state;
-    return queued + assigned + running + orphaned;
   }
 
   apply(report: Report): void {
@@ -178,8 +181,15 @@ export class Fleet {
   #settle(task: TaskEntry): void {
     this.ledger.count(task);
     this.#changed_tasks.add(task.id);
-    if (!task.ended) this.#ended.delete(task.id);
-    else if (!this.#ended.has(task.id)) this.#ended.set(task.id, task.mentioned_ms);
+    if (task.ended) {
+      this.live.delete(task.id);
+      if (!this.#ended.has(task.id)) this.#ended.set(task.id, task.mentioned_ms);
+    } else {
+      this.live.set(task.id, task);
+      this.#ended.delete(task.id);
+    }
+    if (task.state === "queued") this.queued.set(task.id, task);
+    else this.queued.delete(task.id);
   }
 
   #applySystem(metrics: Metrics, stamp: Stamp, received_ms: number): void {
@@ -205,8 +215,8 @@ export class Fleet {
       if (worker.sources.size === 0) this.#dropWorker(worker);
     }
     const tasks = new Set(report.tasks.map((t) => t.id));
-    for (const task of this.tasks.values()) {
-      if (task.ended || task.orphaned || !task.mentioned_by.has(source.id) || tasks.has(task.id)) continue;
+    for (const task of this.live.values()) {
+      if (task.orphaned !== null || !task.mentioned_by.has(source.id) || tasks.has(task.id)) continue;
       this.#orphan(task, "unmentioned");
     }
   }
@@ -246,9 +256,11 @@ export class Fleet {
   }
 
   #judgeTasks(now_ms: number, lost: Set<string>, back: Set<string>): void {
+    const aged = now_ms - this.#aged_ms >= AGE_EVERY_MS;
+    if (lost.size === 0 && back.size === 0 && !aged) return;
+    if (aged) this.#aged_ms = now_ms;
     const forgotten_ms = now_ms - this.#options.task_ttl_ms;
-    for (const task of this.tasks.values()) {
-      if (task.ended) continue;
+    for (const task of this.live.values()) {
       const worker_id = task.worker_id;
       if (task.orphaned !== null) {
         // The worker was only out of hearing: its tasks are what they were last said to be.
@@ -264,6 +276,8 @@ export class Fleet {
 
   #dropTask(task: TaskEntry): void {
     this.tasks.delete(task.id);
+    this.live.delete(task.id);
+    this.queued.delete(task.id);
     this.ledger.forget(task.id);
     this.#changed_tasks.delete(task.id);
     this.#gone_tasks.add(task.id);

@@ -29,6 +29,12 @@ interface Ended {
   failed: SlidingCounter;
 }
 
+/** What is usual for a model; the quantile is worked out when it is asked for. */
+interface UsualTime {
+  durations: DurationHistogram;
+  p95_s: number | null;
+}
+
 /** Keeps every count and rate over tasks up to date, one changed task at a time. */
 export class Ledger {
   readonly by_state: Record<TaskState, number> = emptyCounts();
@@ -42,7 +48,7 @@ export class Ledger {
   readonly ended_by_type = new Map<string, Ended>();
   readonly #queue = new Map<string, QueueCell & { queued: number }>();
   readonly #counted = new Map<string, Counted>();
-  readonly #usual = new Map<string, DurationHistogram>();
+  readonly #usual = new Map<string, UsualTime>();
   /** Attempts whose queue time and whose processing time were taken already, by task. */
   readonly #timed = new Map<string, { started: number; ended: number }>();
 
@@ -160,17 +166,20 @@ export class Ledger {
     let usual = this.#usual.get(model_id);
     if (!usual) {
       if (this.#usual.size >= MAX_MODELS) return;
-      usual = new DurationHistogram();
+      usual = { durations: new DurationHistogram(), p95_s: null };
       this.#usual.set(model_id, usual);
     }
-    usual.add(processing_s);
-    if (usual.count > MODEL_MEMORY) usual.halve();
+    usual.durations.add(processing_s);
+    if (usual.durations.count > MODEL_MEMORY) usual.durations.halve();
+    usual.p95_s = null;
   }
 
   /** The processing time that 95 % of a model's tasks stay within, seconds; null without enough of them. */
   usualProcessing(model_id: string | null): number | null {
     const usual = model_id === null ? undefined : this.#usual.get(model_id);
-    return usual && usual.count >= MODEL_EVIDENCE ? usual.quantile(0.95) : null;
+    if (!usual || usual.durations.count < MODEL_EVIDENCE) return null;
+    usual.p95_s ??= usual.durations.quantile(0.95);
+    return usual.p95_s;
   }
 
   queue(): QueueCell[] {

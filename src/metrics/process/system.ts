@@ -71,10 +71,9 @@ function setDurations(metrics: Map<string, number>, name: string, stats: Duratio
 
 /** The queued task that has waited longest; undefined when nothing waits. */
 export function oldestQueued(fleet: Fleet) {
-  let oldest: ReturnType<typeof fleet.tasks.get>;
+  let oldest: ReturnType<typeof fleet.queued.get>;
   let oldest_ms = Infinity;
-  for (const task of fleet.tasks.values()) {
-    if (task.ended || task.state !== "queued") continue;
+  for (const task of fleet.queued.values()) {
     const queued_ms = task.queued_at_ms ?? Infinity;
     if (queued_ms < oldest_ms) {
       oldest = task;
