@@ -27,22 +27,19 @@ export function metricFields(scope: Scope): Record<string, z.ZodNullable<z.ZodNu
   );
 }
 
-/** The newest value of every metric of the catalogue by its name, null where it is not known. */
-export function metricValues(
-  scope: Scope,
-  values: ReadonlyMap<string, number>,
-): Record<string, number | null> {
-  return Object.fromEntries(metricsOf(scope).map(({ name }) => [name, values.get(name) ?? null]));
+/** Names of the catalogue's metrics of one scope, in its order. */
+export function metricNames(scope: Scope): readonly string[] {
+  return NAMES[scope];
 }
 
 function metricsOf(scope: Scope): readonly Metric[] {
-  return SCOPES[scope];
+  return CATALOGUE.filter((metric) => metric.scope === scope);
 }
 
-const SCOPES: Record<Scope, readonly Metric[]> = {
-  system: CATALOGUE.filter((metric) => metric.scope === "system"),
-  worker: CATALOGUE.filter((metric) => metric.scope === "worker"),
-  task: CATALOGUE.filter((metric) => metric.scope === "task"),
+const NAMES: Record<Scope, readonly string[]> = {
+  system: metricsOf("system").map((metric) => metric.name),
+  worker: metricsOf("worker").map((metric) => metric.name),
+  task: metricsOf("task").map((metric) => metric.name),
 };
 
 function describeMetric(metric: Metric): string {

@@ -5,7 +5,7 @@ import { Ago, joined, Kpi, Mark, more, SEVERITY_TONE, STATUS_TONE } from "../com
 import { clean, count, counted, measure, quantity } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
-import { at_ms, countField, metricFields, metricValues, noParams } from "../schema.ts";
+import { at_ms, countField, metricFields, metricNames, noParams } from "../schema.ts";
 
 const REASONS_SHOWN = 2;
 
@@ -56,10 +56,18 @@ function load(read: Read): Data {
     at_ms: read.now_ms,
     status: read.status.level,
     reasons: [...read.status.reasons],
-    metrics: { ...Object.fromEntries(read.system), ...metricValues("system", read.system) },
+    metrics: metrics(read),
     alerts,
     oldest_queued: oldest === undefined ? null : { task_id: oldest.id, queued_at_ms: oldest.queued_at_ms },
   };
+}
+
+/** Every metric of the catalogue, null where it is not known, and what sources made up beside it. */
+function metrics(read: Read): Record<string, number | null> {
+  const values: Record<string, number | null> = {};
+  for (const name of metricNames("system")) values[name] = null;
+  for (const [name, value] of read.system) values[name] = value;
+  return values;
 }
 
 function view(data: Data) {

@@ -270,7 +270,11 @@ function queueRows(queue: Data["queue"]): QueueRow[] {
   const rows = shown.map((priority) =>
     priority === null
       ? row("none", "none given", (other) => other === null)
-      : row(String(Math.trunc(priority)), `priority ${count(priority)}`, (other) => other === priority),
+      : row(
+          String(priority).replace(/[^\w-]/g, "_"),
+          `priority ${count(priority)}`,
+          (other) => other === priority,
+        ),
   );
   if (shown.length < priorities.length)
     rows.push(row("rest", "less urgent", (other) => !shown.includes(other)));

@@ -7,13 +7,15 @@ import { clean, clock, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, domId, shortLabels } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
-import { at_ms, metricFields, metricValues, noParams } from "../schema.ts";
+import { at_ms, metricFields, metricNames, noParams } from "../schema.ts";
 
 /** Up to this many workers a card each, then a cell each, then a square of the heat map each. */
 const CARDS_LIMIT = 24;
 const CELLS_LIMIT = 120;
 /** Up to this many, cards are wide enough for more words. */
 const WIDE_CARDS_LIMIT = 15;
+/** Beyond it the squares are smaller. */
+const LARGE_SQUARES_LIMIT = 600;
 /** Squares drawn at most, the worst first; the JSON has every worker. */
 const SQUARES_LIMIT = 2000;
 /** Characters of an id that a card or a cell has room for. */
@@ -83,9 +85,9 @@ function load(read: Read): Data {
   return { at_ms: read.now_ms, workers };
 }
 
+/** Built in place: a fleet of ten thousand is shown each second. */
 function shown(known: Worker): Shown {
-  return {
-    ...metricValues("worker", known.metrics),
+  const it: Shown = {
     status: known.status,
     state: known.state,
     presence: known.presence,
@@ -100,7 +102,15 @@ function shown(known: Worker): Shown {
     last_report_ms: known.last_report_ms,
     overload: known.overload === null ? null : { ...known.overload },
   };
+  const metrics = it as unknown as Record<string, number | null>;
+  for (const name of REPORTED) metrics[name] = known.metrics.get(name) ?? null;
+  return it;
 }
+
+/** Metrics of a worker that are no field of their own. */
+const REPORTED = metricNames("worker").filter(
+  (name) => !["load", "running_tasks", "queued_tasks"].includes(name),
+);
 
 /** A metric of the catalogue, or null where it is not known. */
 function metricOf(it: Shown, name: string): number | null {
@@ -210,9 +220,10 @@ function Cards({ entries }: { entries: readonly Entry[] }) {
   return (
     <ul class={wide ? "workers cards wide" : "workers cards"}>
       {entries.map(([id, it], index) => {
+        const words = inWords(id, it);
         const type = <Name>{shorten(it.type ?? "no type", NAME_LENGTH)}</Name>;
         return (
-          <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={inWords(id, it)}>
+          <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={words}>
             <p class="n">
               <b>
                 <Name>{labels[index] ?? id}</Name>
@@ -227,7 +238,7 @@ function Cards({ entries }: { entries: readonly Entry[] }) {
               </span>
             </p>
             <WorkerBars it={it} />
-            <span class="vh">{inWords(id, it)}</span>
+            <span class="vh">{words}</span>
           </Part>
         );
       })}
@@ -243,7 +254,7 @@ function taskWord(it: Shown): string {
 /** What matters most about this worker now. */
 function cardDetail(it: Shown): string {
   if (it.overload !== null) return `${labelOf(it.overload.metric)} ${measure(it.overload.value, "percent")}`;
-  if (it.state === "draining") return `${counted(it.running_tasks, "task")} left`;
+  if (it.state === "draining") return counted(it.running_tasks, "task");
   const health = metricOf(it, "health");
   if (health !== null) return `health ${measure(health, "score")}`;
   return `load ${measure(it.load, "percent")}`;
@@ -256,27 +267,30 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
   );
   return (
     <ul class="workers cells">
-      {entries.map(([id, it], index) => (
-        <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={inWords(id, it)}>
-          <p class="n" aria-hidden="true">
-            <b>
-              <Name>{labels[index] ?? id}</Name>
-            </b>
-            {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
-          </p>
-          <p class="d" aria-hidden="true">
-            {isHeardOf(it) ? (
-              <>
-                <WorkerBars it={it} />
-                <span>{count(it.running_tasks)}</span>
-              </>
-            ) : (
-              <Ago since_ms={it.last_report_ms} short />
-            )}
-          </p>
-          <span class="vh">{inWords(id, it)}</span>
-        </Part>
-      ))}
+      {entries.map(([id, it], index) => {
+        const words = inWords(id, it);
+        return (
+          <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={words}>
+            <p class="n" aria-hidden="true">
+              <b>
+                <Name>{labels[index] ?? id}</Name>
+              </b>
+              {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
+            </p>
+            <p class="d" aria-hidden="true">
+              {isHeardOf(it) ? (
+                <>
+                  <WorkerBars it={it} />
+                  <span>{count(it.running_tasks)}</span>
+                </>
+              ) : (
+                <Ago since_ms={it.last_report_ms} short />
+              )}
+            </p>
+            <span class="vh">{words}</span>
+          </Part>
+        );
+      })}
     </ul>
   );
 }
@@ -297,7 +311,7 @@ function HeatMap({ entries }: { entries: readonly Entry[] }) {
           <h3>
             <Name>{shorten(group.type, NAME_LENGTH)}</Name> <small>{count(group.size)}</small>
           </h3>
-          <ul class="squares">
+          <ul class={entries.length > LARGE_SQUARES_LIMIT ? "squares fine" : "squares"}>
             {group.entries.map(([id, it]) => (
               <Part
                 as="li"
