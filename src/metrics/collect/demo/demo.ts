@@ -1,4 +1,5 @@
 import { EvenkeelError } from "../../../errors.ts";
+import type { Balancer } from "./balancer.ts";
 import type { Fault } from "./faults.ts";
 import { buildReport, type DemoReport } from "./report.ts";
 import { Simulation } from "./simulation.ts";
@@ -79,8 +80,10 @@ export function createDemo(options: DemoOptions): Demo {
       return reports;
     },
     faultsAt: (at_ms) =>
-      simulation.faults.at(at_ms).map((fault) => ({ ...fault, task_id: simulation.victimOf(fault) })),
-    counts: () => countTasks(simulation),
+      simulation.faults
+        .at(at_ms)
+        .map((fault) => ({ ...fault, task_id: simulation.sabotage.victimOf(fault) })),
+    counts: () => countTasks(simulation.balancer),
     again: (again_ms) => createDemo({ ...options, start_ms: again_ms }),
   };
 }
@@ -93,7 +96,7 @@ function wholeNumber(name: string, value: number, max: number): number {
   );
 }
 
-function countTasks({ live, counts }: Simulation): DemoCounts {
+function countTasks({ live, counts }: Balancer): DemoCounts {
   const by_status = { queued: 0, assigned: 0, running: 0, failed: 0, completed: 0, cancelled: 0 };
   for (const task of live) by_status[task.status]++;
   const { queued, assigned, running, failed: retrying } = by_status;

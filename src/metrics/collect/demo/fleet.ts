@@ -3,7 +3,7 @@ import type { Pool } from "./models.ts";
 import type { DemoWorker } from "./state.ts";
 
 /** Slots for each task that is to be live: with queues as they are, four slots in five are then busy. */
-const SLOTS_PER_TASK = 0.95;
+const SLOTS_PER_TASK = 0.88;
 
 /** Stocks a fleet whose slots, four in five of them busy, hold about `tasks` tasks with those that wait. */
 export function createFleet(workers: number, tasks: number): DemoWorker[] {

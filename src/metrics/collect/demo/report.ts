@@ -1,7 +1,6 @@
 import type { Gpu, Metrics, Modality, Requirements, TaskStatus, WorkerStatus } from "../../model.ts";
 import type { Simulation } from "./simulation.ts";
-import { progressOf } from "./simulation.ts";
-import { type DemoTask, type DemoWorker, NEWS } from "./state.ts";
+import { type DemoTask, type DemoWorker, NEWS, progressOf } from "./state.ts";
 import { meanOf } from "./usage.ts";
 
 export const DEMO_SOURCE = "demo";
@@ -56,8 +55,8 @@ const IDLE_WATTS_RATIO = 0.15;
 /** What there is to tell at this moment, since the last report; a complete one tells of everything. */
 export function buildReport(simulation: Simulation, at_ms: number, complete: boolean): DemoReport {
   const workers = simulation.workers.filter((worker) => worker.alive);
-  const news = simulation.takeNews();
-  const tasks = (complete ? news.filter((task) => simulation.live.has(task)) : news).map((task) =>
+  const news = simulation.balancer.takeNews();
+  const tasks = (complete ? news.filter((task) => simulation.balancer.live.has(task)) : news).map((task) =>
     taskEntry(task, at_ms),
   );
   for (const worker of workers) addProgress(tasks, worker, at_ms);
@@ -69,7 +68,7 @@ export function buildReport(simulation: Simulation, at_ms: number, complete: boo
     ...(complete && { complete }),
     workers: workers.map(workerEntry),
     tasks,
-    system: { metrics: { queue_depth: simulation.queued } },
+    system: { metrics: { queue_depth: simulation.balancer.queued } },
   };
 }
 

@@ -80,3 +80,9 @@ export const NEWS = { arrived: 1, requeued: 2, assigned: 4, started: 8, ended: 1
 export function isLive(task: DemoTask): boolean {
   return task.status === "queued" || task.status === "assigned" || task.status === "running";
 }
+
+/** Percent, a whole number below 100; a task that is stuck stays where it is. */
+export function progressOf(task: DemoTask, at_ms: number): number {
+  if (task.stuck_at !== null) return task.stuck_at;
+  return Math.min(99, Math.floor((100 * (at_ms - task.started_at_ms)) / task.processing_ms));
+}

@@ -1,0 +1,113 @@
+import type { Balancer } from "./balancer.ts";
+import type { Fault } from "./faults.ts";
+import { type DemoTask, type DemoWorker, progressOf } from "./state.ts";
+
+/** A task that is to stall is one of which everybody sees that it takes too long. */
+const STALLS_BELOW_S = 15;
+
+/** Makes the faults of the script happen to the workers and their tasks, and mends them again. */
+export class Sabotage {
+  readonly #balancer: Balancer;
+  readonly #workers: ReadonlyMap<string, DemoWorker>;
+  /** The task that a fault holds back; null while it still looks for one. */
+  readonly #victims = new Map<Fault, DemoTask | null>();
+
+  constructor(balancer: Balancer, workers: readonly DemoWorker[]) {
+    this.#balancer = balancer;
+    this.#workers = new Map(workers.map((worker) => [worker.id, worker]));
+  }
+
+  /** The id of the task that an active fault holds back, or null. */
+  victimOf(fault: Fault): string | null {
+    for (const [held, task] of this.#victims) {
+      if (held.kind === fault.kind && held.from_ms === fault.from_ms) return task?.id ?? null;
+    }
+    return null;
+  }
+
+  begin(at_ms: number, fault: Fault): void {
+    if (fault.kind === "slow_model") {
+      this.#balancer.slow_model_id = fault.model_id;
+      return;
+    }
+    const worker = this.#workerOf(fault);
+    if (fault.kind === "drain") worker.status = "draining";
+    if (fault.kind === "overload") worker.overloaded = true;
+    if (fault.kind === "death") die(at_ms, worker);
+    if (fault.kind === "overload" || fault.kind === "stall") this.#victims.set(fault, null);
+    this.seize(at_ms);
+  }
+
+  end(at_ms: number, fault: Fault): void {
+    if (fault.kind === "slow_model") {
+      this.#balancer.slow_model_id = null;
+      return;
+    }
+    const worker = this.#workerOf(fault);
+    const seconds = Math.round((fault.until_ms - fault.from_ms) / 1000);
+    if (fault.kind === "drain") worker.status = "active";
+    if (fault.kind === "death") comeBack(worker);
+    if (fault.kind === "overload") {
+      worker.overloaded = false;
+      this.#release(at_ms, fault, `Killed: it took all cores of the worker for ${seconds} s`);
+    }
+    if (fault.kind === "stall")
+      this.#release(at_ms, fault, `Killed by the watchdog: no progress for ${seconds} s`);
+  }
+
+  /** The balancer waits no longer for a worker that does not answer: others get its tasks. */
+  giveUp(at_ms: number, fault: Fault): void {
+    const worker = this.#workerOf(fault);
+    const tasks = [...worker.running, ...worker.assigned];
+    worker.running.length = 0;
+    worker.assigned.length = 0;
+    worker.ready.length = 0;
+    for (const task of tasks) this.#balancer.requeue(at_ms, task);
+  }
+
+  /** Gets hold of a running task for each fault that wants one; to be tried again while there is none. */
+  seize(at_ms: number): void {
+    for (const [fault, victim] of this.#victims) {
+      if (victim !== null) continue;
+      const fits = (task: DemoTask) => fault.kind === "overload" || task.model.processing_s < STALLS_BELOW_S;
+      const task = this.#workerOf(fault).running.findLast((other) => other.stuck_at === null && fits(other));
+      if (task === undefined) continue;
+      stick(task, at_ms);
+      this.#victims.set(fault, task);
+    }
+  }
+
+  #release(at_ms: number, fault: Fault, message: string): void {
+    const task = this.#victims.get(fault);
+    this.#victims.delete(fault);
+    if (task?.status !== "running" || task.stuck_at === null) return;
+    this.#balancer.end(at_ms, task, { message, retry: true });
+  }
+
+  #workerOf(fault: Fault): DemoWorker {
+    return this.#workers.get(fault.worker_id!)!;
+  }
+}
+
+/** The task makes no more progress, and what was planned for it is void. */
+function stick(task: DemoTask, at_ms: number): void {
+  task.turn++;
+  task.stuck_at = progressOf(task, at_ms);
+}
+
+function die(at_ms: number, worker: DemoWorker): void {
+  worker.alive = false;
+  for (const task of worker.running) stick(task, at_ms);
+  for (const task of worker.assigned) task.turn++;
+}
+
+/** As after a restart: it counts from 0 and introduces itself anew. */
+function comeBack(worker: DemoWorker): void {
+  const { usage } = worker;
+  worker.alive = true;
+  worker.completed = 0;
+  worker.failed = 0;
+  worker.reported_status = null;
+  usage.devices.fill(0);
+  Object.assign(usage, { cpu: 0, memory: 0, network: 0, io: 0, device_memory: 0, load: 0, drift: 0 });
+}
