@@ -172,15 +172,15 @@ export class Fleet {
     task ??= new TaskEntry(change.id, report.received_ms);
     this.tasks.set(change.id, task);
     this.#gone_tasks.delete(change.id);
-    task.apply(change, stamp, report.received_ms, report.at_ms !== null);
+    const keep = task.apply(change, stamp, report.received_ms, report.at_ms !== null);
     if (unknown && superseded(stamp) && !task.ended) task.orphaned = "unmentioned";
-    this.#settle(task);
+    this.#settle(task, keep);
   }
 
   /** Brings the books up to date with a task that changed. */
-  #settle(task: TaskEntry): void {
+  #settle(task: TaskEntry, keep = true): void {
     this.ledger.count(task);
-    this.#changed_tasks.add(task.id);
+    if (keep) this.#changed_tasks.add(task.id);
     if (task.ended) {
       this.live.delete(task.id);
       if (!this.#ended.has(task.id)) this.#ended.set(task.id, task.mentioned_ms);

@@ -11,10 +11,13 @@ import {
   type TaskUpdate,
   type Transition,
 } from "../model.ts";
-import { type Register, type SourceClock, type Stamp, update } from "./register.ts";
+import { compareValues, type Register, type SourceClock, type Stamp, update } from "./register.ts";
 
 /** Attempts of one task that are kept, the newest ones. */
 const MAX_ATTEMPTS = 8;
+
+/** A task's gauges (its progress, its metrics) move each second and are kept this often: the next report has them again. */
+const KEEP_GAUGES_MS = 30_000;
 
 const STEP_OF: Record<TaskStatus, Step> = {
   queued: "queued",
@@ -80,6 +83,9 @@ export class TaskEntry implements Task {
   mentioned_ms: number;
   /** The sources that named it. */
   readonly mentioned_by = new Set<string>();
+  #to_keep = true;
+  /** When the store was last to keep it, time of receipt. */
+  #kept_ms = 0;
   #attempts: AttemptEntry[] = [];
   readonly #fields = new Map<string, Register<unknown>>();
 
@@ -88,7 +94,9 @@ export class TaskEntry implements Task {
     this.mentioned_ms = now_ms;
   }
 
-  apply(change: TaskUpdate, stamp: Stamp, received_ms: number, at_given: boolean): void {
+  /** @returns true when the store is to keep it again; a gauge that merely moved on is kept now and then */
+  apply(change: TaskUpdate, stamp: Stamp, received_ms: number, at_given: boolean): boolean {
+    this.#to_keep = this.orphaned !== null || !this.mentioned_by.has(stamp.source.id);
     this.mentioned_ms = Math.max(this.mentioned_ms, received_ms);
     this.mentioned_by.add(stamp.source.id);
     this.orphaned = null;
@@ -100,15 +108,33 @@ export class TaskEntry implements Task {
     this.#field("requirements", change.requirements, stamp);
     this.#metrics(change.metrics, stamp);
     for (const transition of change.transitions) this.#step(transition, stamp, at_given);
+    const keep = this.#to_keep || received_ms - this.#kept_ms >= KEEP_GAUGES_MS;
+    if (keep) this.#kept_ms = received_ms;
+    return keep;
   }
 
   #field(name: string, value: unknown, stamp: Stamp): void {
-    const register = update(this.#fields.get(name), value as object | null | undefined, stamp);
+    const held = this.#fields.get(name);
+    const register = this.#keepField(held, value as object | null | undefined, stamp);
     if (register) this.#fields.set(name, register);
   }
 
   #metrics(metrics: Metrics, stamp: Stamp): void {
-    for (const name in metrics) this.#field(`metrics.${name}`, metrics[name], stamp);
+    for (const name in metrics) {
+      const register = update(this.#fields.get(`metrics.${name}`), metrics[name], stamp);
+      if (register) this.#fields.set(`metrics.${name}`, register);
+    }
+  }
+
+  /** Updates a register whose change the store is to keep; one that only got younger is none. */
+  #keepField<T>(
+    held: Register<T> | undefined,
+    value: T | null | undefined,
+    stamp: Stamp,
+  ): Register<T> | undefined {
+    const register = update(held, value, stamp);
+    if (register !== held) this.#to_keep ||= held === undefined || compareValues(held.value, value) !== 0;
+    return register;
   }
 
   #step(transition: Transition, stamp: Stamp, at_given: boolean): void {
@@ -117,8 +143,7 @@ export class TaskEntry implements Task {
     const { offset_ms } = stamp.source;
     for (const step of STEPS) {
       const at_ms = transition.times[step];
-      if (at_ms !== undefined)
-        entry.times[step] = earlier(entry.times[step], { at_ms: at_ms + offset_ms, given: true });
+      if (at_ms !== undefined) this.#reachedAt(entry, step, { at_ms: at_ms + offset_ms, given: true });
     }
     const { status } = transition;
     if (status !== undefined) {
@@ -129,11 +154,18 @@ export class TaskEntry implements Task {
           ? { at_ms: stamp.at_ms + offset_ms, given: at_given }
           : { at_ms: own_ms + offset_ms, given: true };
       this.#reach(entry, status, own);
-      entry.times[step] = earlier(entry.times[step], own);
+      this.#reachedAt(entry, step, own);
     }
-    entry.worker = update(entry.worker, transition.worker_id, stamp);
+    entry.worker = this.#keepField(entry.worker, transition.worker_id, stamp);
     entry.progress = update(entry.progress, transition.progress, stamp);
-    entry.error = update(entry.error, transition.error, stamp);
+    entry.error = this.#keepField(entry.error, transition.error, stamp);
+  }
+
+  #reachedAt(entry: AttemptEntry, step: Step, came: Instant): void {
+    const held = entry.times[step];
+    if (held !== undefined && compareInstants(came, held) >= 0) return;
+    entry.times[step] = came;
+    this.#to_keep = true;
   }
 
   /** Within an attempt a status never goes back; of several ends the one with the earliest time stands. */
@@ -141,12 +173,14 @@ export class TaskEntry implements Task {
     const rank = RANK[status];
     if (rank < RANK[entry.status] || (rank < ENDED && rank === RANK[entry.status])) return;
     if (rank < ENDED || RANK[entry.status] < ENDED) {
+      this.#to_keep = true;
       entry.status = status;
       if (rank === ENDED) entry.end = own;
       return;
     }
     const order = entry.end === undefined ? -1 : compareInstants(own, entry.end);
     if (order < 0 || (order === 0 && ENDS.indexOf(status) < ENDS.indexOf(entry.status))) {
+      this.#to_keep = true;
       entry.status = status;
       entry.end = own;
     }
@@ -165,6 +199,7 @@ export class TaskEntry implements Task {
       error: undefined,
     };
     this.#attempts.push(entry);
+    this.#to_keep = true;
     this.#attempts.sort((a, b) => a.attempt - b.attempt);
     if (this.#attempts.length > MAX_ATTEMPTS) this.#attempts.shift();
     return this.#attempts.includes(entry) ? entry : undefined;
@@ -304,10 +339,6 @@ export function restored<T>(
 }
 
 /** The earliest time given stands; a time of receipt stands only until one is given. */
-function earlier(held: Instant | undefined, came: Instant): Instant {
-  return held === undefined || compareInstants(came, held) < 0 ? came : held;
-}
-
 function compareInstants(a: Instant, b: Instant): number {
   if (a.given !== b.given) return a.given ? -1 : 1;
   return a.given ? a.at_ms - b.at_ms : 0;
