@@ -47,14 +47,14 @@ export interface Demo {
   again(start_ms: number): Demo;
 }
 
-export const DEMO_WORKERS = 15;
+const DEMO_WORKERS = 15;
 export const REPORT_EVERY_MS = 1000;
 const MAX_WORKERS = 100_000;
 const MAX_TASKS = 1_000_000;
 const SEED = 20_250_315;
 
 /** The tasks that keep a fleet of this size nicely busy. */
-export function usualTasks(workers: number): number {
+function usualTasks(workers: number): number {
   return Math.round((workers * 16) / 3);
 }
 
