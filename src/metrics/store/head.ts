@@ -35,7 +35,8 @@ export function readHeadRow(
   visit: (series: number, second: number, value: number) => void,
 ): void {
   const tick_second = Math.floor(at_ms / 1000);
-  for (const [series, before, ...values] of JSON.parse(samples) as [number, number, ...number[]][]) {
-    for (let i = 0; i < values.length; i++) visit(series + i, tick_second - before, values[i]!);
+  for (const run of JSON.parse(samples) as number[][]) {
+    const second = tick_second - run[1]!;
+    for (let i = 2; i < run.length; i++) visit(run[0]! + i - 2, second, run[i]!);
   }
 }

@@ -21,6 +21,8 @@ export interface Series extends SeriesName {
   newest: { second: number; value: number } | null;
   /** Its unsealed samples by hour. */
   readonly columns: Map<number, Column>;
+  /** The one of them that the last sample went to. */
+  filling: Column | null;
 }
 
 /** Every series by name and by handle. Handles are never used twice while the store is open. */
@@ -82,6 +84,7 @@ export class Registry {
       sealed_hour: null,
       newest: null,
       columns: new Map(),
+      filling: null,
     };
     this.#by_name.set(keyOf(scope, entity, metric), series);
     this.#by_id.set(id, series);
@@ -92,14 +95,26 @@ export class Registry {
   /** Adds a sample to its column. @param row the head row that holds it */
   remember(series: Series, second: number, value: number, row: number): void {
     const hour = Math.floor(second / SLOTS);
-    let column = series.columns.get(hour);
-    if (!column) {
-      column = new Column(hour, row, series.scale);
-      series.columns.set(hour, column);
-      if (hour < this.#oldest_hour) this.#oldest_hour = hour;
+    let column = series.filling;
+    if (column?.hour !== hour) {
+      column = this.#columnOf(series, hour, row);
+      series.filling = column;
     }
     column.add(second - hour * SLOTS, value);
-    if (!series.newest || second >= series.newest.second) series.newest = { second, value };
+    if (!series.newest) series.newest = { second, value };
+    else if (second >= series.newest.second) {
+      series.newest.second = second;
+      series.newest.value = value;
+    }
+  }
+
+  #columnOf(series: Series, hour: number, row: number): Column {
+    const found = series.columns.get(hour);
+    if (found) return found;
+    const column = new Column(hour, row, series.scale);
+    series.columns.set(hour, column);
+    if (hour < this.#oldest_hour) this.#oldest_hour = hour;
+    return column;
   }
 
   /** Takes note of a chunk's hour that was found in the file. */
@@ -109,7 +124,9 @@ export class Registry {
 
   noteSealed(series: Series, column: Column, whole: boolean): void {
     series.sealed_hour = Math.max(series.sealed_hour ?? 0, column.hour);
-    if (whole) series.columns.delete(column.hour);
+    if (!whole) return;
+    series.columns.delete(column.hour);
+    if (series.filling === column) series.filling = null;
   }
 
   /** Chunks before the hour are gone: returns the series that have no sample left. */

@@ -1,52 +1,182 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { openStore } from "./sqlite.ts";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { PROMISES } from "./conformance.ts";
+import type { MetricStore, TickBatch } from "./contract.ts";
+import { openStore, type StoreOptions } from "./sqlite.ts";
 
-const T0 = 1_700_000_000_000;
-test("what was appended is there after opening again", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "evenkeel-"));
-  const path = join(folder, "deep", "a.db");
-  const store = openStore(path);
-  const cpu = store.series("worker", "W1", "cpu_utilization");
-  const odd = store.series("worker", "W1", "made_up");
-  const batch = {
-    at_ms: T0 + 500,
-    samples: [
-      { series: cpu, at_ms: T0, value: 12.34 },
-      { series: odd, at_ms: T0 - 1000, value: Math.PI },
-    ],
-    workers: [{ id: "W1", document: "{}" }],
-    workers_gone: [],
-    tasks: [],
-    tasks_gone: [],
-    facts: { first: "1" },
-  };
-  store.append(batch);
-  expect(() => openStore(path)).toThrow(/in use by process/);
-  const query = {
-    series: [
-      { scope: "worker" as const, entity: "W1", metric: "cpu_utilization" },
-      { scope: "worker" as const, entity: "W1", metric: "made_up" },
-    ],
-    from_ms: T0 - 2000,
-    to_ms: T0 + 1000,
-    step_ms: 1000,
-  };
-  const before = store.range(query);
-  expect(before.columns.map((c) => c.mean)).toEqual([
-    [null, null, 12.3],
-    [null, Math.PI, null],
-  ]);
-  await store.close();
-  const again = openStore(path);
-  expect(again.range(query)).toEqual(before);
-  expect(again.latest(T0)).toEqual([
-    { scope: "worker", entity: "W1", metric: "cpu_utilization", at_ms: T0, value: 12.3 },
-  ]);
-  expect(again.workers()).toEqual(batch.workers);
-  expect(again.fact("first")).toBe("1");
-  await again.close();
-  rmSync(folder, { recursive: true });
+const T0 = Date.UTC(2026, 0, 1, 12);
+const HOUR_MS = 3_600_000;
+const NOTHING = { samples: [], workers: [], workers_gone: [], tasks: [], tasks_gone: [], facts: {} };
+
+let folder: string;
+let path: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "evenkeel-store-"));
+  path = join(folder, "new", "fleet.db");
 });
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const open = (options: Partial<StoreOptions> = {}) => openStore(path, { housekeeping: "inline", ...options });
+
+function cpuBatch(store: MetricStore, at_ms: number, value: number): TickBatch {
+  const series = store.series("worker", "W1", "cpu_utilization");
+  return { ...NOTHING, at_ms, samples: [{ series, at_ms, value }] };
+}
+
+describe("the SQLite engine holds every promise of a MetricStore:", () => {
+  test.each(Object.entries(PROMISES))("%s", (_, promise) => promise({ open }));
+});
+
+test("a second opening of the same file is refused until the first one closes", async () => {
+  const store = open();
+  expect(() => open()).toThrow(`${path} is in use by process ${process.pid}`);
+  store.append(cpuBatch(store, T0, 1));
+  await store.close();
+  const again = open();
+  expect(again.latest(0)).toHaveLength(1);
+  await again.close();
+});
+
+test("an append that can't be written changes nothing, and is taken once it can", async () => {
+  const store = open();
+  const shell = new Database(path);
+  shell.exec("CREATE TRIGGER full BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'disk is full'); END");
+  const batch = { ...cpuBatch(store, T0, 1), workers: [{ id: "W1", document: "{}" }], facts: { a: "1" } };
+  expect(() => store.append(batch)).toThrow(/The store can't write to .*fleet\.db: disk is full/);
+  expect([store.latest(0), store.workers()]).toEqual([[], []]);
+  shell.exec("DROP TRIGGER full");
+  store.append(batch);
+  const latest = store.latest(0);
+  expect(latest).toHaveLength(1);
+  await store.close();
+  shell.close();
+  const again = open();
+  expect(again.latest(0)).toEqual(latest);
+  await again.close();
+});
+
+test("a file that another program holds locked makes an append fail as unavailable", async () => {
+  const store = open();
+  const shell = new Database(path);
+  shell.exec("BEGIN IMMEDIATE");
+  expect(() => store.append(cpuBatch(store, T0, 1))).toThrow(
+    expect.objectContaining({ kind: "unavailable", message: expect.stringContaining("locked") }),
+  );
+  shell.exec("COMMIT");
+  shell.close();
+  store.append(cpuBatch(store, T0, 1));
+  await store.close();
+});
+
+test("sealing in the thread gives the same answers as before it, and trims the log", async () => {
+  const store = open({ housekeeping: "thread" });
+  for (let at_ms = T0; at_ms < T0 + 3 * HOUR_MS; at_ms += 60_000) {
+    store.append(cpuBatch(store, at_ms, (at_ms / 60_000) % 100));
+  }
+  const look = () =>
+    store.range({
+      series: [{ scope: "worker", entity: "W1", metric: "cpu_utilization" }],
+      from_ms: T0,
+      to_ms: T0 + 3 * HOUR_MS,
+      step_ms: 60_000,
+    });
+  const before = look();
+  await store.compact(T0 + 3 * HOUR_MS);
+  expect(look()).toEqual(before);
+  expect([rows("chunk"), rows("head")]).toEqual([2, 60]);
+  await store.close();
+});
+
+test("a failing thread fails that compaction, and the next one seals", async () => {
+  const store = open({ housekeeping: "thread" });
+  const shell = new Database(path);
+  shell.exec("CREATE TRIGGER full BEFORE INSERT ON chunk BEGIN SELECT RAISE(ABORT, 'disk is full'); END");
+  store.append(cpuBatch(store, T0, 1));
+  await expect(store.compact(T0 + 9 * HOUR_MS)).rejects.toThrow(/disk is full/);
+  expect(store.latest(0)).toHaveLength(1);
+  shell.exec("DROP TRIGGER full");
+  shell.close();
+  await store.compact(T0 + 9 * HOUR_MS);
+  expect([rows("chunk"), rows("head")]).toEqual([1, 0]);
+  await store.close();
+});
+
+test("closing while a compaction runs ends it after its slice", async () => {
+  const store = open();
+  for (let i = 0; i < 100; i++) {
+    const series = store.series("worker", `W${i}`, "cpu_utilization");
+    store.append({ ...NOTHING, at_ms: T0, samples: [{ series, at_ms: T0, value: i }] });
+  }
+  const compacting = store.compact(T0 + HOUR_MS * 2);
+  await store.close();
+  await compacting;
+  expect(rows("chunk")).toBeLessThan(100);
+  const again = open();
+  expect(again.latest(0)).toHaveLength(100);
+  await again.close();
+});
+
+test("no moment has all the sealing: series take their turns after the hour and the grace", async () => {
+  const store = open();
+  const samples = Array.from({ length: 100 }, (_, i) => ({
+    series: store.series("worker", `W${i}`, "cpu_utilization"),
+    at_ms: T0,
+    value: i,
+  }));
+  store.append({ ...NOTHING, at_ms: T0, samples });
+  const sealed: number[] = [];
+  for (const minutes of [14, 15, 20, 25]) {
+    await store.compact(T0 + HOUR_MS + minutes * 60_000);
+    sealed.push(rows("chunk"));
+  }
+  expect(sealed).toEqual([0, 0, 50, 100]);
+  await store.close();
+});
+
+test("a source whose clock is a day ahead doesn't keep the log from being trimmed", async () => {
+  const store = open();
+  store.append(cpuBatch(store, T0 + 24 * HOUR_MS, 1));
+  store.append({ ...cpuBatch(store, T0, 1), at_ms: T0 });
+  await store.compact(T0 + 2 * HOUR_MS);
+  expect(rows("head")).toBe(0);
+  await store.close();
+});
+
+test("the seed's three tables can be read from a plain shell", async () => {
+  const store = open();
+  const system = store.series("system", "", "queue_depth");
+  const task = store.series("task", "T1", "made_up");
+  for (const at_ms of [T0, T0 + 1000]) store.append(cpuBatch(store, at_ms, at_ms === T0 ? 10 : 20));
+  store.append(cpuBatch(store, T0 + HOUR_MS, 30));
+  await store.compact(T0 + HOUR_MS + 30 * 60_000);
+  const at_ms = T0 + HOUR_MS + 1000;
+  store.append({
+    ...NOTHING,
+    at_ms,
+    samples: [
+      { series: system, at_ms: at_ms - 1000, value: 3 },
+      { series: task, at_ms, value: 0.5 },
+    ],
+  });
+  const shell = new Database(path, { readonly: true });
+  const all = (view: string) => shell.prepare(`SELECT * FROM ${view} ORDER BY timestamp`).raw().all();
+  expect(all("worker_metrics")).toEqual([
+    ["2026-01-01T12:00:00Z", "W1", "cpu_utilization", 15],
+    ["2026-01-01T13:00:00Z", "W1", "cpu_utilization", 30],
+  ]);
+  expect(all("system_metrics")).toEqual([["2026-01-01T13:00:00Z", "queue_depth", 3]]);
+  expect(all("task_metrics")).toEqual([["2026-01-01T13:00:01Z", "T1", "made_up", 0.5]]);
+  shell.close();
+  await store.close();
+});
+
+function rows(table: string): number {
+  const shell = new Database(path, { readonly: true });
+  const count = shell.prepare<[], number>(`SELECT count(*) FROM ${table}`).pluck().get()!;
+  shell.close();
+  return count;
+}
