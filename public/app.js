@@ -9,8 +9,9 @@
   const root = document.documentElement;
   if (root.dataset.watched) return;
   root.dataset.watched = "yes";
+  const htmx = /** @type {any} */ (window).htmx;
   // Without this a server that accepts and never answers would hold the first connection for a minute.
-  if (window.htmx) htmx.config.sse = { connectTimeout: "5s", ...htmx.config.sse };
+  if (htmx) htmx.config.sse = { connectTimeout: "5s", ...htmx.config.sse };
 
   // Liveness: the server speaks every second, so silence means trouble.
 
@@ -18,11 +19,16 @@
   let beaten = heard;
   let cut = -CUT_EVERY_MS;
   let state = "";
+  /** @type {{ reader: ReadableStreamDefaultReader | null } | null} */
   let connection = null;
+  /** @type {string | null} What the server is: another one's page may differ. */
   let running = null;
+  /** @type {number | null} Add the page's own time to get the server's, Unix milliseconds. */
   let clock = null;
 
+  /** @param {string} name @param {(event: any) => void} listener */
   const on = (name, listener) => document.addEventListener(name, listener);
+  /** @param {number | undefined} status */
   const reloadIfRefused = (status) => {
     if (status === 401) location.reload();
   };
@@ -80,7 +86,10 @@
   age.setAttribute("aria-hidden", "true");
   zone.className = "zone";
 
-  /** Only a change of state changes what a screen reader hears; the age ticks silently. */
+  /**
+   * Only a change of state changes what a screen reader hears; the age ticks silently.
+   * @param {"live" | "stale"} next
+   */
   function show(next) {
     if (next === state) return;
     state = next;
@@ -97,6 +106,7 @@
     showAge(performance.now() - heard);
   }
 
+  /** @param {number} age_ms */
   function showAge(age_ms) {
     if (state === "live") write(age, ` · ${(age_ms / 1000).toFixed(1)} s ago`);
     else if (state === "stale") write(age, ` for ${Math.round(age_ms / 1000)} s`);
@@ -106,10 +116,12 @@
 
   const format = formatter(new URLSearchParams(location.search).get("tz"));
 
+  /** @param {string | null} timeZone */
   function formatter(timeZone) {
-    const options = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
     // Swedish writes dates as ISO 8601 does.
-    const make = (zone) => new Intl.DateTimeFormat("sv-SE", { ...options, second: "2-digit", ...zone });
+    /** @param {Intl.DateTimeFormatOptions} zone */
+    const make = (zone) =>
+      new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", ...zone });
     try {
       return make(timeZone ? { timeZone } : {});
     } catch {
@@ -120,13 +132,14 @@
   function zoneName() {
     const { timeZone } = format.resolvedOptions();
     const parts = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "shortOffset" }).formatToParts();
-    return parts.find(({ type }) => type === "timeZoneName").value.replace("GMT", "UTC");
+    const name = parts.find(({ type }) => type === "timeZoneName")?.value ?? timeZone;
+    return name === "GMT" ? "UTC" : name.replace("GMT", "UTC");
   }
 
+  /** @param {HTMLElement | SVGElement} element */
   function textOf(element) {
     const { t, since, full } = element.dataset;
-    if (since !== undefined)
-      return clock === null ? null : elapsed(clock + performance.now() - Number(since));
+    if (since !== undefined) return clock === null ? null : elapsed(clock + performance.now() - +since);
     const at = new Date(Number(t));
     if (Number.isNaN(at.getTime())) return null;
     const text = format.format(at);
@@ -134,9 +147,13 @@
     return element.localName === "text" ? text.slice(11, 16) : text.slice(11);
   }
 
-  /** "44 s", "1 m 44 s", "2 h 5 m", "3 d 4 h". */
+  /**
+   * "44 s", "1 m 44 s", "2 h 5 m", "3 d 4 h".
+   * @param {number} age_ms
+   */
   function elapsed(age_ms) {
     const s = Math.max(0, Math.floor(age_ms / 1000));
+    /** @param {string} large @param {string} small @param {number} size @param {number} of */
     const pair = (large, small, size, of) =>
       `${Math.floor(s / size)} ${large} ${Math.floor((s % size) / of)} ${small}`;
     if (s < 60) return `${s} s`;
@@ -144,31 +161,41 @@
     return s < 86400 ? pair("h", "m", 3600, 60) : pair("d", "h", 86400, 3600);
   }
 
-  /** Changes a text in place and only if it differs, so that a selection in it stays. */
+  /**
+   * Changes a text in place and only if it differs, so that a selection in it stays.
+   * @param {Element} element
+   * @param {string | null} text
+   */
   function write(element, text) {
     if (text === null || element.textContent === text) return;
     const only = element.childNodes.length === 1 ? element.firstChild : null;
-    if (only?.nodeType === Node.TEXT_NODE) only.nodeValue = text;
+    if (only instanceof Text) only.nodeValue = text;
     else element.textContent = text;
   }
 
-  function showTimes(within) {
-    for (const element of within.querySelectorAll(TIMES)) write(element, textOf(element));
+  /** @param {HTMLElement | SVGElement} element */
+  function showTime(element) {
+    write(element, textOf(element));
+  }
+
+  /** @param {ParentNode} within */
+  function showTimes(within, selector = TIMES) {
+    for (const element of within.querySelectorAll(selector)) showTime(/** @type {HTMLElement} */ (element));
   }
 
   function countOn() {
-    for (const element of document.querySelectorAll("time.ago[data-since]")) write(element, textOf(element));
+    showTimes(document, "time.ago[data-since]");
   }
 
   // Mutations are told before the next paint, so nobody sees the server's text flash up.
   new MutationObserver((records) => {
     for (const { target, addedNodes } of records) {
-      const element = target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement;
+      const element = target instanceof Element ? target : target.parentElement;
       const time = element?.closest(TIMES);
-      if (time) write(time, textOf(time));
+      if (time) showTime(/** @type {HTMLElement} */ (time));
       for (const node of addedNodes) {
-        if (node.nodeType !== Node.ELEMENT_NODE) continue;
-        if (node.matches(TIMES)) write(node, textOf(node));
+        if (!(node instanceof Element)) continue;
+        if (node.matches(TIMES)) showTime(/** @type {HTMLElement} */ (node));
         showTimes(node);
       }
     }
@@ -186,7 +213,7 @@
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
     const search = document.querySelector("input[type=search]");
-    if (!search) return;
+    if (!(search instanceof HTMLElement)) return;
     event.preventDefault();
     search.focus();
   });

@@ -1,4 +1,4 @@
-import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { Hono } from "hono";
 import { describe, expect, it, vi } from "vitest";
@@ -485,6 +485,11 @@ describe("assets", () => {
     expect(text.indexOf("htmx")).toBeLessThan(text.indexOf('registerExtension("sse"'));
     expect(text.indexOf('registerExtension("sse"')).toBeLessThan(text.indexOf("live-state"));
     expect(text).not.toContain("sourceMappingURL");
+    expect(text).not.toContain("Mutations are told");
+    expect(() => new Function(text)).not.toThrow();
+    expect((await get(w, "/assets/app.css")).text).toMatch(/Pico CSS .*:root/s);
+    const own = text.slice(text.lastIndexOf("(() => {\n  const STALE_MS"));
+    expect(gzipSync(own).length).toBeLessThan(2_500);
     const sizes = await Promise.all(
       ["live.js", "app.css", "icon.svg"].map(async (name) => {
         const response = await w.app.request(`/assets/${name}`, { headers: { "accept-encoding": "br" } });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { EvenkeelError } from "../errors.ts";
@@ -80,24 +80,18 @@ export function theAssets(): Assets {
 /** The files of the pages: the libraries' and our own, joined, so that a page asks for few and none races another. */
 function readAssets(): Assets {
   const { resolve } = createRequire(import.meta.url);
-  const ours = (name: string) => new URL(`../../public/${name}`, import.meta.url);
-  const join = (files: readonly (string | URL)[]) =>
-    files
-      .filter((file) => typeof file === "string" || existsSync(file))
-      .map((file) => readFileSync(file, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, ""))
-      .join("\n");
+  const library = (file: string) =>
+    readFileSync(resolve(file), "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, "");
+  const ours = (file: string) => readFileSync(new URL(`../../public/${file}`, import.meta.url), "utf8");
+  const script = [
+    library("htmx.org/dist/htmx.min.js"),
+    library("htmx.org/dist/ext/hx-sse.min.js"),
+    withoutComments(ours("app.js")),
+  ];
   return new Assets([
-    {
-      name: "live.js",
-      type: "text/javascript; charset=utf-8",
-      text: join([
-        resolve("htmx.org/dist/htmx.min.js"),
-        resolve("htmx.org/dist/ext/hx-sse.min.js"),
-        ours("app.js"),
-      ]),
-    },
-    { name: "app.css", type: "text/css; charset=utf-8", text: join([resolve(PICO_FILE), ours("app.css")]) },
-    { name: "icon.svg", type: "image/svg+xml", text: join([ours("icon.svg")]) },
+    { name: "live.js", type: "text/javascript; charset=utf-8", text: script.join("\n") },
+    { name: "app.css", type: "text/css; charset=utf-8", text: `${library(PICO_FILE)}\n${ours("app.css")}` },
+    { name: "icon.svg", type: "image/svg+xml", text: ours("icon.svg") },
   ]);
 }
 
@@ -113,4 +107,9 @@ function asset({ name, type, text }: { name: string; type: string; text: string 
       br: brotliCompressSync(identity, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }),
     },
   };
+}
+
+/** Drops the lines that are only a comment: our script explains itself to those who read it here. */
+function withoutComments(script: string): string {
+  return script.replace(/^\s*(?:\/\/|\/\*\*|\*[ /]).*\n?/gm, "");
 }
