@@ -90,7 +90,7 @@ function bytes(value: number): Quantity {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let scaled = Math.abs(value);
   let step = 0;
-  while (Number(scaled.toPrecision(3)) >= 1024 && step < units.length - 1) {
+  while (Math.round(scaled) >= 1024 && step < units.length - 1) {
     scaled /= 1024;
     step += 1;
   }

@@ -37,7 +37,7 @@ function Frame({ panel, data, params }: FrameProps) {
   return (
     <section id={id} class={`panel panel-${panel.id}`} aria-labelledby={`${id}-h`}>
       <h2 id={`${id}-h`}>
-        {panel.title}
+        {panel.title}{" "}
         {panel.note === undefined ? null : (
           <Part as="small" id={`${id}-n`}>
             {panel.note(data, params)}

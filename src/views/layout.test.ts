@@ -1,0 +1,122 @@
+import { describe, expect, test } from "vitest";
+import { fixtureRead } from "./fixture.ts";
+import { renderPanel } from "./frame.tsx";
+import { type Around, renderEmbed, renderError, renderPage } from "./layout.tsx";
+import { findPage, findPanel } from "./registry.ts";
+
+const around = (more: Partial<Around> = {}): Around => ({
+  read: fixtureRead(),
+  base: "/keel/",
+  theme: "auto",
+  stream: "stream?page=%2F",
+  assets: { style: "assets/app.css?v=1", script: "assets/live.js?v=2", icon: "assets/icon.svg?v=3" },
+  url: "/",
+  ...more,
+});
+const page = (more: Partial<Around> = {}, path = "/") =>
+  renderPage(findPage(path)!, ["<section>P</section>"], around(more));
+
+describe("a page", () => {
+  test("is a whole document with its panels as they came", () => {
+    expect(page()).toMatch(/^<!doctype html>\n<html lang="en"><head><meta charset="utf-8"\/>/);
+    expect(page()).toContain("<section>P</section>");
+  });
+
+  test("names dashboard, metrics, workers and tasks in its source", () => {
+    for (const word of ["dashboard", "metrics", "workers", "tasks"]) expect(page()).toContain(word);
+  });
+
+  test("resolves every address against the base path", () => {
+    expect(page()).toContain('<base href="/keel/"/>');
+    const addresses = [...page().matchAll(/(?:href|src|connect)="([^"]*)"/g)].map(([, address]) => address!);
+    expect(addresses.length).toBeGreaterThan(8);
+    for (const address of addresses.filter((address) => address !== "/keel/"))
+      expect(address).not.toMatch(/^(\/|#|[a-z]+:)/);
+  });
+
+  test("marks its own place among the pages that there are", () => {
+    expect(page()).toContain('<a href="./" aria-current="page">Overview</a><a href="status">Status</a>');
+    expect(page({ url: "/status" }, "/status")).toContain('<a href="status" aria-current="page">Status</a>');
+  });
+
+  test("skips to its panels without leaving the page", () => {
+    expect(page({ url: "/status?theme=dark" }, "/status")).toContain(
+      'class="skip" href="status?theme=dark#main"',
+    );
+    expect(page()).toContain('class="skip" href="./#main"');
+  });
+
+  test("switches the theme and keeps what else the address says", () => {
+    const html = page({ url: "/?minutes=30&theme=dark", theme: "dark" });
+    expect(html).toContain('<html lang="en" data-theme="dark">');
+    expect(html).toContain('<a href="./?minutes=30&amp;theme=light">light</a>');
+    expect(html).toContain('<a href="./?minutes=30&amp;theme=dark" aria-current="true">dark</a>');
+    expect(html).toContain('href="./?minutes=30&amp;theme=dark&amp;format=json"');
+  });
+
+  test("holds the one connection outside of every panel", () => {
+    expect(page()).toContain(
+      '<div id="live" hx-sse:connect="stream?page=%2F" hx-swap="none" hx-trigger="load, every 5s" hx-sync="this:drop"></div>',
+    );
+    expect(page()).toContain("&quot;extensions&quot;:&quot;sse&quot;");
+  });
+
+  test("says as of when it is, and has its stale state ready but hidden", () => {
+    expect(page()).toMatch(
+      /<div id="live-state" role="status">as of <time datetime="2026-11-23T19:42:06.000Z" data-t="1795462926000">/,
+    );
+    expect(page()).toMatch(/<div id="stale" role="alert" hidden="">/);
+  });
+
+  test("without JavaScript loads itself again", () => {
+    expect(page()).toContain('<noscript><meta http-equiv="refresh" content="5"/></noscript>');
+  });
+
+  test("marks the demo fleet, and only that", () => {
+    expect(page()).not.toContain("DEMO FLEET");
+    expect(page({ read: fixtureRead({ demo: true }) })).toContain("DEMO FLEET");
+  });
+
+  test("has no inline style or script, and no hostile address becomes markup", () => {
+    const html = page({ url: '/?q="><script>x</script>' });
+    expect(html).not.toMatch(/ style=| on\w+=|<script>/);
+    expect(html.match(/<script/g)).toHaveLength(1);
+  });
+});
+
+describe("an embedded panel", () => {
+  test("stands alone with a way to the dashboard", () => {
+    const panel = findPanel("alerts")!;
+    const read = fixtureRead({ demo: true });
+    const html = renderEmbed(
+      panel,
+      renderPanel(panel, {}, read).html,
+      around({ read, url: "/embed/alerts" }),
+    );
+    expect(html).toContain('<section id="p-alerts"');
+    expect(html).toContain('<a href="./" target="_top">Evenkeel</a>');
+    expect(html).toContain("DEMO FLEET");
+    expect(html).toContain('href="api/alerts"');
+    expect(html).not.toContain("<nav");
+  });
+});
+
+describe("an error page", () => {
+  test("says what is wrong and what to do, and connects to nothing", () => {
+    const html = renderError(
+      { status: 404, title: "No such worker", detail: 'There is no worker "<b>".' },
+      around(),
+    );
+    expect(html).toContain("<h1>No such worker</h1><p>There is no worker &quot;&lt;b&gt;&quot;.</p>");
+    expect(html).toContain('<a href="./">Go to the overview</a>');
+    expect(html).not.toContain('id="live"');
+    expect(html).not.toContain("<script");
+  });
+
+  test.each([
+    [500, "Load the page again in a moment."],
+    [400, "Correct the address"],
+  ])("%i points to the next step", (status, step) => {
+    expect(renderError({ status, title: "t", detail: "d" }, around())).toContain(step);
+  });
+});

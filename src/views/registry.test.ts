@@ -1,0 +1,355 @@
+import { describe, expect, test } from "vitest";
+import type { z } from "zod";
+import type { Alert } from "../metrics/model.ts";
+import type { Read } from "../metrics/read.ts";
+import { toCsv } from "./csv.ts";
+import { fixtureRead, HOSTILE, NOW_MS, withWorker } from "./fixture.ts";
+import { renderChart, renderPanel } from "./frame.tsx";
+import type { Panel } from "./panel.ts";
+import { findPage, findPanel, PAGES, PANELS } from "./registry.ts";
+import { toText } from "./text.ts";
+
+const SIZES = [0, 15, 100, 500] as const;
+const render = (panel: Panel, read: Read) => renderPanel(panel, panel.params.parse({}), read);
+const panelOf = (id: string) => findPanel(id)!;
+/** What a reader sees: the markup without its tags. */
+const words = (html: string) => html.replace(/<[^>]*>/g, "\u0020").replace(/[\s\u00a0]+/g, " ");
+
+describe.each(PANELS.map((panel) => [panel.id, panel] as const))("panel %s", (_, panel) => {
+  test.each(SIZES)("gives data as its schema says, with %i workers", (workers) => {
+    const data = panel.load(fixtureRead({ workers }), panel.params.parse({}));
+    const parsed = (panel.data as z.ZodObject).strict().parse(data);
+    expect(Object.keys(parsed)).toEqual(expect.arrayContaining(Object.keys(panel.data.shape)));
+    expect(JSON.parse(JSON.stringify(data))).toEqual(JSON.parse(JSON.stringify(parsed)));
+  });
+
+  test("describes every field", () => {
+    expect(undescribed(panel.data)).toEqual([]);
+    expect(undescribed(panel.params)).toEqual([]);
+  });
+
+  test.each(SIZES)("renders the same bytes for the same read, with %i workers", (workers) => {
+    const [one, other] = [render(panel, fixtureRead({ workers })), render(panel, fixtureRead({ workers }))];
+    expect(other).toEqual(one);
+  });
+
+  test("has a frame that its heading names", () => {
+    const { html } = render(panel, fixtureRead());
+    expect(html).toMatch(
+      new RegExp(
+        `^<section id="p-${panel.id}" class="panel panel-${panel.id}" aria-labelledby="p-${panel.id}-h">`,
+      ),
+    );
+    expect(html).toContain(`<h2 id="p-${panel.id}-h">${panel.title}`);
+  });
+
+  test.each([0, 20, 100, 300])("lets no hostile name become markup, with %i workers", (workers) => {
+    expectSafe(render(panel, fixtureRead({ workers, hostile: true })).html);
+  });
+
+  test("keeps its skeleton from tick to tick while only values change", () => {
+    const [before, after] = [0, 1].map((tick) => render(panel, fixtureRead({ workers: 100, tick })));
+    expect(after!.skeleton).toBe(before!.skeleton);
+  });
+
+  test("has no id twice", () => {
+    const { html } = render(panel, fixtureRead({ workers: 100, hostile: true }));
+    const ids = [...html.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test("is a table with as many values in each row as columns", () => {
+    const read = fixtureRead({ workers: 20, hostile: true });
+    const table = panel.table!(panel.load(read, panel.params.parse({})), panel.params.parse({}));
+    for (const row of table.rows) expect(row).toHaveLength(table.columns.length);
+    expect(toCsv(table)).not.toMatch(/(^|,|\r\n)"?[=@+]/);
+    expect(toText(table).split("\n")).toHaveLength(table.rows.length + 3);
+  });
+});
+
+/** Paths of a schema's fields that have no description. */
+function undescribed(schema: z.ZodObject, path = ""): string[] {
+  return Object.entries(schema.shape).flatMap(([name, field]) => {
+    const inner = objectWithin(field as z.ZodType);
+    const below = inner === undefined ? [] : undescribed(inner, `${path}${name}.`);
+    return (field as z.ZodType).description === undefined ? [path + name, ...below] : below;
+  });
+}
+
+function objectWithin(schema: z.ZodType): z.ZodObject | undefined {
+  const def = schema.def as {
+    type: string;
+    element?: z.ZodType;
+    valueType?: z.ZodType;
+    innerType?: z.ZodType;
+  };
+  if (def.type === "object") return schema as z.ZodObject;
+  const inner = def.element ?? def.valueType ?? def.innerType;
+  return inner === undefined ? undefined : objectWithin(inner);
+}
+
+function expectSafe(html: string) {
+  // Whatever a name holds, only these elements and no attribute that could run or style anything.
+  const elements = new Set([...html.matchAll(/<([a-z][\w-]*)/gi)].map(([, name]) => name));
+  for (const element of ["script", "img", "style", "iframe"]) expect(elements).not.toContain(element);
+  for (const [tag] of html.matchAll(/<[a-z][^>]*>/gi)) {
+    const names = [...tag.replace(/"[^"]*"/g, '""').matchAll(/\s([^\s=/>]+)/g)].map(([, name]) => name);
+    for (const name of names) expect(name).toMatch(/^(?!on|style$)[a-z][\w:-]*$/i);
+  }
+  expect(html).not.toMatch(/[\u0000-\u0008\u202a-\u202e]/);
+  expect(html).not.toMatch(/(href|src)="\//);
+}
+
+test("every panel and page has an id, an API path and a path of its own", () => {
+  expect(new Set(PANELS.map((panel) => panel.id)).size).toBe(PANELS.length);
+  expect(new Set(PANELS.map((panel) => panel.api)).size).toBe(PANELS.length);
+  expect(PAGES.map((page) => page.path)).toEqual(["/", "/status"]);
+  expect(findPage("/")!.panels.map((panel) => panel.id)).toEqual([
+    "overview",
+    "worker-grid",
+    "task-distribution",
+    "performance",
+    "resources",
+    "alerts",
+  ]);
+  expect(findPanel("nothing")).toBeUndefined();
+});
+
+describe("system overview", () => {
+  test("says how the fleet is, why, and its key figures", () => {
+    const text = words(render(panelOf("overview"), fixtureRead()).html);
+    expect(text).toContain("Degraded");
+    expect(text).toContain("Worker W3 is overloaded; Model bert-large has a high queue time · and 1 more");
+    expect(text).toContain("Workers active 12 of 15 1 overloaded · 1 lost · 1 stale · 1 draining");
+    expect(text).toContain("Throughput 182 /min");
+    expect(text).toContain("Queue time, mean 12.4 s p95 41.0 s, last 5 min oldest since 19:40:54 UTC");
+    expect(text).toContain("Success ratio 99.0 %");
+  });
+
+  test("shows a dash, and says what it means, where nothing was measured", () => {
+    const text = words(render(panelOf("overview"), fixtureRead({ workers: 0 })).html);
+    expect(text).toContain("Throughput – not known");
+    expect(text).toContain("nothing waits");
+  });
+
+  test("gives every metric of the catalogue by name, null where not known", () => {
+    const { data } = render(panelOf("overview"), fixtureRead());
+    expect(data).toMatchObject({ metrics: { total_workers: 15, queue_depth: null }, status: "degraded" });
+  });
+});
+
+describe("worker grid", () => {
+  const grid = panelOf("worker-grid");
+
+  test("gives each worker by its id, whatever the id", () => {
+    const data = grid.load(fixtureRead({ workers: 20, hostile: true }), {}) as {
+      workers: Record<string, unknown>;
+    };
+    expect(Object.keys(data.workers)).toHaveLength(20);
+    expect(JSON.parse(JSON.stringify(data)).workers).toHaveProperty(["__proto__"]);
+    expect(data.workers["<script>alert(1)</script>"]).toMatchObject({
+      status: "active",
+      load: expect.any(Number),
+    });
+  });
+
+  test.each([
+    [15, "workers cards wide"],
+    [16, "workers cards"],
+    [24, "workers cards"],
+    [25, "workers cells"],
+    [120, "workers cells"],
+    [121, "squares"],
+    [700, "squares fine"],
+  ])("with %i workers shows %s", (workers, grain) => {
+    const { html, parts } = render(grid, fixtureRead({ workers }));
+    expect(html).toContain(`<ul class="${grain}">`);
+    expect(parts.size).toBe(workers + 1);
+  });
+
+  test("sends one part when one worker changes", () => {
+    for (const workers of [15, 100, 500]) {
+      const read = fixtureRead({ workers });
+      const changed = read.workers().find((worker) => worker.state === "active")!;
+      const [before, after] = [read, withWorker(read, changed.id, { running_tasks: 77, load: 3 })].map((at) =>
+        render(grid, at),
+      );
+      expect(after!.skeleton).toBe(before!.skeleton);
+      expect(differing(before!.parts, after!.parts)).toHaveLength(1);
+    }
+  });
+
+  test("sends the whole panel when a worker's state changes its place", () => {
+    const read = fixtureRead();
+    const [before, after] = [read, withWorker(read, "W9", { state: "lost", presence: "lost" })].map((at) =>
+      render(grid, at),
+    );
+    expect(after!.skeleton).not.toBe(before!.skeleton);
+  });
+
+  test("orders by state and then by name, not by the load of the second", () => {
+    const text = words(render(grid, fixtureRead()).html);
+    const order = [...text.matchAll(/ (W\d+): /g)].map(([, id]) => id);
+    expect(order.slice(0, 7)).toEqual(["W3", "W11", "W7", "W14", "W1", "W2", "W4"]);
+  });
+
+  test("says everything about a worker in words", () => {
+    const text = words(render(grid, fixtureRead()).html);
+    expect(text).toMatch(
+      /W3: overloaded · gpu · CPU beyond 90 % since 19:39:56 UTC · CPU 95 %, GPU \d+ %, memory \d+ %/,
+    );
+    expect(text).toContain("W11: lost · gpu · last report 19:40:22 UTC · 0 running, 0 queued · 2 orphaned");
+  });
+
+  test("draws no bar for what was not reported", () => {
+    const [alone] = [fixtureRead({ workers: 1 })];
+    const silent = withWorker(alone!, "W1", { metrics: new Map(), load: null });
+    const { html } = render(grid, silent);
+    expect(html).toContain('<path class="track" d=""/></svg>');
+    expect(html).toContain("load –");
+  });
+
+  test("of an empty fleet shows the line that fills it", () => {
+    const { html } = render(grid, fixtureRead({ workers: 0 }));
+    expect(html).toContain("No worker has reported yet");
+    expect(html).toContain("curl localhost:8080/api/ingest");
+  });
+
+  test("of a huge fleet shows the worst and says how many more there are", () => {
+    const { html, parts } = render(grid, fixtureRead({ workers: 2100 }));
+    expect(parts.size).toBe(2001);
+    expect(html).toContain("and 100 more workers, none of them in a worse state");
+  });
+});
+
+describe("task distribution", () => {
+  const tasks = panelOf("task-distribution");
+
+  test("shows the counts of each type, the queue by priority and who runs what", () => {
+    const text = words(render(tasks, fixtureRead()).html);
+    expect(text).toContain("vision 20 8 402 0 100 %");
+    expect(text).toContain("priority 3 26 vision 9, text 8, audio 5, multimodal 4");
+    expect(text).toContain("W3 overloaded 8 +5 queued");
+    expect(text).toContain("and 5 more workers with 5 running tasks");
+  });
+
+  test("gives a modality its own colour and other types the free ones", () => {
+    const { html } = render(tasks, fixtureRead({ types: ["txt_2_img", "audio", "img_2_img"] }));
+    const colours = [...html.matchAll(/<rect class="s(\d)"[^>]*><\/rect><\/svg><bdi>(\w+)/g)].map(
+      ([, n, type]) => [type, n],
+    );
+    expect(Object.fromEntries(colours)).toEqual({ img_2_img: "1", txt_2_img: "2", audio: "3" });
+  });
+
+  test("sums up what has no row of its own", () => {
+    const types = Array.from({ length: 9 }, (_, index) => `type${index}`);
+    const text = words(render(tasks, fixtureRead({ types })).html);
+    expect(text).toContain("5 other types");
+  });
+
+  test("of an idle fleet says so", () => {
+    const text = words(render(tasks, fixtureRead({ workers: 0 })).html);
+    for (const said of ["No task has been reported yet", "Nothing waits", "No worker has a task"])
+      expect(text).toContain(said);
+  });
+});
+
+describe("performance", () => {
+  const performance = panelOf("performance");
+
+  test.each([4, 61, 7.5, "x"])("refuses %s minutes", (minutes) => {
+    expect(performance.params.safeParse({ minutes }).success).toBe(false);
+  });
+
+  test("draws the minutes that were asked for in closed steps", () => {
+    const data = performance.load(fixtureRead(), performance.params.parse({ minutes: "60" })) as {
+      times_ms: number[];
+    };
+    expect(data.times_ms).toHaveLength(720);
+    expect(data.times_ms.at(-1)! + 5000).toBeLessThanOrEqual(NOW_MS);
+  });
+
+  test("changes only when a step closes", () => {
+    const at = (tick: number) => render(performance, fixtureRead({ tick }));
+    expect(at(1).html).toBe(at(2).html);
+    expect(differing(at(1).parts, at(6).parts)).toHaveLength(3);
+  });
+
+  test("is a chart as a file", () => {
+    const svg = renderChart(performance, performance.params.parse({}), fixtureRead())!;
+    expect(svg).toMatch(/^<svg xmlns=.*<\/svg>$/s);
+    expect(renderChart(panelOf("alerts"), {}, fixtureRead())).toBeUndefined();
+  });
+});
+
+describe("resource utilisation", () => {
+  test("gives the mean, the worst worker and the spread of the reporting workers", () => {
+    const { data, html } = render(panelOf("resources"), fixtureRead());
+    expect(data).toMatchObject({
+      resources: { cpu: { worst: { worker_id: "W3", value: 95.2 }, reporting: 13, beyond: 1 } },
+    });
+    const { histogram } = (data as { resources: Record<string, { histogram: number[] }> }).resources["cpu"]!;
+    expect(histogram.reduce((sum, size) => sum + size, 0)).toBe(13);
+    expect(html).toContain('class="hot"');
+    expect(words(html)).toContain("worst 95 % W3");
+  });
+
+  test("puts the edges into the first and the last bin", () => {
+    const read = fixtureRead({ workers: 2 });
+    const edges = [0, 100].map((value, index) => ({
+      ...read.workers()[index]!,
+      metrics: new Map([["cpu_utilization", value]]),
+    }));
+    const { data } = render(panelOf("resources"), { ...read, workers: () => edges });
+    const { histogram } = (data as { resources: Record<string, { histogram: number[] }> }).resources["cpu"]!;
+    expect([histogram[0], histogram[19]]).toEqual([1, 1]);
+  });
+});
+
+describe("alerts", () => {
+  const alerts = panelOf("alerts");
+  const alert = (id: string, severity: Alert["severity"], since_ms: number): Alert => ({
+    id,
+    rule: "r",
+    severity,
+    title: `Title ${id}`,
+    detail: "detail",
+    since_ms,
+    subject: { kind: "worker", id },
+  });
+
+  test("come worst first, then newest first", () => {
+    const given = [
+      alert("a", "notice", 9),
+      alert("b", "critical", 1),
+      alert("c", "warning", 5),
+      alert("d", "critical", 2),
+    ];
+    const text = words(render(alerts, fixtureRead({ alerts: given })).html);
+    expect([...text.matchAll(/Title (\w)/g)].map(([, id]) => id)).toEqual(["d", "b", "c", "a"]);
+    expect(text).toContain("2 critical · 1 warning · 1 notice");
+    expect(text).toContain("critical: Title d detail");
+  });
+
+  test("are fifty at most, and how many more is said", () => {
+    const many = Array.from({ length: 53 }, (_, index) => alert(`w${index}`, "warning", index));
+    const { html, parts, data } = render(alerts, fixtureRead({ alerts: many }));
+    expect(parts.size).toBe(51);
+    expect(html).toContain("and 3 more");
+    expect((data as { alerts: unknown[] }).alerts).toHaveLength(53);
+  });
+
+  test("are none in a healthy fleet, and that is said", () => {
+    expect(render(alerts, fixtureRead({ alerts: [] })).html).toContain("Nothing needs attention");
+  });
+});
+
+test("the health page shows hostile texts as text", () => {
+  const text = words(render(panelOf("status-self"), fixtureRead({ hostile: true })).html);
+  expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;: 2 ×");
+  expect(HOSTILE.length).toBeGreaterThan(5);
+});
+
+function differing(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+  return [...after].filter(([id, html]) => before.get(id) !== html).map(([id]) => id);
+}
