@@ -63,6 +63,10 @@ describe("a command line", () => {
 });
 
 describe("a mistake", () => {
+  test("of the speed is none where it is max", () => {
+    expect(parseCommand(["replay", "--speed", "max", "week.ndjson"])).toMatchObject({ speed: Infinity });
+  });
+
   test.each([
     [["serv"], '"serv" is not a command; did you mean serve? (evenkeel help lists them)'],
     [["help", "demos"], '"demos" is not a command; did you mean demo? (evenkeel help lists them)'],
@@ -78,7 +82,7 @@ describe("a mistake", () => {
     [["serve", "--db", "--port", "80"], "--db needs a value: --db FILE"],
     [["replay"], /^replay needs the FILE/],
     [["replay", "a", "b"], 'replay does not take the argument "b"'],
-    [["replay", "a", "--speed", "0"], '--speed must be a number from 0.01 to 100000; got "0"'],
+    [["replay", "a", "--speed", "0"], '--speed must be a number from 0.01 to 100000, or max; got "0"'],
     [
       ["demo", "--url", "fleet"],
       /^--url must be an address that starts with http:\/\/ or https:\/\/; got "fleet"$/,

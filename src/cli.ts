@@ -2,7 +2,6 @@ import { parseArgs } from "node:util";
 import { flagName, SETTINGS, type SettingTexts } from "./config.ts";
 import {
   complaint,
-  decimal,
   didYouMean,
   integer,
   onOff,
@@ -11,6 +10,7 @@ import {
   type Setting,
   secret,
   setting,
+  speed,
   token,
   url,
   type ValueOf,
@@ -39,7 +39,11 @@ const DEMO = {
 const REPLAY = {
   url: SERVER,
   token: TOKEN,
-  speed: setting(decimal(0.01, 100_000), "1", "How many times faster than it was recorded"),
+  speed: setting(
+    speed(0.01, 100_000),
+    "1",
+    "How many times faster than it was recorded; max plays all of it into the last ten minutes, at once",
+  ),
   loop: setting(onOff, "off", "Start over at the end of the file, until interrupted"),
 } satisfies Options;
 

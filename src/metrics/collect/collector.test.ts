@@ -109,7 +109,7 @@ describe("a report that breaks a rule is refused by field, rule and value", () =
     const { message } = await errorOf({ workers: [{ id: "w", tags }] });
     expect(message).toBe("must have at most 3 entries (max_tags); got 4");
     const long = await errorOf({ workers: [{ id: "w", type: "x".repeat(65) }] });
-    expect(long.message).toContain("must be 1 to 64 printable characters (max_string_length)");
+    expect(long.message).toContain("must be at most 64 printable characters (max_string_length), or null");
   });
 });
 
@@ -125,6 +125,13 @@ describe("the edges of the rules", () => {
       expect((await collector().accept(json({ at }), "json")).accepted).toBe(1);
     }
     for (const at of [NOW_MS - 900_001, NOW_MS + 600_001]) expect((await errorOf({ at })).path).toBe("at");
+  });
+
+  it("takes an empty label for none, and refuses an empty tag", async () => {
+    const c = collector();
+    await c.accept(json({ tasks: [{ id: "t", model_id: "" }] }), "json");
+    expect(c.drain()[0]?.tasks[0]?.model_id).toBeNull();
+    expect((await errorOf({ workers: [{ id: "w", tags: [""] }] })).path).toBe("workers[0].tags[0]");
   });
 
   it("replaces control characters in an error's text, and keeps its lines", async () => {

@@ -123,10 +123,22 @@ export function reportSchema(limits: ReportLimits) {
     .string(idRule)
     .refine((text) => PRINTABLE.test(text) && codePoints(text) <= MAX_ID_LENGTH, idRule);
 
-  const labelRule = mustBe(`1 to ${limits.max_string_length} printable characters (max_string_length)`);
+  const tagRule = mustBe(`1 to ${limits.max_string_length} printable characters (max_string_length)`);
+  const tag = z
+    .string(tagRule)
+    .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), tagRule);
+
+  const labelRule = mustBe(
+    `at most ${limits.max_string_length} printable characters (max_string_length), or null`,
+  );
+  // Senders leave a label empty where they know none: that is the same as null.
   const label = z
     .string(labelRule)
-    .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), labelRule);
+    .refine(
+      (text) => text === "" || (text.length <= limits.max_string_length && PRINTABLE.test(text)),
+      labelRule,
+    )
+    .transform((text) => (text === "" ? null : text));
 
   const textRule = mustBe(`text of at most ${limits.max_string_length} characters (max_string_length)`);
   const text = z
@@ -134,7 +146,7 @@ export function reportSchema(limits: ReportLimits) {
     .max(limits.max_string_length, textRule)
     .transform((value) => value.replace(CONTROL, "\uFFFD"));
 
-  const tags = list(label, limits.max_tags, "max_tags");
+  const tags = list(tag, limits.max_tags, "max_tags");
   const object = mustBe("an object");
 
   const capabilities = z.object(
