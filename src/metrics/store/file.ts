@@ -10,6 +10,11 @@ export const APPLICATION_ID = 0x45564b4c;
 /** The housekeeping thread writes for a millisecond or two at a time; whoever holds the file longer makes a tick wait no more than this. */
 const BUSY_TIMEOUT_MS = 200;
 
+/** Housekeeping empties the write-ahead log; a tick does it only where housekeeping has not come for long: 64 MiB. */
+const LOG_PAGES = 4096;
+/** What an emptied write-ahead log may keep of its size. */
+const LOG_BYTES = 16 * 2 ** 20;
+
 /**
  * Opens the database at `path`, making it and its folder where there is none, and brings it to the newest
  * version. A file that is not ours, damaged or newer than this program is refused and left as it is.
@@ -28,6 +33,8 @@ export function openDatabase(
     migrate(db, migrations);
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = NORMAL");
+    db.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
+    db.pragma(`journal_size_limit = ${LOG_BYTES}`);
     return db;
   } catch (error) {
     db.close();
@@ -85,11 +92,11 @@ function refusal(path: string, problem: string): EvenkeelError {
 function migrate(db: Database.Database, migrations: readonly Migration[]): void {
   const version = db.pragma("user_version", { simple: true }) as number;
   if (version === migrations.length) return;
-  if (version === 0) {
-    db.pragma("page_size = 16384");
-    db.pragma("auto_vacuum = INCREMENTAL");
-  }
   db.transaction(() => {
+    if (version === 0) {
+      db.pragma("page_size = 16384");
+      db.pragma("auto_vacuum = INCREMENTAL");
+    }
     for (const { sql } of migrations.slice(version)) db.exec(sql);
     // In the same transaction, and before the file becomes a WAL one: its own first page names its owner.
     db.pragma(`application_id = ${APPLICATION_ID}`);

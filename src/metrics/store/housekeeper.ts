@@ -30,6 +30,11 @@ export interface Housekeeping {
   close(): Promise<void>;
 }
 
+/** One request at a time travels to the housekeeping thread, and one answer back. */
+export type Request = { seal: readonly ClosedHour[] } | { trim: Edges };
+export type Answer = { failure: string | null };
+
+/** Rows or pages of one transaction. */
 const SLICE = { head: 20, chunk: 200, task: 200, page: 16 };
 /** Free pages up to this share of the file (and this many of them) are kept for the next hour's log. */
 const FREE_SHARE = 0.125;

@@ -1,10 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { EvenkeelError } from "../../errors.ts";
-import type { ClosedHour, Edges, Housekeeping } from "./housekeeper.ts";
-
-/** One request at a time travels to the thread, and one answer back. */
-export type Request = { seal: readonly ClosedHour[] } | { trim: Edges };
-export type Answer = { failure: string | null };
+import type { Answer, ClosedHour, Edges, Housekeeping, Request } from "./housekeeper.ts";
 
 const MODULE = new URL("./housekeeping-worker.ts", import.meta.url).href;
 const FROM_SOURCES = import.meta.url.endsWith(".ts");

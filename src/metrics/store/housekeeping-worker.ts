@@ -1,6 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Housekeeper } from "./housekeeper.ts";
-import type { Answer, Request } from "./housekeeping-thread.ts";
+import { type Answer, Housekeeper, type Request } from "./housekeeper.ts";
 
 /** Long enough for a waiting tick to get its turn: SQLite asks again for a lock after 1, 2 and 5 ms. */
 const PAUSE_MS = 5;
