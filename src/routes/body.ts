@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { EvenkeelError } from "../errors.ts";
@@ -26,38 +26,40 @@ export class BodyReader {
   }
 
   /**
-   * @param chunks the body as it arrives: a node request or a web stream.
+   * @param stream the body as it arrives; a refusal leaves it unread, so that it can still be answered.
    * @param content_length what the client says of its length, if anything.
-   * @throws EvenkeelError too_large, unavailable or invalid, each naming its limit.
+   * @throws EvenkeelError too_large, too_many or invalid, each naming its limit.
    */
-  async read(chunks: AsyncIterable<Uint8Array>, content_length: string | undefined): Promise<Buffer> {
+  read(stream: Readable, content_length: string | undefined): Promise<Buffer> {
     if (Number(content_length ?? 0) > this.#limits.max_bytes) throw this.#tooLarge(`${content_length} bytes`);
-    const parts: Uint8Array[] = [];
+    const chunks: Buffer[] = [];
     let bytes = 0;
-    const timer = this.#timer();
-    const iterator = chunks[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const next = await Promise.race([this.#next(iterator), timer.late]);
-        if (next.done) return parts.length === 1 ? Buffer.from(parts[0]!) : Buffer.concat(parts, bytes);
-        bytes += next.value.length;
-        this.#pending_bytes += next.value.length;
-        if (bytes > this.#limits.max_bytes) throw this.#tooLarge("more");
-        if (this.#pending_bytes > this.#limits.max_pending_bytes) throw this.#tooMany();
-        parts.push(next.value);
-      }
-    } finally {
-      timer.stop();
-      this.#pending_bytes -= bytes;
-    }
-  }
-
-  async #next(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
-    try {
-      return await iterator.next();
-    } catch (error) {
-      throw new EvenkeelError("invalid", `The body broke off: ${(error as Error).message}`);
-    }
+    return new Promise<Buffer>((resolve, reject) => {
+      const settle = (outcome: () => void) => {
+        clearTimeout(timeout);
+        stream.off("data", onData).off("end", onEnd).off("close", onClose);
+        this.#pending_bytes -= bytes;
+        bytes = 0;
+        outcome();
+      };
+      const refuse = (error: EvenkeelError) => {
+        stream.pause();
+        settle(() => reject(error));
+      };
+      const onData = (chunk: Buffer) => {
+        bytes += chunk.length;
+        this.#pending_bytes += chunk.length;
+        if (bytes > this.#limits.max_bytes) refuse(this.#tooLarge("more"));
+        else if (this.#pending_bytes > this.#limits.max_pending_bytes) refuse(this.#tooMany());
+        else chunks.push(chunk);
+      };
+      const onEnd = () => settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      const onClose = () => refuse(new EvenkeelError("invalid", "The body broke off before its end"));
+      const timeout = setTimeout(() => refuse(this.#tooSlow()), this.#limits.timeout_ms);
+      // A broken connection is told by "error" and then "close"; the first one alone would be a defect.
+      stream.on("error", () => {});
+      stream.on("data", onData).on("end", onEnd).on("close", onClose);
+    });
   }
 
   /** Inflates off the main thread and never beyond the limit, whatever the body claims. */
@@ -69,15 +71,6 @@ export class BodyReader {
         throw this.#tooLarge("more once inflated");
       throw new EvenkeelError("invalid", `The body says that it is gzip, but: ${(error as Error).message}`);
     }
-  }
-
-  #timer(): { late: Promise<never>; stop(): void } {
-    let stop = () => {};
-    const late = new Promise<never>((_, reject) => {
-      const timeout = setTimeout(() => reject(this.#tooSlow()), this.#limits.timeout_ms);
-      stop = () => clearTimeout(timeout);
-    });
-    return { late, stop: () => stop() };
   }
 
   #tooSlow(): EvenkeelError {
@@ -110,9 +103,4 @@ export class BodyReader {
       { retry_after_s: 1, details: { limit: "max_pending_bytes", value: max_pending_bytes } },
     );
   }
-}
-
-/** The chunks of a node request without ending it, so that a refusal can still be answered. */
-export async function* chunksOf(incoming: IncomingMessage): AsyncGenerator<Uint8Array> {
-  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
 }

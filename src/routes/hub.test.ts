@@ -1,8 +1,10 @@
 import { EventEmitter, once } from "node:events";
 import { get as httpGet, type IncomingMessage, type ServerResponse } from "node:http";
-import { connect } from "node:net";
+import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
+import { type AddressInfo, connect } from "node:net";
 import type { Readable } from "node:stream";
 import { constants, createGunzip, createInflateRaw } from "node:zlib";
+import { createAdaptorServer } from "@hono/node-server";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { EvenkeelError } from "../errors.ts";
@@ -514,6 +516,30 @@ describe("a stream over a real connection", () => {
     await w.tick();
     while (!text.includes(tickOf(2))) text += Buffer.from((await reader.read()).value!).toString();
     await reader.cancel();
+  });
+
+  it("works over HTTP/2 as well", async () => {
+    const w = world();
+    const server = createAdaptorServer({ fetch: w.app.fetch, createServer: createHttp2Server });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    closers.push(
+      () => void server.close(),
+      () => session.destroy(),
+    );
+    const stream = session.request({ ":path": "/stream?panels=board", "accept-encoding": "gzip" });
+    const [headers] = await once(stream, "response");
+    expect(headers).toMatchObject({ ":status": 200, "content-encoding": "gzip" });
+    expect(headers).not.toHaveProperty("transfer-encoding");
+    const decoded = stream.pipe(createGunzip());
+    await readTo(decoded, "</hx-partial>\n\n");
+    await w.tick();
+    expect(await readTo(decoded, "\n\n")).toBe(tickOf(2));
+    session.destroy();
+    await once(session, "close");
+    while (w.hub.health().viewers > 0) await new Promise((resolve) => setImmediate(resolve));
+    await w.tick();
+    expect(w.board.loads).toBe(2);
   });
 
   it("forgets a client that leaves", async () => {

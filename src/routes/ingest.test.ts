@@ -1,5 +1,6 @@
 import { request } from "node:http";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { EvenkeelError } from "../errors.ts";
@@ -185,7 +186,7 @@ describe("a body's bounds", () => {
       for (const chunk of chunks) yield Buffer.from(chunk);
       await ended;
     }
-    return { stream: stream(), end: () => end() };
+    return { stream: Readable.from(stream(), { objectMode: false }), end: () => end() };
   }
 
   it("end a body that takes too long", async () => {
