@@ -39,8 +39,9 @@ CREATE TABLE tasks (
   type TEXT,
   model_family TEXT,
   worker_id TEXT,
-  queued_at_ms INTEGER,
-  ended_at_ms INTEGER,
+  attempt INTEGER NOT NULL,
+  queued_at_ms REAL,
+  ended_at_ms REAL,
   document TEXT NOT NULL
 ) STRICT;
 CREATE INDEX tasks_unfinished ON tasks (id) WHERE ended_at_ms IS NULL;
@@ -74,7 +75,8 @@ SELECT
   chunk.sum / chunk.count AS value
 FROM chunk
 JOIN series ON series.id = (chunk.k & 0xffffffff)
-WHERE chunk.k < (SELECT coalesce(min(at_ms) / 3600000, 1 << 30) FROM head) << 32;
+-- Five minutes: a clock that runs ahead puts an hour's first samples into the log before the hour begins.
+WHERE chunk.k < (SELECT coalesce((min(at_ms) + 300000) / 3600000, 1 << 30) FROM head) << 32;
 
 CREATE VIEW all_samples AS
 SELECT * FROM hourly_means UNION ALL SELECT * FROM recent_samples;

@@ -17,6 +17,7 @@ export function packBits(writer: ByteWriter, numbers: readonly number[], width: 
 }
 
 export function unpackBits(bytes: Uint8Array, count: number, width: number): Uint32Array {
+  if (bytes.length * 8 < count * width) throw new RangeError("the bits end early");
   const numbers = new Uint32Array(count);
   const mask = 2 ** width - 1;
   let [at, pending, pending_bits] = [0, 0, 0];

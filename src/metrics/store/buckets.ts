@@ -87,39 +87,46 @@ export class Buckets {
   addHour(hour: number, values: HourValues): void {
     const { from_second, to_second, step_s, first_bucket } = this.#span;
     const start = hour * SLOTS;
-    const end_slot = Math.min(SLOTS, to_second - start);
-    let slot = Math.max(0, from_second - start);
-    let bucket = this.#bucketOf(start + slot);
-    while (slot < end_slot) {
-      const bucket_end_slot = Math.min(end_slot, (first_bucket + bucket + 1) * step_s - start);
-      const aggregate = aggregateOf(values, slot, bucket_end_slot);
-      if (aggregate.count > 0) this.addAggregate(bucket, aggregate);
-      slot = bucket_end_slot;
-      bucket += 1;
+    const from_slot = Math.max(0, from_second - start);
+    const to_slot = Math.min(SLOTS, to_second - start);
+    let bucket = this.#bucketOf(start + from_slot);
+    let bucket_end_slot = (first_bucket + bucket + 1) * step_s - start;
+    for (let slot = from_slot; slot < to_slot; slot++) {
+      if (slot === bucket_end_slot) {
+        bucket += 1;
+        bucket_end_slot += step_s;
+      }
+      const value = values[slot]!;
+      if (Number.isNaN(value)) continue;
+      this.#sum[bucket]! += value;
+      this.#count[bucket]! += 1;
+      if (value < this.#min[bucket]!) this.#min[bucket] = value;
+      if (value > this.#max[bucket]!) this.#max[bucket] = value;
     }
   }
 
   column(): RangeAnswer["columns"][number] {
-    const orNull = (value: number, i: number) => (this.#count[i]! > 0 ? value : null);
-    return {
-      mean: Array.from(this.#sum, (sum, i) => orNull(sum / this.#count[i]!, i)),
-      min: Array.from(this.#min, orNull),
-      max: Array.from(this.#max, orNull),
-      count: Array.from(this.#count),
-    };
+    const column: RangeAnswer["columns"][number] = { mean: [], min: [], max: [], count: [] };
+    for (let i = 0; i < this.#span.buckets; i++) {
+      const count = this.#count[i]!;
+      column.mean.push(count > 0 ? this.#sum[i]! / count : null);
+      column.min.push(count > 0 ? this.#min[i]! : null);
+      column.max.push(count > 0 ? this.#max[i]! : null);
+      column.count.push(count);
+    }
+    return column;
   }
 }
 
-/** Of the samples from slot to slot (exclusive); the sum is 0 and min and max are infinite where there is none. */
-export function aggregateOf(values: HourValues, from_slot: number, to_slot: number): Aggregate {
-  let [min, max, sum, count] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0];
-  for (let slot = from_slot; slot < to_slot; slot++) {
-    const value = values[slot]!;
+/** Of all samples of an hour that has some. */
+export function aggregateOf(values: HourValues): Aggregate {
+  const aggregate = { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, sum: 0, count: 0 };
+  for (const value of values) {
     if (Number.isNaN(value)) continue;
-    sum += value;
-    count += 1;
-    if (value < min) min = value;
-    if (value > max) max = value;
+    aggregate.sum += value;
+    aggregate.count += 1;
+    if (value < aggregate.min) aggregate.min = value;
+    if (value > aggregate.max) aggregate.max = value;
   }
-  return { min, max, sum, count };
+  return aggregate;
 }

@@ -154,7 +154,7 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     assert.deepEqual(means(store, CPU, young_ms, young_ms + SECOND_MS), [2]);
     assert.deepEqual(
       store
-        .tasks(0)
+        .tasks(0, 100)
         .map((t) => t.id)
         .sort(),
       ["live", "young"],
@@ -234,18 +234,46 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     store.append({ ...nothing, workers: [{ id: "W1", document: "2" }], workers_gone: ["W1", "W2"] });
     store.append({ ...nothing, tasks: [{ ...running, status: "failed" }], facts: { a: "3" } });
     assert.deepEqual(store.workers(), [{ id: "W1", document: "2" }]);
-    assert.deepEqual(store.tasks(T0 + 1), [{ ...running, status: "failed" }]);
+    assert.deepEqual(store.tasks(T0 + 1, 100), [{ ...running, status: "failed" }]);
     assert.deepEqual(
       store
-        .tasks(T0)
+        .tasks(T0, 100)
         .map((t) => t.id)
         .sort(),
       ["T1", "T2"],
     );
     assert.deepEqual([store.fact("a"), store.fact("b"), store.fact("c")], ["3", "2", undefined]);
     store.append({ ...nothing, tasks_gone: ["T1", "unknown"] });
-    assert.deepEqual(store.tasks(0), [ended]);
+    assert.deepEqual(store.tasks(0, 100), [ended]);
   }),
+
+  "of many ended tasks the last are read in full, all by name, and each second by its counts": held(
+    async (store) => {
+      const ends = [0, 100, 1000, 1999].map((ms, i) =>
+        task(`E${i}`, { status: "completed", ended_at_ms: T0 + ms, attempt: i + 1 }),
+      );
+      const tasks = [
+        ...ends,
+        task("F", { status: "failed", type: "text", ended_at_ms: T0 + 500 }),
+        task("R", {}),
+      ];
+      store.append({ ...batchOf(store, T0, []), tasks });
+      const ids = store.tasks(T0, 2).map((t) => t.id);
+      assert.deepEqual(ids.sort(), ["E2", "E3", "R"]);
+      const names = store.endedTasks(T0 + 500).map((t) => [t.id, t.attempt, t.ended_at_ms - T0]);
+      assert.deepEqual(names.sort(), [
+        ["E2", 3, 1000],
+        ["E3", 4, 1999],
+        ["F", 1, 500],
+      ]);
+      const counts = store.endedCounts(T0).map((c) => [c.at_ms - T0, c.status, c.type, c.count]);
+      assert.deepEqual(counts.sort(), [
+        [0, "completed", null, 2],
+        [0, "failed", "text", 1],
+        [1000, "completed", null, 2],
+      ]);
+    },
+  ),
 
   "all of it is there after opening again": async (engine) => {
     let store = engine.open();
@@ -262,7 +290,7 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     const look = () => [
       store.latest(0),
       store.range({ series: [CPU, QUEUE], from_ms: T0, to_ms: T0 + 2 * HOUR_MS, step_ms: MINUTE_MS }),
-      [store.workers(), store.tasks(0), store.fact("a"), store.stats().series, store.stats().oldest_ms],
+      [store.workers(), store.tasks(0, 100), store.fact("a"), store.stats().series, store.stats().oldest_ms],
     ];
     const before = look();
     for (let i = 0; i < 2; i++) {
@@ -296,6 +324,7 @@ function task(id: string, fields: Partial<TaskRecord>): TaskRecord {
     type: null,
     model_family: null,
     worker_id: null,
+    attempt: 1,
     queued_at_ms: T0,
     ended_at_ms: null,
     document: "{}",

@@ -28,10 +28,21 @@ export interface TaskRecord {
   type: string | null;
   model_family: string | null;
   worker_id: string | null;
+  attempt: number;
   queued_at_ms: number | null;
   /** Null while the task is unfinished. */
   ended_at_ms: number | null;
   document: string;
+}
+
+export type EndedTask = Pick<TaskRecord, "id" | "attempt"> & { ended_at_ms: number };
+
+export interface EndedCount {
+  /** Unix milliseconds, whole seconds. */
+  at_ms: number;
+  status: string;
+  type: string | null;
+  count: number;
 }
 
 /** All that one tick writes: it becomes durable as a whole or not at all. */
@@ -92,8 +103,12 @@ export interface MetricStore {
   /** Seals closed stretches and enforces retention as of `now_ms`, in slices; resolves when there is nothing left to do. */
   compact(now_ms: number): Promise<void>;
   workers(): WorkerRecord[];
-  /** Tasks that are unfinished, and those that ended at or after `ended_since_ms`. */
-  tasks(ended_since_ms: number): TaskRecord[];
+  /** Every unfinished task, and the `ended_limit` that ended last, at or after `ended_since_ms`. */
+  tasks(ended_since_ms: number, ended_limit: number): TaskRecord[];
+  /** Which tasks ended at or after `since_ms`, in no order. */
+  endedTasks(since_ms: number): EndedTask[];
+  /** How many tasks ended in each second from `since_ms` on, by status and type. */
+  endedCounts(since_ms: number): EndedCount[];
   fact(name: string): string | undefined;
   stats(): { bytes: number; series: number; oldest_ms: number | null };
   close(): Promise<void>;

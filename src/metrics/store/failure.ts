@@ -1,4 +1,3 @@
-import Database from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
 
 const NEXT_STEP: Record<string, string> = {
@@ -21,11 +20,13 @@ export function withDatabase<Result>(path: string, doing: string, work: () => Re
 
 /** @param doing what failed, as in "The store can't …" */
 export function failureOf(path: string, doing: string, error: unknown): unknown {
-  if (!(error instanceof Database.SqliteError)) return error;
-  const primary = /^SQLITE_[A-Z]+/.exec(error.code)?.[0] ?? error.code;
+  const { code, message } = error as { code?: unknown; message: string };
+  // SQLite's errors and those of the file system have codes; anything else is a defect, or an error that says enough.
+  if (typeof code !== "string" || !/^(SQLITE|E)[A-Z_]+$/.test(code)) return error;
+  const primary = /^SQLITE_[A-Z]+|^E[A-Z]+$/.exec(code)?.[0] ?? code;
   const next_step = NEXT_STEP[primary] ?? "look at the disk that holds it";
   return new EvenkeelError(
     "unavailable",
-    `The store can't ${doing} ${path}: ${error.message} (${error.code}); ${next_step}`,
+    `The store can't ${doing} ${path}: ${message} (${code}); ${next_step}`,
   );
 }

@@ -88,6 +88,14 @@ describe("left as it is and refused by name:", () => {
   });
 });
 
+test("a log whose text was overwritten is refused, and the file left as it is", async () => {
+  await makeStore();
+  const db = new Database(path);
+  db.exec("UPDATE head SET samples = replace(samples, ']', '#') WHERE id = 7");
+  db.close();
+  expectRefused(/The store's log is damaged \(row 7: .*restore a backup/);
+});
+
 test("an empty file counts as none", async () => {
   writeFileSync(path, "");
   await makeStore();
@@ -96,7 +104,9 @@ test("an empty file counts as none", async () => {
 
 test("a folder that can't be made is told by its name", () => {
   writeFileSync(path, "in the way");
-  expect(() => openStore(join(path, "fleet.db"))).toThrow(/fleet\.db/);
+  expect(() => openStore(join(path, "fleet.db"))).toThrow(
+    /The store can't open .*fleet\.db.*fleet\.db' \(E[A-Z]+\)/,
+  );
 });
 
 describe("migrations", () => {

@@ -33,6 +33,7 @@ export function openDatabase(
     migrate(db, migrations);
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = NORMAL");
+    db.pragma("cache_size = -8000");
     db.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
     db.pragma(`journal_size_limit = ${LOG_BYTES}`);
     return db;
@@ -46,6 +47,7 @@ export function openDatabase(
 export function openSecondConnection(path: string): Database.Database {
   const db = new Database(path, { fileMustExist: true, timeout: 5000 });
   db.pragma("synchronous = NORMAL");
+  db.pragma("cache_size = -2000");
   return db;
 }
 

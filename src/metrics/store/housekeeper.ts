@@ -104,7 +104,7 @@ export class Housekeeper implements Housekeeping {
       k,
       series,
       row,
-      ...aggregateOf(values, 0, SLOTS),
+      ...aggregateOf(values),
       samples: encodeChunk(values, precision),
       newest_second: hour * SLOTS + newest_slot,
       newest_value: values[newest_slot]!,

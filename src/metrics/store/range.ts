@@ -23,9 +23,11 @@ export class RangeReader {
   read(query: RangeQuery): RangeAnswer {
     const span = spanOf(query);
     const { first_bucket, step_s, buckets } = span;
+    const at_ms: number[] = [];
+    for (let i = 0; i < buckets; i++) at_ms.push((first_bucket + i) * step_s * 1000);
     return {
       step_ms: query.step_ms,
-      at_ms: Array.from({ length: buckets }, (_, i) => (first_bucket + i) * step_s * 1000),
+      at_ms,
       columns: query.series.map((name) => {
         const series = this.#registry.find(name);
         const gathered = new Buckets(span);

@@ -1,6 +1,6 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { Scope } from "../catalogue.ts";
-import type { TaskRecord, TickBatch, WorkerRecord } from "./contract.ts";
+import type { EndedCount, EndedTask, TaskRecord, TickBatch, WorkerRecord } from "./contract.ts";
 
 /** Workers, tasks and facts: what is kept besides samples. */
 export class Records {
@@ -9,7 +9,9 @@ export class Records {
   readonly #all_workers: Statement<[], WorkerRecord>;
   readonly #put_task: Statement<[TaskRecord]>;
   readonly #drop_task: Statement<[string]>;
-  readonly #some_tasks: Statement<[number], TaskRecord>;
+  readonly #some_tasks: Statement<[number, number], TaskRecord>;
+  readonly #ended_tasks: Statement<[number], EndedTask>;
+  readonly #ended_counts: Statement<[number], EndedCount>;
   readonly #put_fact: Statement<[string, string]>;
   readonly #one_fact: Statement<[string], string>;
   readonly #known: Record<"worker" | "task", Statement<[string]>>;
@@ -22,12 +24,18 @@ export class Records {
     this.#all_workers = db.prepare("SELECT * FROM workers ORDER BY id");
     this.#put_task = db.prepare(
       `INSERT OR REPLACE INTO tasks
-       VALUES (@id, @status, @type, @model_family, @worker_id, @queued_at_ms, @ended_at_ms, @document)`,
+       VALUES (@id, @status, @type, @model_family, @worker_id, @attempt, @queued_at_ms, @ended_at_ms, @document)`,
     );
     this.#drop_task = db.prepare("DELETE FROM tasks WHERE id = ?");
     this.#some_tasks = db.prepare(
       `SELECT * FROM tasks WHERE ended_at_ms IS NULL
-       UNION ALL SELECT * FROM tasks WHERE ended_at_ms >= ?`,
+       UNION ALL
+       SELECT * FROM (SELECT * FROM tasks WHERE ended_at_ms >= ? ORDER BY ended_at_ms DESC LIMIT ?)`,
+    );
+    this.#ended_tasks = db.prepare("SELECT id, attempt, ended_at_ms FROM tasks WHERE ended_at_ms >= ?");
+    this.#ended_counts = db.prepare(
+      `SELECT CAST(ended_at_ms / 1000 AS INTEGER) * 1000 AS at_ms, status, type, count(*) AS count
+       FROM tasks WHERE ended_at_ms >= ? GROUP BY 1, 2, 3`,
     );
     this.#put_fact = db.prepare(
       "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -52,8 +60,16 @@ export class Records {
     return this.#all_workers.all();
   }
 
-  tasks(ended_since_ms: number): TaskRecord[] {
-    return this.#some_tasks.all(ended_since_ms);
+  tasks(ended_since_ms: number, ended_limit: number): TaskRecord[] {
+    return this.#some_tasks.all(ended_since_ms, ended_limit);
+  }
+
+  endedTasks(since_ms: number): EndedTask[] {
+    return this.#ended_tasks.all(since_ms);
+  }
+
+  endedCounts(since_ms: number): EndedCount[] {
+    return this.#ended_counts.all(since_ms);
   }
 
   fact(name: string): string | undefined {

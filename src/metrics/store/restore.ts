@@ -1,4 +1,5 @@
 import type { Database } from "better-sqlite3";
+import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
 import { readHeadRow } from "./head.ts";
 import type { Registry, Series } from "./registry.ts";
@@ -38,7 +39,7 @@ export function restore(db: Database, registry: Registry): number {
   let next_unread = 0;
   for (let rows = page.all(0); rows.length > 0; rows = page.all(next_unread)) {
     for (const { id, at_ms, samples } of rows) {
-      readHeadRow(at_ms, samples, (handle, second, value) => {
+      visitRow(id, at_ms, samples, (handle, second, value) => {
         const series = registry.get(handle);
         if (!series || isSealed(series, second, id, sealed_rows.get(handle))) return;
         registry.remember(series, second, value, id);
@@ -47,6 +48,17 @@ export function restore(db: Database, registry: Registry): number {
     }
   }
   return Math.max(next_row, next_unread);
+}
+
+function visitRow(id: number, ...row: Parameters<typeof readHeadRow>): void {
+  try {
+    readHeadRow(...row);
+  } catch (error) {
+    throw new EvenkeelError(
+      "unavailable",
+      `The store's log is damaged (row ${id}: ${(error as Error).message}); it was left as it is: restore a backup`,
+    );
+  }
 }
 
 function isSealed(series: Series, second: number, row: number, sealed_row: number | undefined): boolean {

@@ -5,6 +5,8 @@ import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
 import { Compaction } from "./compaction.ts";
 import type {
+  EndedCount,
+  EndedTask,
   LatestSample,
   MetricStore,
   RangeAnswer,
@@ -113,7 +115,7 @@ class SqliteStore implements MetricStore {
       for (const series of new Set(arrivals.map((a) => a.series).filter((s) => !s.stored))) {
         put_series.run(series.id, series.scope, series.entity, series.metric);
       }
-      if (arrivals.length > 0) put_head.run(this.#next_row, batch.at_ms, head);
+      if (arrivals.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
     });
   }
@@ -187,8 +189,16 @@ class SqliteStore implements MetricStore {
     return withDatabase(this.#path, "read", () => this.#records.workers());
   }
 
-  tasks(ended_since_ms: number): TaskRecord[] {
-    return withDatabase(this.#path, "read", () => this.#records.tasks(ended_since_ms));
+  tasks(ended_since_ms: number, ended_limit: number): TaskRecord[] {
+    return withDatabase(this.#path, "read", () => this.#records.tasks(ended_since_ms, ended_limit));
+  }
+
+  endedTasks(since_ms: number): EndedTask[] {
+    return withDatabase(this.#path, "read", () => this.#records.endedTasks(since_ms));
+  }
+
+  endedCounts(since_ms: number): EndedCount[] {
+    return withDatabase(this.#path, "read", () => this.#records.endedCounts(since_ms));
   }
 
   fact(name: string): string | undefined {
