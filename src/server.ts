@@ -166,11 +166,11 @@ class Evenkeel implements RunningServer {
     }
     past.now_ms = null;
     const abort = new AbortController();
-    const running = runDemo({ demo, send, clock: this.#clock, signal: abort.signal });
-    running.catch((error: unknown) => this.#log("error", `the demo fleet stopped: ${String(error)}`));
+    const onError = (error: unknown) => this.#log("error", `the demo fleet's report failed: ${String(error)}`);
+    const running = runDemo({ demo, send, clock: this.#clock, signal: abort.signal, onError });
     const end = async () => {
       abort.abort();
-      await running.catch(() => {});
+      await running;
       await instance.end();
     };
     return { ...instance, end };

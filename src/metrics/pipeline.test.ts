@@ -194,6 +194,8 @@ describe("a store that can't write", () => {
         },
       },
       series: { value: store.series.bind(store) },
+      endedTasks: { value: store.endedTasks.bind(store) },
+      endedCounts: { value: store.endedCounts.bind(store) },
       latest: { value: store.latest.bind(store) },
       range: { value: store.range.bind(store) },
       workers: { value: store.workers.bind(store) },

@@ -35,6 +35,8 @@ export interface PipelineOptions {
 const MAX_UNWRITTEN_SAMPLES = 500_000;
 /** Metrics older than this are not shown again after a restart. */
 const RESTORE_MS = 3_600_000;
+/** Ended tasks that are read back in full; of the others of the last hour only their ends are counted. */
+const RESTORE_ENDED = 5000;
 
 /** Joins the tiers: what came in is applied, judged, written and made visible, once a tick. */
 export class Pipeline {
@@ -81,15 +83,29 @@ export class Pipeline {
     for (const { id, document } of this.#store.workers()) {
       this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument);
     }
-    for (const { id, document } of this.#store.tasks(now_ms - RESTORE_MS)) {
-      this.fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
-    }
+    this.#restoreTasks(now_ms);
     for (const { scope, entity, metric, value, at_ms } of this.#store.latest(now_ms - RESTORE_MS)) {
       if (scope === "worker") this.fleet.restoreMetric(entity, metric, value, at_ms);
     }
     this.fleet.takeChanges();
     this.fleet.advance(now_ms);
     this.#restoreRecent(now_ms);
+  }
+
+  #restoreTasks(now_ms: number): void {
+    const { fleet } = this;
+    const hour_ms = now_ms - RESTORE_MS;
+    for (const { at_ms, status, type, count } of this.#store.endedCounts(hour_ms)) {
+      fleet.ledger.restoreEnded(at_ms, status, type, count);
+    }
+    for (const { id, document } of this.#store.tasks(hour_ms, RESTORE_ENDED)) {
+      fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
+    }
+    for (const { id, attempt, ended_at_ms } of this.#store.endedTasks(
+      now_ms - this.#options.limits.grace_ms,
+    )) {
+      fleet.restoreEnded(id, attempt, ended_at_ms);
+    }
   }
 
   #restoreRecent(now_ms: number): void {
@@ -166,6 +182,7 @@ export class Pipeline {
         type: task.type,
         model_family: task.model_family,
         worker_id: task.worker_id,
+        attempt: task.attempt,
         queued_at_ms: task.queued_at_ms,
         ended_at_ms: task.ended ? (task.ended_at_ms ?? task.mentioned_ms) : null,
         document: JSON.stringify(task.toDocument()),

@@ -181,6 +181,11 @@ export class Fleet {
   #settle(task: TaskEntry, keep = true): void {
     this.ledger.count(task);
     if (keep) this.#changed_tasks.add(task.id);
+    this.#file(task);
+  }
+
+  /** Puts a task into the lists that it belongs in. */
+  #file(task: TaskEntry): void {
     if (task.ended) {
       this.live.delete(task.id);
       if (!this.#ended.has(task.id)) this.#ended.set(task.id, task.mentioned_ms);
@@ -297,12 +302,16 @@ export class Fleet {
       if (!task) continue;
       this.tasks.delete(id);
       this.ledger.forget(id);
-      if (until_ms > now_ms) this.#tombstones.set(id, { attempt: task.attempt, until_ms });
+      if (until_ms > now_ms) this.#bury(id, task.attempt, until_ms);
     }
     for (const [id, { until_ms }] of this.#tombstones) {
       if (this.#tombstones.size <= MAX_TOMBSTONES && until_ms > now_ms) break;
       this.#tombstones.delete(id);
     }
+  }
+
+  #bury(id: string, attempt: number, until_ms: number): void {
+    this.#tombstones.set(id, { attempt, until_ms });
   }
 
   sources(): Source[] {
@@ -361,7 +370,13 @@ export class Fleet {
       this.#source(source, document.mentioned_ms),
     );
     this.tasks.set(id, task);
-    this.#settle(task);
+    this.ledger.restore(task);
+    this.#file(task);
+  }
+
+  /** An ended task of which only this is read back: late reports of it change nothing. */
+  restoreEnded(id: string, attempt: number, ended_at_ms: number): void {
+    if (!this.tasks.has(id)) this.#bury(id, attempt, ended_at_ms + this.#options.grace_ms);
   }
 }
 

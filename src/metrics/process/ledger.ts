@@ -75,18 +75,24 @@ export class Ledger {
   /** Counts a task as it is now, in place of what it was counted as before. */
   count(task: TaskEntry): void {
     const before = this.#counted.get(task.id);
-    const now: Counted = {
-      state: task.state,
-      priority: task.priority,
-      type: task.type,
-      worker_id: task.worker_id,
-      ended_at_ms: task.ended_at_ms,
-    };
+    const now = counted(task);
     if (before && same(before, now)) return;
     if (before) this.#book(before, -1);
     this.#book(now, 1);
     this.#counted.set(task.id, now);
     this.#time(task);
+  }
+
+  /** Counts a task read back from the store; the last hour's ends come back apart, by `restoreEnded`. */
+  restore(task: TaskEntry): void {
+    const now = counted(task);
+    this.#bookLive(now, 1);
+    this.#counted.set(task.id, now);
+    this.#time(task);
+  }
+
+  restoreEnded(at_ms: number, state: string, type: string | null, count: number): void {
+    this.#bookEnded({ ended_at_ms: at_ms, state, type }, count);
   }
 
   /** Takes a task out of the counts of what is known; what it added to rates and to the last hour stays. */
@@ -100,6 +106,10 @@ export class Ledger {
 
   #book(as: Counted, delta: 1 | -1): void {
     this.#bookLive(as, delta);
+    this.#bookEnded(as, delta);
+  }
+
+  #bookEnded(as: { state: string; type: string | null; ended_at_ms: number | null }, delta: number): void {
     if (as.ended_at_ms === null) return;
     if (as.state === "completed") {
       this.throughput.add(as.ended_at_ms, delta);
@@ -192,6 +202,16 @@ export class Ledger {
   states(): StateCounts {
     return { ...this.by_state };
   }
+}
+
+function counted(task: TaskEntry): Counted {
+  return {
+    state: task.state,
+    priority: task.priority,
+    type: task.type,
+    worker_id: task.worker_id,
+    ended_at_ms: task.ended_at_ms,
+  };
 }
 
 function emptyCounts(): Record<TaskState, number> {
