@@ -68,12 +68,20 @@ export function LineChart({ chart }: { chart: Chart }) {
   );
 }
 
+const LIGHT = ["#2563c9", "#c2660c", "#0f8a7e", "#8250c4", "#6b7686"];
+const DARK = ["#6ea8ff", "#ffab5e", "#46cabb", "#c29bff", "#8592a5"];
+
 /** Colours for a file that no stylesheet reaches; dark where the viewer's system is. */
-const STANDALONE_STYLE = `svg{color-scheme:light dark;font:11px system-ui,sans-serif}text{fill:#5a6778}.name{fill:#17202c;font-size:13px;font-weight:600}
-.grid{stroke:#dfe4ea}.line{fill:none;stroke-width:1.5}.area{opacity:.12;stroke:none}.band{opacity:.18;stroke:none}.paper{fill:#fff}
-.s1{stroke:#2563c9;fill:#2563c9}.s2{stroke:#c2660c;fill:#c2660c}.s3{stroke:#0f8a7e;fill:#0f8a7e}.s4{stroke:#8250c4;fill:#8250c4}.s5{stroke:#6b7686;fill:#6b7686}.line{fill:none}
-@media(prefers-color-scheme:dark){text{fill:#93a1b5}.name{fill:#e5ebf3}.grid{stroke:#263142}.paper{fill:#151c26}
-.s1{stroke:#6ea8ff;fill:#6ea8ff}.s2{stroke:#ffab5e;fill:#ffab5e}.s3{stroke:#46cabb;fill:#46cabb}.s4{stroke:#c29bff;fill:#c29bff}.s5{stroke:#8592a5;fill:#8592a5}.line{fill:none}}`;
+const STANDALONE_STYLE = `svg{color-scheme:light dark;font:11px system-ui,sans-serif}
+.name{font-size:13px;font-weight:600}.line{stroke-width:1.5}.area{opacity:.12}.band{opacity:.18}
+text{fill:#5a6778}.name{fill:#17202c}.grid{stroke:#dfe4ea}.paper{fill:#fff}${seriesStyle(LIGHT)}
+@media(prefers-color-scheme:dark){text{fill:#93a1b5}.name{fill:#e5ebf3}.grid{stroke:#263142}.paper{fill:#151c26}${seriesStyle(DARK)}}`;
+
+function seriesStyle(colours: readonly string[]): string {
+  return colours
+    .map((colour, index) => `.s${index + 1}{fill:${colour}}.line.s${index + 1}{fill:none;stroke:${colour}}`)
+    .join("");
+}
 
 const SHEET_WIDTH = 640;
 const SHEET_PADDING = 12;
@@ -109,7 +117,12 @@ export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
           <text class="name" x="100%" y="13" text-anchor="end">
             {chart.lines.length < 2
               ? lastValues(chart)
-              : chart.lines.map((line) => `${line.name} ${lastValue(chart, line)}`).join(" · ")}
+              : chart.lines.map((line, place) => (
+                  <>
+                    {place === 0 ? "" : " · "}
+                    <tspan class={`s${line.series}`}>{line.name}</tspan> {lastValue(chart, line)}
+                  </>
+                ))}
           </text>
           <svg y={SHEET_CAPTION} width="100%" height={CHART_HEIGHT} aria-hidden="true">
             <Drawing chart={chart} />

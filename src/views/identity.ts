@@ -41,16 +41,24 @@ export function byNaturalOrder(a: string, b: string): number {
 }
 
 /**
- * What tells the workers apart in a few letters: their ids without what all begin with, else what follows
- * the last separator where that differs for all, else the end.
+ * What tells the workers apart in `limit` letters: their ids without what all begin with, else what follows
+ * the last separator where that is one's own, else the end.
  */
 export function shortLabels(ids: readonly string[], limit: number): string[] {
   const prefix = commonPrefix(ids);
   const own = ids.map((id) => id.slice(prefix));
-  if (own.every((label) => label.length <= limit)) return own;
+  const fits = (label: string) => label.length > 0 && label.length <= limit;
+  if (own.every(fits)) return own;
   const ends = own.map((label) => label.slice(separatorBefore(label, label.length) + 1));
-  const differ = new Set(ends).size === ends.length && !ends.includes("");
-  return (differ ? ends : own).map((label) => shortenStart(label, limit));
+  const times = new Map<string, number>();
+  for (const end of ends) times.set(end, (times.get(end) ?? 0) + 1);
+  const tells = (end: string) => fits(end) && times.get(end) === 1;
+  if (ends.every(tells)) return ends;
+  return own.map((label, index) => {
+    const end = ends[index] ?? "";
+    if (fits(label)) return label;
+    return tells(end) ? end : shortenStart(label, limit);
+  });
 }
 
 /** Length of what all ids begin with, up to a separator. */

@@ -180,7 +180,7 @@ function AlertCounts({ counts }: { counts: Data["alerts"] }) {
 }
 
 function some(value: number | null, word: string): string | null {
-  return value === null || value === 0 ? null : `${count(value)} ${word}`;
+  return value === null || value === 0 ? null : `${count(value)}\u00a0${word}`;
 }
 
 /** The worst first, since what doesn't fit is cut. */
