@@ -1,0 +1,143 @@
+import { Agent, request } from "node:http";
+import { createDemo, type Demo } from "../../src/metrics/collect/demo/demo.ts";
+
+export interface FleetSize {
+  readonly workers: number;
+  readonly tasks: number;
+}
+
+/** The fleet that the seed asks for. */
+export const SEED_FLEET: FleetSize = { workers: 100, tasks: 1000 };
+
+type DemoReport = ReturnType<Demo["reportsUntil"]>[number];
+
+interface FeedOptions extends FleetSize {
+  readonly url: string;
+  /** Workers and tasks of one body at most; by default a second's report is one body. */
+  readonly batch?: number;
+  /** How far into each second the fleet reports, so that ticks and reports do not coincide; milliseconds. */
+  readonly phase_ms?: number;
+}
+
+const SEED = 7;
+/** Tasks of a body at most where the whole fleet is told at once: larger bodies are refused. */
+const TASKS_A_BODY = 20_000;
+const DEADLINE_MS = 30_000;
+
+/** Plays a demo fleet into a server as one coordinator would: all its news each second, over one connection. */
+export class Feed {
+  readonly #options: Required<FeedOptions>;
+  readonly #post: Post;
+  readonly #demo: Demo;
+  #timer: NodeJS.Timeout | null = null;
+  #sending: Promise<void> = Promise.resolve();
+  #error: unknown = null;
+  /** Bodies that were answered with anything but 202. */
+  refused = 0;
+
+  private constructor(options: Required<FeedOptions>, demo: Demo) {
+    this.#options = options;
+    this.#demo = demo;
+    this.#post = new Post(options.url);
+  }
+
+  /** Sends the whole fleet and goes on each second until stopped. */
+  static async start({
+    batch = Number.POSITIVE_INFINITY,
+    phase_ms = 300,
+    ...rest
+  }: FeedOptions): Promise<Feed> {
+    const options = { ...rest, batch, phase_ms };
+    const start_ms = Math.floor(Date.now() / 1000) * 1000 + phase_ms;
+    const demo = createDemo({ workers: rest.workers, tasks: rest.tasks, seed: SEED, start_ms });
+    const feed = new Feed(options, demo);
+    for (const body of bodiesOf(demo.reportsUntil(start_ms), TASKS_A_BODY)) await feed.#send(body);
+    feed.#schedule();
+    return feed;
+  }
+
+  #schedule(): void {
+    const wait_ms = Math.max(0, this.#demo.due_ms - Date.now());
+    this.#timer = setTimeout(() => {
+      // Where this machine can't keep up, seconds are left out rather than sent in a burst.
+      const reports = this.#demo.reportsUntil(Math.max(this.#demo.due_ms, Date.now())).slice(-1);
+      this.#sending = this.#sendAll(bodiesOf(reports, this.#options.batch)).catch((error: unknown) => {
+        this.#error ??= error;
+      });
+      this.#schedule();
+    }, wait_ms);
+  }
+
+  /** Several bodies of a second are spread over it, as several coordinators would send them. */
+  async #sendAll(bodies: readonly string[]): Promise<void> {
+    const pause_ms = bodies.length > 1 ? 900 / bodies.length : 0;
+    const started_ms = performance.now();
+    for (const [index, body] of bodies.entries()) {
+      const wait_ms = started_ms + index * pause_ms - performance.now();
+      if (wait_ms > 1) await new Promise((resolve) => setTimeout(resolve, wait_ms));
+      await this.#send(body);
+    }
+  }
+
+  async #send(body: string): Promise<void> {
+    if ((await this.#post.send(body)) !== 202) this.refused++;
+  }
+
+  /** @throws the first error of sending, since figures without a fleet mean nothing. */
+  async stop(): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    await this.#sending;
+    this.#post.close();
+    if (this.#error) throw this.#error;
+  }
+}
+
+/** Posts reports over connections that stay open. */
+export class Post {
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #url: URL;
+
+  constructor(url: string) {
+    this.#url = new URL("api/ingest", url);
+  }
+
+  /** Resolves with the status once the answer's head is there. */
+  send(body: string): Promise<number> {
+    const bytes = Buffer.from(body);
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        this.#url,
+        {
+          method: "POST",
+          agent: this.#agent,
+          timeout: DEADLINE_MS,
+          headers: { "Content-Type": "application/json", "Content-Length": bytes.length },
+        },
+        (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        },
+      );
+      sent.once("timeout", () => sent.destroy(new Error(`no answer from ${this.#url} in ${DEADLINE_MS} ms`)));
+      sent.once("error", reject);
+      sent.end(bytes);
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+/** Reports in bodies of at most `batch` workers and as many tasks; a part is no whole picture any more. */
+export function bodiesOf(reports: readonly DemoReport[], batch: number): string[] {
+  return reports.flatMap(({ complete, workers, tasks, ...report }) => {
+    const parts = Math.max(1, Math.ceil(workers.length / batch), Math.ceil(tasks.length / batch));
+    if (parts === 1) return [JSON.stringify({ ...report, ...(complete && { complete }), workers, tasks })];
+    const part = <T>(list: readonly T[], index: number) =>
+      list.slice(Math.floor((index * list.length) / parts), Math.floor(((index + 1) * list.length) / parts));
+    return Array.from({ length: parts }, (_, index) =>
+      JSON.stringify({ ...report, workers: part(workers, index), tasks: part(tasks, index) }),
+    );
+  });
+}

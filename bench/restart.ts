@@ -1,0 +1,149 @@
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadSettings } from "../src/config.ts";
+import { createDemo } from "../src/metrics/collect/demo/demo.ts";
+import { Pipeline } from "../src/metrics/pipeline.ts";
+import { openStore } from "../src/metrics/store/sqlite.ts";
+import { type Bench, bench, sleep } from "./lib/bench.ts";
+import { bodiesOf, Feed, SEED_FLEET } from "./lib/feed.ts";
+import { MIB, median } from "./lib/figures.ts";
+import { inWords } from "./lib/noise.ts";
+import { Server } from "./lib/server.ts";
+
+// Killed under load (SIGKILL), started again: how long until the page shows the same fleet?
+
+const HISTORY_MIN = 20;
+const LOAD_MS = 6000;
+const POLL_MS = 5;
+const DEADLINE_MS = 20_000;
+
+/** Lives a fleet's last minutes in one go, through the product's own tick, up to now. */
+async function writeHistory(db: string, minutes: number): Promise<void> {
+  const { settings } = loadSettings({ flags: {}, env: {}, readFile: () => "" });
+  const end_ms = Math.floor(Date.now() / 1000) * 1000;
+  let now_ms = end_ms - minutes * 60_000;
+  const demo = createDemo({ ...SEED_FLEET, seed: 7, start_ms: now_ms });
+  const store = openStore(db, { retention_ms: settings.retention_ms });
+  const pipeline = new Pipeline({
+    clock: { now: () => now_ms },
+    store,
+    demo: false,
+    tick_ms: settings.tick_ms,
+    limits: settings,
+    fleet: settings,
+    alerts: settings,
+    self: () => ({
+      version: "bench",
+      started_at_ms: now_ms,
+      memory_bytes: 0,
+      viewers: 0,
+      viewers_dropped: 0,
+      ticks_skipped: 0,
+      limits_reached: {},
+    }),
+  });
+  for (; now_ms <= end_ms; now_ms += 1000) {
+    for (const body of bodiesOf(demo.reportsUntil(now_ms), Number.POSITIVE_INFINITY))
+      await pipeline.collector.accept(Buffer.from(body), "json");
+    pipeline.tick(now_ms);
+  }
+  await store.compact(end_ms);
+  await store.close();
+}
+
+/** What a person would recognise the fleet by. */
+interface Picture {
+  readonly workers: string;
+  readonly unfinished: number;
+}
+
+async function pictureOf(url: string): Promise<Picture> {
+  const get = async (path: string) => (await fetch(url + path)).json();
+  const { workers } = (await get("api/metrics/workers")) as { workers: Record<string, { type: string }> };
+  const { by_state } = (await get("api/metrics/tasks/stats")) as { by_state: Record<string, number> };
+  return {
+    workers: Object.entries(workers)
+      .map(([id, { type }]) => `${id} ${type}`)
+      .sort()
+      .join("\n"),
+    unfinished: ["queued", "assigned", "running", "orphaned"].reduce(
+      (sum, state) => sum + (by_state[state] ?? 0),
+      0,
+    ),
+  };
+}
+
+/** Milliseconds from now to the first page that is answered 200. */
+async function firstPage(url: string): Promise<number> {
+  const started_ms = performance.now();
+  while (performance.now() - started_ms < DEADLINE_MS) {
+    try {
+      const answer = await fetch(url);
+      await answer.arrayBuffer();
+      if (answer.status === 200) return performance.now() - started_ms;
+    } catch {
+      // It does not listen yet.
+    }
+    await sleep(POLL_MS);
+  }
+  throw new Error(`no page from ${url} within ${DEADLINE_MS} ms`);
+}
+
+async function run({ quick, build, figures, noise }: Bench): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-restart-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const db = join(folder, "evenkeel.db");
+  const size_bytes = () =>
+    ["", "-wal"].reduce(
+      (sum, suffix) => sum + (statSync(db + suffix, { throwIfNoEntry: false })?.size ?? 0),
+      0,
+    );
+  await writeHistory(db, HISTORY_MIN);
+  let server = await Server.start({ build, db });
+  const port = Number(new URL(server.url).port);
+  const times_ms: number[] = [];
+  const differences: string[] = [];
+  const rounds = quick ? 2 : 7;
+  noise.reset();
+  for (let round = 0; round < rounds; round++) {
+    const feed = await Feed.start({ url: server.url, ...SEED_FLEET });
+    await sleep(LOAD_MS);
+    // Between two ticks: what is on screen does not change, while reports still come in.
+    await sleep(1100 - (Date.now() % 1000));
+    const before = await pictureOf(server.url);
+    await sleep(400);
+    await Promise.all([server.kill(), feed.stop().catch(() => {})]);
+    const [time_ms, again] = await Promise.all([firstPage(server.url), Server.start({ build, db, port })]);
+    server = again;
+    times_ms.push(time_ms);
+    const after = await pictureOf(server.url);
+    if (after.workers !== before.workers) differences.push(`round ${round}: other workers`);
+    if (after.unfinished !== before.unfinished)
+      differences.push(`round ${round}: ${before.unfinished} unfinished tasks became ${after.unfinished}`);
+  }
+  const around = await noise.read();
+  const bytes = size_bytes();
+  await server.stop();
+
+  figures.add({
+    name: "spawn → first 200 of the page",
+    value: median(times_ms),
+    unit: "ms",
+    budget: { limit: 1000 },
+    note: `median of ${rounds} kills, worst ${Math.max(...times_ms).toFixed(0)} ms`,
+  });
+  figures.add({
+    name: "restarts that showed another fleet",
+    value: new Set(differences.map((text) => text.split(":", 1)[0])).size,
+    unit: "",
+    budget: { limit: 0, rule: "at most" },
+    note: differences.slice(0, 3).join("; ") || "same workers, same number of unfinished tasks",
+  });
+  figures.print(
+    `${SEED_FLEET.workers} workers, ${SEED_FLEET.tasks} tasks, ${HISTORY_MIN} minutes of history, ${(bytes / MIB).toFixed(1)} MiB`,
+  );
+  console.log(`  noise: ${inWords(around)}`);
+}
+
+await bench("Restart", 5, run);
