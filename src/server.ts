@@ -8,6 +8,7 @@ import { EvenkeelError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { type Clock, systemClock } from "./metrics/clock.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
+import { CYCLE_MS } from "./metrics/collect/demo/faults.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
 import type { Send } from "./metrics/collect/sender.ts";
 import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
@@ -28,8 +29,11 @@ export interface RunningServer {
 const FIRST_REPORT = "first_report_ms";
 /** How often the store is asked to seal and to enforce retention. */
 const COMPACT_EVERY_MS = 60_000;
-/** How much of the demo fleet's past is simulated before it is shown, so that its charts are not empty. */
-const DEMO_PAST_S = 600;
+/**
+ * How much of the demo fleet's past is simulated before it is shown: its charts are not empty then, and as
+ * one cycle of its faults is over, the next one begins under the viewer's eyes.
+ */
+const DEMO_PAST_MS = CYCLE_MS;
 
 /** A pipeline with its store: the real one, or the demo fleet's. */
 interface Instance {
@@ -148,7 +152,7 @@ class Evenkeel implements RunningServer {
     const path = demoPath(db);
     for (const suffix of ["", "-wal", "-shm"]) await rm(path + suffix, { force: true });
     const now_ms = Math.floor(this.#clock.now() / 1000) * 1000;
-    const start_ms = now_ms - DEMO_PAST_S * 1000;
+    const start_ms = now_ms - DEMO_PAST_MS;
     const past = { now_ms: start_ms as number | null };
     const clock: Clock = { now: () => past.now_ms ?? this.#clock.now() };
     const instance = this.#open(path, clock, true);
