@@ -72,15 +72,31 @@ export class ByteReader {
 
   varint(): number {
     let byte = this.byte();
-    if (byte < 0x80) return byte;
-    let value = 0;
-    let weight = 1;
-    while (byte >= 0x80) {
-      value += (byte & 0x7f) * weight;
-      weight *= 0x80;
+    let value = byte & 0x7f;
+    for (let weight = 0x80; byte >= 0x80; weight *= 0x80) {
       byte = this.byte();
+      value += (byte & 0x7f) * weight;
     }
-    return value + byte * weight;
+    return value;
+  }
+
+  /** As many calls of varint, several times as fast. */
+  varints(count: number): Float64Array {
+    const numbers = new Float64Array(count);
+    const bytes = this.#bytes;
+    let at = this.#at;
+    for (let i = 0; i < count; i++) {
+      let byte = bytes[at++]!;
+      let value = byte & 0x7f;
+      for (let weight = 0x80; byte >= 0x80; weight *= 0x80) {
+        byte = bytes[at++]!;
+        value += (byte & 0x7f) * weight;
+      }
+      numbers[i] = value;
+    }
+    if (at > bytes.length) throw new RangeError("the bytes end early");
+    this.#at = at;
+    return numbers;
   }
 
   double(): number {
@@ -102,5 +118,7 @@ export function zigzag(value: number): number {
 }
 
 export function unzigzag(value: number): number {
+  // The short way is several times as fast, and nearly always open.
+  if (value < 2 ** 31) return (value >>> 1) ^ -(value & 1);
   return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }

@@ -29,6 +29,11 @@ function hourOf(entries: readonly (readonly [number, number])[], precision: numb
   return values;
 }
 
+/** The seconds at which two hours differ, as the second and both values. */
+function differences(a: HourValues, b: HourValues): number[][] {
+  return Array.from(a, (value, i) => [i, value, b[i]!]).filter(([, a, b]) => !Object.is(a, b));
+}
+
 function decoded(chunk: Uint8Array): HourValues {
   const values = emptyHour();
   decodeChunk(chunk, values);
@@ -40,7 +45,7 @@ describe("a chunk", () => {
     fc.assert(
       fc.property(entries, precision, (entries, precision) => {
         const values = hourOf(entries, precision);
-        expect(decoded(encodeChunk(values, precision))).toEqual(values);
+        expect(differences(decoded(encodeChunk(values, precision)), values)).toEqual([]);
       }),
     );
   });
@@ -84,7 +89,7 @@ describe("a column", () => {
         for (const [at, value] of entries) column.add(at, quantize(value, scale));
         const values = emptyHour();
         layOutColumn(column.snapshot(), scale, values);
-        expect(values).toEqual(hourOf(entries, precision));
+        expect(differences(values, hourOf(entries, precision))).toEqual([]);
       }),
     );
   });

