@@ -87,7 +87,7 @@ const data = z.object({
 });
 
 /** A panel with every form: a table, a chart, parts. */
-export function boardPanel(board: Board, id = "board"): Panel {
+function boardPanel(board: Board, id = "board"): Panel {
   return definePanel({
     id,
     title: `Board ${id}`,
@@ -121,7 +121,7 @@ export function boardPanel(board: Board, id = "board"): Panel {
 }
 
 /** A panel about one thing, named in its path. */
-export function thingPanel(): Panel {
+function thingPanel(): Panel {
   return definePanel({
     id: "thing",
     title: "Thing",
@@ -134,7 +134,7 @@ export function thingPanel(): Panel {
   });
 }
 
-export function board(rows: Record<string, string> = { a: "one", b: "two" }): Board {
+function board(rows: Record<string, string> = { a: "one", b: "two" }): Board {
   return { title: "First", rows: new Map(Object.entries(rows)), error: null, loads: 0 };
 }
 

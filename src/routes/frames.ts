@@ -101,7 +101,7 @@ function markupMessage(partials: readonly string[]): string {
 }
 
 /** What to send so that a page that shows `before` shows `after`. */
-export function changedPartials(after: Piece, before: Piece | undefined): string[] {
+function changedPartials(after: Piece, before: Piece | undefined): string[] {
   if (before?.text === after.text) return [];
   const whole = [partial(after.id, after.text)];
   const [now, then] = [after.rendered, before?.rendered];

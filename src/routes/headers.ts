@@ -2,7 +2,7 @@
  * What every answer carries. Nothing is inline and nothing comes from another host, so the policy can say so.
  * `frame_ancestors` are CSP sources: who may show the answer in a frame.
  */
-export function contentSecurityPolicy(frame_ancestors: readonly string[]): string {
+function contentSecurityPolicy(frame_ancestors: readonly string[]): string {
   return [
     "default-src 'none'",
     "script-src 'self'",

@@ -20,7 +20,7 @@ export interface HubLimits {
   readonly clients_a_turn: number;
 }
 
-export const HUB_LIMITS: HubLimits = {
+const HUB_LIMITS: HubLimits = {
   max_viewers: 12_000,
   max_channels: 500,
   max_topics: 1_000,
@@ -194,6 +194,7 @@ export class Hub {
         this.#send(channel, viewer);
         written++;
         if (written % this.limits.clients_a_turn === 0) await turn();
+        if (this.#closed) return;
       }
       if (this.#elapsed_ms() - turn_ms > TURN_MS) {
         await turn();

@@ -91,7 +91,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
 }
 
 /** A panel's data as its API answers it. */
-export function dataSchema(panel: Panel): z.ZodObject {
+function dataSchema(panel: Panel): z.ZodObject {
   return z.object({ success: z.literal(true), ...panel.data.shape });
 }
 
@@ -152,7 +152,7 @@ function dataAs(form: Form, topic: Topic, { site, read }: PanelDeps): string {
 }
 
 /** `{"success":true` and then the members of a JSON object. */
-export function withSuccess(object: string): string {
+function withSuccess(object: string): string {
   return object === "{}" ? '{"success":true}' : `{"success":true,${object.slice(1)}`;
 }
 

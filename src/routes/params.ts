@@ -58,7 +58,7 @@ export function panelRequest(panel: Panel, values: Given): PanelRequest {
 }
 
 /** JSON with its keys in order and without what is undefined. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   return JSON.stringify(value, (_, part) =>
     part !== null && typeof part === "object" && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))

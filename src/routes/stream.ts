@@ -114,7 +114,7 @@ function streamFormat(c: Ctx, values: Given): StreamFormat {
 }
 
 /** The panels that a stream is to show, in order, each once. */
-export function streamRequests(panels: readonly Panel[], values: Given, max_panels: number): PanelRequest[] {
+function streamRequests(panels: readonly Panel[], values: Given, max_panels: number): PanelRequest[] {
   const asked = values.get("panels");
   const ids = new Set(
     [asked ?? []]
