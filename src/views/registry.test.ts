@@ -247,6 +247,42 @@ describe("task distribution", () => {
     expect(text).toContain("5 other types");
   });
 
+  test("keeps a row for each usual priority, and only those that come of an unusual scale", () => {
+    const waiting = (...priorities: (number | null)[]) => ({
+      ...fixtureRead(),
+      queue: priorities.map((priority) => ({ priority, type: "vision", queued: 2 })),
+    });
+    const labels = (read: Read) =>
+      [...render(tasks, read).html.matchAll(/<span class="name">([^<]*)</g)]
+        .map(([, name]) => name)
+        .filter(Boolean);
+    expect(labels(waiting(3))).toEqual(["priority 1", "priority 2", "priority 3", "priority 4"]);
+    expect(labels(waiting())).toHaveLength(4);
+    expect(labels(waiting(null))).toEqual([
+      "priority 1",
+      "priority 2",
+      "priority 3",
+      "priority 4",
+      "none given",
+    ]);
+    expect(labels(waiting(10, 50))).toEqual(["priority 10", "priority 50"]);
+    expect(labels(waiting(1, 2, 3, 4, 5, 6, null))).toEqual([
+      "priority 1",
+      "priority 2",
+      "priority 3",
+      "priority 4",
+      "less urgent",
+    ]);
+  });
+
+  test("keeps its skeleton while workers come to have tasks and lose them", () => {
+    const read = fixtureRead();
+    const one = read
+      .workers()
+      .map((worker, index) => ({ ...worker, running_tasks: index === 0 ? 1 : 0, queued_tasks: 0 }));
+    expect(render(tasks, { ...read, workers: () => one }).skeleton).toBe(render(tasks, read).skeleton);
+  });
+
   test("of an idle fleet says so", () => {
     const text = words(render(tasks, fixtureRead({ workers: 0 })).html);
     for (const said of ["No task has been reported yet", "Nothing waits", "No worker has a task"])

@@ -11,6 +11,8 @@ import { NO_TYPE, type SeriesNumber, seriesByType } from "../series.ts";
 
 /** Rows of each list; what is beyond is summed up in a last one. */
 const QUEUE_ROWS = 5;
+/** These have a row even while nothing of theirs waits, so that rows keep their places. */
+const USUAL_PRIORITIES = [1, 2, 3, 4];
 const TYPE_ROWS = 5;
 const ASSIGNMENT_ROWS = 6;
 const NAME_LENGTH = 64;
@@ -171,47 +173,49 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
   const own = inPlace.length <= TYPE_ROWS ? inPlace : inPlace.slice(0, TYPE_ROWS - 1);
   const others = inPlace.slice(own.length);
   return (
-    <table class="types">
-      <thead>
-        <tr>
-          <th scope="col">Type</th>
-          <th scope="col">Queued</th>
-          <th scope="col">Running</th>
-          <th scope="col">
-            Done <small>1 h</small>
-          </th>
-          <th scope="col">
-            Failed <small>1 h</small>
-          </th>
-          <th scope="col">Success</th>
-        </tr>
-      </thead>
-      <tbody>
-        {own.map((row) => (
-          <TypeCells
-            id={domId("td-t", row.type)}
-            name={row.type}
-            row={row}
-            series={placeOf(series, row.type)}
-          />
-        ))}
-        {others.length === 0 ? null : (
-          <TypeCells
-            id="td-t-others"
-            name={`${count(others.length)} other types`}
-            row={summed(others)}
-            series={5}
-          />
-        )}
-        {rows.length === 0 ? (
+    <div class="types">
+      <table>
+        <thead>
           <tr>
-            <td colspan={6} class="quiet">
-              No task has been reported yet
-            </td>
+            <th scope="col">Type</th>
+            <th scope="col">Queued</th>
+            <th scope="col">Running</th>
+            <th scope="col">
+              Done <small>1 h</small>
+            </th>
+            <th scope="col">
+              Failed <small>1 h</small>
+            </th>
+            <th scope="col">Success</th>
           </tr>
-        ) : null}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {own.map((row) => (
+            <TypeCells
+              id={domId("td-t", row.type)}
+              name={row.type}
+              row={row}
+              series={placeOf(series, row.type)}
+            />
+          ))}
+          {others.length === 0 ? null : (
+            <TypeCells
+              id="td-t-others"
+              name={`${count(others.length)} other types`}
+              row={summed(others)}
+              series={5}
+            />
+          )}
+          {rows.length === 0 ? (
+            <tr>
+              <td colspan={6} class="quiet">
+                No task has been reported yet
+              </td>
+            </tr>
+          ) : null}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
@@ -261,7 +265,11 @@ interface QueueRow {
 }
 
 function queueRows(queue: Data["queue"]): QueueRow[] {
-  const priorities = [...new Set(queue.map((cell) => cell.priority))].sort((a, b) => rank(a) - rank(b));
+  const present = queue.map((cell) => cell.priority);
+  const usual = present.every((priority) => priority === null || (priority >= 1 && priority <= QUEUE_ROWS));
+  const priorities = [...new Set(usual ? [...USUAL_PRIORITIES, ...present] : present)].sort(
+    (a, b) => rank(a) - rank(b),
+  );
   const shown = priorities.length <= QUEUE_ROWS ? priorities : priorities.slice(0, QUEUE_ROWS - 1);
   const row = (key: string, label: string, of: (priority: number | null) => boolean): QueueRow => {
     const cells = queue.filter((cell) => of(cell.priority));
@@ -286,7 +294,7 @@ function rank(priority: number | null): number {
 }
 
 function Queue({ data, series }: { data: Data; series: Places }) {
-  const rows = queueRows(data.queue);
+  const rows = data.types.length === 0 ? [] : queueRows(data.queue);
   const full = Math.max(1, ...rows.map((row) => row.queued));
   return (
     <ul class="rows queue">
@@ -319,7 +327,9 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
     <>
       <ul class="rows assignments">
         {rows.length === 0 ? <li class="quiet">No worker has a task</li> : null}
-        {shown.map((row, slot) => {
+        {Array.from({ length: rows.length === 0 ? 0 : ASSIGNMENT_ROWS }, (_, slot) => {
+          const row = rows[slot];
+          if (row === undefined) return <Part as="li" id={`td-a-${slot}`} aria-hidden="true" />;
           const byType = row.by_type.map((cell) => [cell.type, cell.running] as const);
           const words = `${clean(shorten(row.worker_id, NAME_LENGTH))}: ${inWords(byType)}`;
           return (
