@@ -395,6 +395,18 @@ describe("security headers", () => {
     }
   });
 
+  it("let a drawing have its own style and nothing else, wherever it is shown", async () => {
+    const performance = SITE.panels.find((panel) => panel.id === "performance")!;
+    const { headers, text } = await get(world({ site: SITE }), `${performance.api}?format=svg`);
+    expect(text).toContain("<style>");
+    expect(headers.get("content-security-policy")).toMatch(
+      /^default-src 'none'; style-src 'sha256-[\w+/]+='$/,
+    );
+    expect(headers.get("cross-origin-resource-policy")).toBe("cross-origin");
+    const plain = await get(world(), "/api/board?format=svg");
+    expect(plain.headers.get("content-security-policy")).toBe("default-src 'none'; style-src 'none'");
+  });
+
   it("keep data out of caches, but let a polled fragment be checked", async () => {
     const w = world();
     for (const path of ["/", "/api/board", "/api/board?limit=x", "/healthz"]) {

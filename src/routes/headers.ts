@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /**
  * What every answer carries. Nothing is inline and nothing comes from another host, so the policy can say so.
  * `frame_ancestors` are CSP sources: who may show the answer in a frame.
@@ -42,6 +44,17 @@ export function embedHeaders(frame_ancestors: readonly string[]): Record<string,
   }
   return {
     "Content-Security-Policy": contentSecurityPolicy(sources.length > 0 ? sources : ["'self'"]),
+    "Cross-Origin-Resource-Policy": "cross-origin",
+  };
+}
+
+/** For a drawing as a file of its own, which others may show: it runs nothing, and only its own style is its style. */
+export function drawingHeaders(svg: string): Record<string, string> {
+  const hashes = [...svg.matchAll(/<style[^>]*>(.*?)<\/style>/gs)].map(
+    ([, style = ""]) => `'sha256-${createHash("sha256").update(style).digest("base64")}'`,
+  );
+  return {
+    "Content-Security-Policy": `default-src 'none'; style-src ${hashes.join(" ") || "'none'"}`,
     "Cross-Origin-Resource-Policy": "cross-origin",
   };
 }

@@ -5,6 +5,7 @@ import { toCsv } from "../views/csv.ts";
 import type { Panel, Table } from "../views/panel.ts";
 import { toText } from "../views/text.ts";
 import { answer, REVALIDATE } from "./answers.ts";
+import { drawingHeaders } from "./headers.ts";
 import { namesHtml, negotiate } from "./negotiate.ts";
 import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
 import type { Ctx, Route } from "./route.ts";
@@ -84,7 +85,8 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
         const form = chooseForm(panel, forms, values.get("format"), c.req.header("accept"));
         const topic = deps.topics.get(panelRequest(panel, values));
         const type = form === "json" || form === "ndjson" ? FORMS[form] : `${FORMS[form]}; charset=utf-8`;
-        return answer(c, dataAs(form, topic, deps), { type });
+        const text = dataAs(form, topic, deps);
+        return answer(c, text, { type, ...(form === "svg" ? { headers: drawingHeaders(text) } : {}) });
       },
     },
   ];
