@@ -10,8 +10,9 @@
   if (root.dataset.watched) return;
   root.dataset.watched = "yes";
   const htmx = /** @type {any} */ (window).htmx;
-  // Without this a server that accepts and never answers would hold the first connection for a minute.
-  if (htmx) htmx.config.sse = { connectTimeout: "5s", ...htmx.config.sse };
+  // A server that accepts and never answers holds a connection for no longer than this, and one that was
+  // restarted is seen within about a second: asking so often costs little, since one that is down refuses at once.
+  if (htmx) htmx.config.sse = { ...htmx.config.sse, connectTimeout: "5s", reconnectMaxDelay: "1s" };
 
   // Liveness: the server speaks every second, so silence means trouble.
 
