@@ -275,6 +275,19 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     },
   ),
 
+  "an hour sealed late hides no newer one after opening again": async (engine) => {
+    let store = engine.open();
+    write(store, T0, [[CPU, T0 + 5 * HOUR_MS, 5]]);
+    await store.compact(T0 + DAY_MS);
+    write(store, T0, [[CPU, T0, 1]]);
+    await store.compact(T0 + DAY_MS);
+    await store.close();
+    store = engine.open();
+    assert.deepEqual(store.latest(0), [{ ...CPU, at_ms: T0 + 5 * HOUR_MS, value: 5 }]);
+    assert.deepEqual(range(store, CPU, T0, T0 + 6 * HOUR_MS, HOUR_MS).columns[0]!.count, [1, 0, 0, 0, 0, 1]);
+    await store.close();
+  },
+
   "all of it is there after opening again": async (engine) => {
     let store = engine.open();
     store.append({

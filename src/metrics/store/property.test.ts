@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -22,9 +23,10 @@ const SERIES: readonly (SeriesName & { scale: number | null })[] = [
 /** What the store should hold: of each series, the value of each second. */
 type Model = Map<number, number>[];
 
+type Samples = { series: number; second: number; value: number }[];
 type Step =
-  | { kind: "append"; samples: { series: number; second: number; value: number }[] }
-  | { kind: "compact"; at_s: number }
+  | { kind: "append"; samples: Samples }
+  | { kind: "compact"; at_s: number; meanwhile: Samples }
   | { kind: "reopen" }
   | { kind: "die" };
 
@@ -42,12 +44,17 @@ const stretch = fc
     values.map((value, i) => ({ series, second: (start + i * interval) % SPAN_S, value })),
   );
 const scattered = fc.array(fc.record({ series, second, value }), { maxLength: 10 });
+const samples: fc.Arbitrary<Samples> = fc.oneof(stretch, scattered);
 const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("append" as const), samples }) },
   {
-    weight: 5,
-    arbitrary: fc.oneof(stretch, scattered).map((samples): Step => ({ kind: "append", samples })),
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("compact" as const),
+      at_s: fc.nat(2 * SPAN_S),
+      meanwhile: samples,
+    }),
   },
-  { weight: 3, arbitrary: fc.nat(2 * SPAN_S).map((at_s): Step => ({ kind: "compact", at_s })) },
   { weight: 1, arbitrary: fc.constantFrom<Step>({ kind: "reopen" }, { kind: "die" }) },
 );
 
@@ -82,9 +89,13 @@ async function take(
     case "append":
       append(step.samples, store, model);
       return [store, path];
-    case "compact":
-      await store.compact((T0_SECOND + step.at_s) * 1000);
+    case "compact": {
+      const compacting = store.compact((T0_SECOND + step.at_s) * 1000);
+      await turn();
+      append(step.meanwhile, store, model);
+      await compacting;
       return [store, path];
+    }
     case "reopen":
       await store.close();
       return [open(path), path];
