@@ -30,10 +30,12 @@ const FIRST_REPORT = "first_report_ms";
 /** How often the store is asked to seal and to enforce retention. */
 const COMPACT_EVERY_MS = 60_000;
 /**
- * How much of the demo fleet's past is simulated before it is shown: its charts are not empty then, and as
- * one cycle of its faults is over, the next one begins under the viewer's eyes.
+ * Ticks of the demo fleet's past, times its workers, that are simulated before it is shown: its charts are
+ * not empty then. For a small fleet that is one whole cycle of its faults, so that the next one begins under
+ * the viewer's eyes; a large one gets less, so that it is not waited for.
  */
-const DEMO_PAST_MS = CYCLE_MS;
+const DEMO_PAST_WORK = (15 * CYCLE_MS) / 1000;
+const DEMO_PAST_LEAST_S = 60;
 
 /** A pipeline with its store: the real one, or the demo fleet's. */
 interface Instance {
@@ -152,7 +154,8 @@ class Evenkeel implements RunningServer {
     const path = demoPath(db);
     for (const suffix of ["", "-wal", "-shm"]) await rm(path + suffix, { force: true });
     const now_ms = Math.floor(this.#clock.now() / 1000) * 1000;
-    const start_ms = now_ms - DEMO_PAST_MS;
+    const past_s = Math.max(DEMO_PAST_LEAST_S, Math.round(DEMO_PAST_WORK / Math.max(15, workers)));
+    const start_ms = now_ms - past_s * 1000;
     const past = { now_ms: start_ms as number | null };
     const clock: Clock = { now: () => past.now_ms ?? this.#clock.now() };
     const instance = this.#open(path, clock, true);
@@ -170,7 +173,8 @@ class Evenkeel implements RunningServer {
     }
     past.now_ms = null;
     const abort = new AbortController();
-    const onError = (error: unknown) => this.#log("error", `the demo fleet's report failed: ${String(error)}`);
+    const onError = (error: unknown) =>
+      this.#log("error", `the demo fleet's report failed: ${String(error)}`);
     const running = runDemo({ demo, send, clock: this.#clock, signal: abort.signal, onError });
     const end = async () => {
       abort.abort();

@@ -15,7 +15,7 @@ export interface FleetOptions {
 }
 
 /** Ended tasks held in full; older ones leave a tombstone until the grace period is over. */
-const MAX_ENDED_HELD = 20_000;
+const MAX_ENDED_HELD = 5000;
 const MAX_TOMBSTONES = 500_000;
 /** Sources told apart; what comes beyond is taken as one. */
 const MAX_SOURCES = 1000;
