@@ -25,7 +25,8 @@ CREATE TABLE chunk (
   max REAL NOT NULL,
   sum REAL NOT NULL,
   count INTEGER NOT NULL,
-  samples BLOB NOT NULL
+  -- NULL where the disk's limit left only this summary of the hour.
+  samples BLOB
 ) STRICT;
 
 CREATE TABLE workers (

@@ -65,16 +65,15 @@ export class Buckets {
 
   /** The bucket that holds the whole hour, all of it asked for; or null. */
   bucketOfHour(hour: number): number | null {
-    const { from_second, to_second } = this.#span;
-    const start = hour * SLOTS;
-    const end = start + SLOTS;
-    if (start < from_second || end > to_second) return null;
-    const bucket = this.#bucketOf(start);
-    return bucket === this.#bucketOf(end - 1) ? bucket : null;
+    const bucket = this.bucketOf(hour * SLOTS);
+    return bucket === this.bucketOf((hour + 1) * SLOTS - 1) ? bucket : null;
   }
 
-  #bucketOf(second: number): number {
-    return Math.floor(second / this.#span.step_s) - this.#span.first_bucket;
+  /** The bucket that holds the second; null where it is not asked for. */
+  bucketOf(second: number): number | null {
+    const { from_second, to_second, step_s, first_bucket } = this.#span;
+    if (second < from_second || second >= to_second) return null;
+    return Math.floor(second / step_s) - first_bucket;
   }
 
   addAggregate(bucket: number, { min, max, sum, count }: Aggregate): void {
@@ -89,7 +88,7 @@ export class Buckets {
     const start = hour * SLOTS;
     const from_slot = Math.max(0, from_second - start);
     const to_slot = Math.min(SLOTS, to_second - start);
-    let bucket = this.#bucketOf(start + from_slot);
+    let bucket = Math.floor((start + from_slot) / step_s) - first_bucket;
     let bucket_end_slot = (first_bucket + bucket + 1) * step_s - start;
     for (let slot = from_slot; slot < to_slot; slot++) {
       if (slot === bucket_end_slot) {

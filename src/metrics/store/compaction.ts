@@ -16,6 +16,7 @@ export interface CompactionOptions {
   registry: Registry;
   housekeeping: Housekeeping;
   retention_ms: number;
+  max_bytes: number | null;
   /** The head row that the next append writes. */
   nextRow(): number;
   /** Takes those series out of file and memory that no record keeps in mind. */
@@ -38,7 +39,7 @@ export class Compaction {
   }
 
   async run(now_ms: number): Promise<void> {
-    const { registry, housekeeping, retention_ms } = this.#options;
+    const { registry, housekeeping, retention_ms, max_bytes } = this.#options;
     const due = dueHours(registry, now_ms);
     for (let i = 0; i < due.length && !this.#stopped; i += SERIES_A_SLICE) {
       await this.#seal(due.slice(i, i + SERIES_A_SLICE));
@@ -46,7 +47,7 @@ export class Compaction {
     if (this.#stopped) return;
     const chunk_hour = Math.floor((now_ms - retention_ms) / HOUR_MS);
     const head_row = this.#oldestNeededRow();
-    await housekeeping.trim({ head_row, chunk_hour, task_ended_ms: now_ms - retention_ms });
+    await housekeeping.trim({ head_row, chunk_hour, task_ended_ms: now_ms - retention_ms, max_bytes });
     if (chunk_hour > this.#retained_hour) await this.#retainFrom(chunk_hour);
   }
 

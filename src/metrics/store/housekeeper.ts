@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Database, Statement } from "better-sqlite3";
-import { aggregateOf } from "./buckets.ts";
+import { type Aggregate, aggregateOf } from "./buckets.ts";
 import { decodeChunk, encodeChunk } from "./codec.ts";
 import { type ColumnBytes, layOutColumn } from "./column.ts";
 import { failureOf } from "./failure.ts";
@@ -21,6 +21,8 @@ export interface Edges {
   head_row: number;
   chunk_hour: number;
   task_ended_ms: number;
+  /** The file's limit on disk: beyond it the oldest hours give way to their summaries. */
+  max_bytes: number | null;
 }
 
 /** Does the slow work on the file, in transactions of a millisecond or two. */
@@ -35,7 +37,7 @@ export type Request = { seal: readonly ClosedHour[] } | { trim: Edges };
 export type Answer = { failure: string | null };
 
 /** Rows or pages of one transaction. */
-const SLICE = { head: 20, chunk: 200, task: 200, page: 16 };
+const SLICE = { head: 20, chunk: 200, task: 200, page: 16, summary: 100 };
 /** Free pages up to this share of the file (and this many of them) are kept for the next hour's log. */
 const FREE_SHARE = 0.125;
 const FREE_PAGES = 2048;
@@ -45,33 +47,37 @@ export function chunkKey(hour: number, series: number): number {
   return hour * 2 ** 32 + series;
 }
 
-interface Sealed {
+interface Sealed extends Aggregate {
   k: number;
   series: number;
   row: number;
-  min: number;
-  max: number;
-  sum: number;
-  count: number;
   samples: Uint8Array;
   newest_second: number;
   newest_value: number;
 }
+
+type Summary = Aggregate & { k: number };
 
 /** Housekeeping over a connection of its own, on the thread that it was made on. */
 export class Housekeeper implements Housekeeping {
   readonly #path: string;
   readonly #db: Database;
   readonly #pause_ms: number;
-  readonly #chunk: Statement<[number], Uint8Array>;
+  readonly #chunk: Statement<[number], Uint8Array | null>;
+  /** Up to this key chunks are summaries already. */
+  #summarized_k = 0;
   readonly #store: (sealed: readonly Sealed[]) => void;
+  readonly #whole_chunks: Statement<[number], Summary>;
+  readonly #shorten: (chunks: readonly Summary[]) => void;
 
   /** @param pause_ms the rest between two slices, so that ticks get their turn */
   constructor(path: string, pause_ms: number) {
     this.#path = path;
     this.#db = openSecondConnection(path);
     this.#pause_ms = pause_ms;
-    this.#chunk = this.#db.prepare<[number], Uint8Array>("SELECT samples FROM chunk WHERE k = ?").pluck();
+    this.#chunk = this.#db
+      .prepare<[number], Uint8Array | null>("SELECT samples FROM chunk WHERE k = ?")
+      .pluck();
     const put = this.#db.prepare<[Sealed]>(
       "INSERT OR REPLACE INTO chunk VALUES (@k, @min, @max, @sum, @count, @samples)",
     );
@@ -85,18 +91,35 @@ export class Housekeeper implements Housekeeping {
         note.run(chunk);
       }
     });
+    this.#whole_chunks = this.#db.prepare(
+      `SELECT k, min, max, sum, count FROM chunk WHERE k > ? AND samples IS NOT NULL
+       ORDER BY k LIMIT ${SLICE.summary}`,
+    );
+    const drop = this.#db.prepare<[Summary]>("DELETE FROM chunk WHERE k = @k");
+    const put_summary = this.#db.prepare<[Summary]>(
+      "INSERT INTO chunk VALUES (@k, @min, @max, @sum, @count, NULL)",
+    );
+    this.#shorten = this.#db.transaction((chunks: readonly Summary[]) => {
+      // An update would leave each page as empty as it makes it: only a delete joins pages.
+      for (const chunk of chunks) drop.run(chunk);
+      for (const chunk of chunks) put_summary.run(chunk);
+    });
   }
 
   async seal(hours: readonly ClosedHour[]): Promise<void> {
-    this.#attempt(() => this.#store(hours.map((hour) => this.#encode(hour))));
+    this.#attempt(() => {
+      this.#store(hours.map((hour) => this.#encode(hour)).filter((sealed) => sealed !== null));
+    });
     await pause(this.#pause_ms);
   }
 
-  #encode(closed: ClosedHour): Sealed {
+  /** Null where only a summary of that hour is left: it takes no more samples. */
+  #encode(closed: ClosedHour): Sealed | null {
     const { series, hour, precision, row } = closed;
     const k = chunkKey(hour, series);
     const values = emptyHour();
     const earlier = this.#chunk.get(k);
+    if (earlier === null) return null;
     if (earlier) decodeChunk(earlier, values);
     layOutColumn(closed, precision === null ? null : 10 ** precision, values);
     const newest_slot = values.findLastIndex((value) => !Number.isNaN(value));
@@ -111,11 +134,12 @@ export class Housekeeper implements Housekeeping {
     };
   }
 
-  async trim({ head_row, chunk_hour, task_ended_ms }: Edges): Promise<void> {
+  async trim({ head_row, chunk_hour, task_ended_ms, max_bytes }: Edges): Promise<void> {
     await this.#deleteSlices("head WHERE id < ? ORDER BY id", head_row, SLICE.head);
     await this.#deleteSlices("chunk WHERE k < ? ORDER BY k", chunkKey(chunk_hour, 0), SLICE.chunk);
     await this.#deleteSlices("tasks WHERE ended_at_ms < ? ORDER BY ended_at_ms", task_ended_ms, SLICE.task);
     await this.#giveBackPages();
+    if (max_bytes !== null) await this.#shrinkTo(max_bytes);
     // Here and not at a tick's end: this waits for the disk.
     this.#attempt(() => this.#db.pragma("wal_checkpoint(PASSIVE)"));
   }
@@ -132,6 +156,25 @@ export class Housekeeper implements Housekeeping {
       this.#attempt(() => this.#db.pragma(`incremental_vacuum(${SLICE.page})`));
       await pause(this.#pause_ms);
     }
+  }
+
+  async #shrinkTo(max_bytes: number): Promise<void> {
+    const page_bytes = this.#pragma("page_size");
+    while (this.#pragma("page_count") * page_bytes > max_bytes) {
+      if (this.#pragma("freelist_count") > 0) {
+        this.#attempt(() => this.#db.pragma(`incremental_vacuum(${SLICE.page})`));
+      } else if (!this.#attempt(() => this.#summarize())) return;
+      await pause(this.#pause_ms);
+    }
+  }
+
+  /** Leaves only the summaries of the oldest chunks; false where there is no chunk left to shorten. */
+  #summarize(): boolean {
+    const oldest = this.#whole_chunks.all(this.#summarized_k);
+    if (oldest.length === 0) return false;
+    this.#summarized_k = oldest.at(-1)!.k;
+    this.#shorten(oldest);
+    return true;
   }
 
   #pragma(name: string): number {

@@ -5,19 +5,19 @@ import { decodeChunk } from "./codec.ts";
 import type { RangeAnswer, RangeQuery } from "./contract.ts";
 import { chunkKey } from "./housekeeper.ts";
 import type { Registry, Series } from "./registry.ts";
-import { emptyHour, type HourValues, SLOTS } from "./values.ts";
+import { emptyHour, SLOTS } from "./values.ts";
 
 /** Answers range queries from chunks and, over them, the columns that are not sealed yet. */
 export class RangeReader {
   readonly #registry: Registry;
   readonly #aggregate: Statement<[number], Aggregate>;
-  readonly #samples: Statement<[number], Uint8Array>;
+  readonly #samples: Statement<[number], Uint8Array | null>;
   readonly #values = emptyHour();
 
   constructor(db: Database, registry: Registry) {
     this.#registry = registry;
     this.#aggregate = db.prepare("SELECT min, max, sum, count FROM chunk WHERE k = ?");
-    this.#samples = db.prepare<[number], Uint8Array>("SELECT samples FROM chunk WHERE k = ?").pluck();
+    this.#samples = db.prepare<[number], Uint8Array | null>("SELECT samples FROM chunk WHERE k = ?").pluck();
   }
 
   read(query: RangeQuery): RangeAnswer {
@@ -43,32 +43,41 @@ export class RangeReader {
     const to_hour = Math.min(Math.ceil(to_second / SLOTS), newest_hour + 1);
     for (let hour = from_hour; hour < to_hour; hour++) {
       const column = series.columns.get(hour);
-      const k = series.sealed_hour !== null && hour <= series.sealed_hour ? chunkKey(hour, series.id) : null;
-      if (k === null && !column) continue;
-      const bucket = column ? null : buckets.bucketOfHour(hour);
-      if (bucket !== null) {
-        const aggregate = this.#aggregate.get(k!);
-        if (aggregate) buckets.addAggregate(bucket, aggregate);
-        continue;
-      }
+      const sealed = series.sealed_hour !== null && hour <= series.sealed_hour;
+      if (sealed && !column && this.#addWhole(hour, series, buckets)) continue;
       this.#values.fill(Number.NaN);
-      const sealed = k !== null && this.#layOutChunk(k, series, this.#values);
+      if (sealed) this.#layOutChunk(hour, series, buckets);
       column?.layOut(this.#values);
       if (sealed || column) buckets.addHour(hour, this.#values);
     }
   }
 
-  #layOutChunk(k: number, series: Series, values: HourValues): boolean {
+  /** Where one bucket takes the whole hour, its chunk need not be decoded. */
+  #addWhole(hour: number, { id }: Series, buckets: Buckets): boolean {
+    const bucket = buckets.bucketOfHour(hour);
+    if (bucket === null) return false;
+    const aggregate = this.#aggregate.get(chunkKey(hour, id));
+    if (aggregate) buckets.addAggregate(bucket, aggregate);
+    return true;
+  }
+
+  #layOutChunk(hour: number, series: Series, buckets: Buckets): void {
+    const k = chunkKey(hour, series.id);
     const samples = this.#samples.get(k);
-    if (!samples) return false;
+    if (samples === undefined) return;
+    if (samples === null) {
+      // Of a summarised hour all that is left stands at its start.
+      const bucket = buckets.bucketOf(hour * SLOTS);
+      if (bucket !== null) buckets.addAggregate(bucket, this.#aggregate.get(k)!);
+      return;
+    }
     try {
-      decodeChunk(samples, values);
+      decodeChunk(samples, this.#values);
     } catch (error) {
       throw new EvenkeelError(
         "unavailable",
         `The stored samples of "${series.metric}" of ${series.scope} "${series.entity}" are damaged (chunk ${k}: ${(error as Error).message}); restore the database from a backup`,
       );
     }
-    return true;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -143,6 +143,40 @@ test("a source whose clock is a day ahead doesn't keep the log from being trimme
   store.append({ ...cpuBatch(store, T0, 1), at_ms: T0 });
   await store.compact(T0 + 2 * HOUR_MS);
   expect(rows("head")).toBe(0);
+  await store.close();
+});
+
+test("beyond the disk's limit the oldest hours give way to their summaries", async () => {
+  const max_bytes = 600_000;
+  const store = open({ max_bytes });
+  let noise = 1;
+  for (let at_ms = T0; at_ms < T0 + 4 * HOUR_MS; at_ms += 10_000) {
+    const samples = Array.from({ length: 100 }, (_, i) => {
+      noise = (noise * 16807) % 2147483647;
+      const series = store.series("worker", `W${i}`, "memory_bytes");
+      return { series, at_ms, value: noise };
+    });
+    store.append({ ...NOTHING, at_ms, samples });
+    if (at_ms % 600_000 === 0) await store.compact(at_ms);
+  }
+  const look = (step_ms: number) =>
+    store.range({
+      series: [{ scope: "worker", entity: "W7", metric: "memory_bytes" }],
+      from_ms: T0,
+      to_ms: T0 + 4 * HOUR_MS,
+      step_ms,
+    }).columns[0]!;
+  const before = look(HOUR_MS);
+  await store.compact(T0 + 6 * HOUR_MS);
+  expect(statSync(path).size).toBeLessThanOrEqual(max_bytes);
+  expect(look(HOUR_MS)).toEqual(before);
+  const by_half_hour = look(HOUR_MS / 2).count;
+  expect(by_half_hour.slice(0, 2)).toEqual([360, 0]);
+  expect(by_half_hour.slice(-2)).toEqual([180, 180]);
+  const late = { series: store.series("worker", "W7", "memory_bytes"), at_ms: T0, value: 1 };
+  store.append({ ...NOTHING, at_ms: T0 + 6 * HOUR_MS, samples: [late] });
+  await store.compact(T0 + 6 * HOUR_MS);
+  expect(look(HOUR_MS)).toEqual(before);
   await store.close();
 });
 

@@ -31,11 +31,20 @@ import { quantize, SLOTS } from "./values.ts";
 export interface StoreOptions {
   /** How long samples and ended tasks are kept. */
   retention_ms: number;
+  /**
+   * The file's limit on disk, or null for none: beyond it the oldest hours keep only their mean, smallest,
+   * largest and count. The log of the last hour and a half and the records need their room in any case.
+   */
+  max_bytes: number | null;
   /** Where sealing and retention run: beside the ticks, or (for tests) between them. */
   housekeeping: "thread" | "inline";
 }
 
-const DEFAULTS: StoreOptions = { retention_ms: 7 * 24 * 3_600_000, housekeeping: "thread" };
+const DEFAULTS: StoreOptions = {
+  retention_ms: 7 * 24 * 3_600_000,
+  max_bytes: null,
+  housekeeping: "thread",
+};
 
 /** The largest second whose hour fits into a chunk's key; in the year 2089. */
 const MAX_SECOND = 2 ** 20 * SLOTS - 1;
@@ -85,7 +94,7 @@ class SqliteStore implements MetricStore {
   #next_row: number;
   #compacting: Promise<void> = Promise.resolve();
 
-  constructor(path: string, lock: FileLock, db: Database, { retention_ms, housekeeping }: StoreOptions) {
+  constructor(path: string, lock: FileLock, db: Database, { housekeeping, ...limits }: StoreOptions) {
     this.#path = path;
     this.#lock = lock;
     this.#db = db;
@@ -98,7 +107,7 @@ class SqliteStore implements MetricStore {
     this.#compaction = new Compaction({
       registry: this.#registry,
       housekeeping: this.#housekeeping,
-      retention_ms,
+      ...limits,
       nextRow: () => this.#next_row,
       forget: (series) => withDatabase(path, "tidy", () => this.#forget(series)),
     });
