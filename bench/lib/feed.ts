@@ -13,6 +13,8 @@ type DemoReport = ReturnType<Demo["reportsUntil"]>[number];
 
 interface FeedOptions extends FleetSize {
   readonly url: string;
+  /** Tasks that wait all the time, beside those that come and go. */
+  readonly waiting?: number;
   /** Workers and tasks of one body at most; by default a second's report is one body. */
   readonly batch?: number;
   /** How far into each second the fleet reports, so that ticks and reports do not coincide; milliseconds. */
@@ -31,9 +33,14 @@ export class Feed {
   readonly #demo: Demo;
   #timer: NodeJS.Timeout | null = null;
   #sending: Promise<void> = Promise.resolve();
+  #busy = false;
   #error: unknown = null;
   /** Bodies that were answered with anything but 202. */
   refused = 0;
+  /** Workers reported in bodies that were answered 202. */
+  sent_workers = 0;
+  /** Seconds that were left out because the one before was still being sent. */
+  left_out = 0;
 
   private constructor(options: Required<FeedOptions>, demo: Demo) {
     this.#options = options;
@@ -45,12 +52,14 @@ export class Feed {
   static async start({
     batch = Number.POSITIVE_INFINITY,
     phase_ms = 300,
+    waiting = 0,
     ...rest
   }: FeedOptions): Promise<Feed> {
-    const options = { ...rest, batch, phase_ms };
+    const options = { ...rest, batch, phase_ms, waiting };
     const start_ms = Math.floor(Date.now() / 1000) * 1000 + phase_ms;
     const demo = createDemo({ workers: rest.workers, tasks: rest.tasks, seed: SEED, start_ms });
     const feed = new Feed(options, demo);
+    for (const body of backlog(waiting)) await feed.#send(body);
     for (const body of bodiesOf(demo.reportsUntil(start_ms), TASKS_A_BODY)) await feed.#send(body);
     feed.#schedule();
     return feed;
@@ -61,11 +70,23 @@ export class Feed {
     this.#timer = setTimeout(() => {
       // Where this machine can't keep up, seconds are left out rather than sent in a burst.
       const reports = this.#demo.reportsUntil(Math.max(this.#demo.due_ms, Date.now())).slice(-1);
-      this.#sending = this.#sendAll(bodiesOf(reports, this.#options.batch)).catch((error: unknown) => {
-        this.#error ??= error;
-      });
+      if (this.#busy) this.left_out++;
+      else this.#sending = this.#sendSecond(reports);
       this.#schedule();
     }, wait_ms);
+  }
+
+  async #sendSecond(reports: readonly DemoReport[]): Promise<void> {
+    this.#busy = true;
+    const refused_before = this.refused;
+    try {
+      await this.#sendAll(bodiesOf(reports, this.#options.batch));
+      if (this.refused === refused_before)
+        this.sent_workers += reports.reduce((sum, report) => sum + report.workers.length, 0);
+    } catch (error) {
+      this.#error ??= error;
+    }
+    this.#busy = false;
   }
 
   /** Several bodies of a second are spread over it, as several coordinators would send them. */
@@ -119,13 +140,26 @@ export class Post {
         },
       );
       sent.once("timeout", () => sent.destroy(new Error(`no answer from ${this.#url} in ${DEADLINE_MS} ms`)));
-      sent.once("error", reject);
+      sent.on("error", reject);
       sent.end(bytes);
     });
   }
 
   close(): void {
     this.#agent.destroy();
+  }
+}
+
+function* backlog(tasks: number): Generator<string> {
+  for (let from = 0; from < tasks; from += TASKS_A_BODY) {
+    const entries = Array.from({ length: Math.min(TASKS_A_BODY, tasks - from) }, (_, index) => ({
+      id: `backlog-${from + index}`,
+      type: "vision",
+      model_family: "vit",
+      priority: 1 + ((from + index) % 5),
+      status: "queued",
+    }));
+    yield JSON.stringify({ source: "backlog", tasks: entries });
   }
 }
 

@@ -43,9 +43,12 @@ export class Server {
   readonly url: string;
   readonly pid: number;
   readonly loop: LoopProbe;
+  /** Errors that it has logged since it listens: a fault that a reader of the figures should see. */
+  readonly errors: string[];
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(child: ChildProcess, url: string, errors: string[]) {
+    this.errors = errors;
     this.#child = child;
     this.url = url;
     this.pid = child.pid!;
@@ -75,7 +78,8 @@ export class Server {
       process.off("exit", kill);
       rmSync(folder, { recursive: true, force: true });
     });
-    return new Server(child, await listening(child));
+    const errors: string[] = [];
+    return new Server(child, await listening(child, errors), errors);
   }
 
   cpu_s(): number {
@@ -109,7 +113,7 @@ export class Server {
   }
 }
 
-function listening(child: ChildProcess): Promise<string> {
+function listening(child: ChildProcess, errors: string[]): Promise<string> {
   let output = "";
   return new Promise((resolve, reject) => {
     const fail = (why: string) => reject(new Error(`evenkeel serve ${why}:\n${output}`));
@@ -119,11 +123,13 @@ function listening(child: ChildProcess): Promise<string> {
     }, START_MS);
     let found = false;
     const read = (text: string) => {
-      // What it logs later is a fault that a reader of the figures should see.
-      if (found) process.stderr.write(text);
+      if (found) {
+        errors.push(...text.split("\n").filter((line) => /^(error|evenkeel:)/.test(line)));
+        return;
+      }
       output += text;
       const [, url] = LISTENING.exec(output) ?? [];
-      if (found || url === undefined) return;
+      if (url === undefined) return;
       found = true;
       output = "";
       clearTimeout(timer);
