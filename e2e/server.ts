@@ -17,11 +17,14 @@ export interface ServerOptions {
   args?: string[];
   /** A database that outlives the server; without it, one of its own that is deleted in the end. */
   db?: string;
+  /** Where a server listened before; without it, any free port. */
+  port?: number;
 }
 
 export interface Server {
   /** Ends with a slash. */
   readonly url: string;
+  readonly port: number;
   /** Ends the server in order; resolves with its exit code, null where a signal ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Ends the server as a crash would (SIGKILL). */
@@ -30,15 +33,16 @@ export interface Server {
   output(): string;
 }
 
-/** Starts `evenkeel serve` from dist/ on a free port; rejects with its output if it doesn't listen. */
-export async function startServer({ env = {}, args = [], db }: ServerOptions = {}): Promise<Server> {
+/** Starts `evenkeel serve` from dist/; rejects with its output if it doesn't listen. */
+export async function startServer({
+  env = {},
+  args = [],
+  db,
+  port = 0,
+}: ServerOptions = {}): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "evenkeel-e2e-"));
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
   const file = db ?? join(folder, "evenkeel.db");
-  const child = spawn(process.execPath, [BIN, "serve", "--port", "0", "--db", file, ...args], {
-    env: { ...Object.fromEntries(inherited), ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawnEvenkeel(["serve", "--port", String(port), "--db", file, ...args], env);
   child.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   let output = "";
   const url = await new Promise<string>((resolve, reject) => {
@@ -63,12 +67,45 @@ export async function startServer({ env = {}, args = [], db }: ServerOptions = {
   });
   return {
     url,
+    port: Number(new URL(url).port),
     output: () => output,
     stop: (signal = "SIGTERM") => end(child, signal),
     kill: async () => {
       await end(child, "SIGKILL");
     },
   };
+}
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command of `evenkeel` to its end, with no EVENKEEL_* variables but those given. */
+export async function runEvenkeel(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  return finished(spawnEvenkeel(args, env));
+}
+
+/** Waits for the end of a process and gathers what it prints. */
+export async function finished(child: ReturnType<typeof spawnEvenkeel>): Promise<Ended> {
+  const ended: Ended = { code: null, stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    ended.stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    ended.stderr += text;
+  });
+  const [code] = await once(child, "close");
+  return { ...ended, code };
+}
+
+function spawnEvenkeel(args: string[], env: Record<string, string>) {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
+  return spawn(process.execPath, [BIN, ...args], {
+    env: { ...Object.fromEntries(inherited), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {

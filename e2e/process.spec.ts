@@ -1,0 +1,278 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { QUIET_S, quietFleet, report } from "./reports.ts";
+import { finished, runEvenkeel } from "./server.ts";
+import { CONNECTION_LOST, expect, figure, openLive, panel, SOON, test } from "./test.ts";
+
+test.describe("with streams open", () => {
+  test.use({ tolerated: CONNECTION_LOST });
+
+  test("SIGTERM ends it in order", async ({ page, serve }) => {
+    const server = await serve();
+    await report(server.url, quietFleet(3));
+    const stream = `${server.url}stream?panels=overview,worker-grid`;
+    const streams = [
+      curl("-sN", stream),
+      curl("-sN", "--compressed", stream),
+      curl("-sN", `${stream}&format=json`),
+    ];
+    await Promise.all(streams.map((one) => once(one.stdout, "data")));
+    await openLive(page, server.url);
+    const ends = streams.map(finished);
+
+    // The helper kills it, and throws, where it takes more than ten seconds.
+    expect(await server.stop("SIGTERM")).toBe(0);
+    // A chunked answer that ends in order is complete to curl.
+    for (const { code } of await Promise.all(ends)) expect([0, 18]).toContain(code);
+  });
+});
+
+test("SIGINT ends it in order too, and what was answered before is kept", async ({ serve, folder }) => {
+  const db = join(folder, "evenkeel.db");
+  const server = await serve({ db });
+  await report(server.url, quietFleet(3));
+  expect(await server.stop("SIGINT")).toBe(0);
+  const { url } = await serve({ db });
+  expect(await workerIds(url)).toEqual(["worker-001", "worker-002", "worker-003"]);
+});
+
+test.describe("settings", () => {
+  for (const { args = [], env = {}, says } of [
+    {
+      args: ["--tick-ms", "1s"],
+      says: '--tick-ms must be a whole number from 250 to 60000; got "1s"',
+    },
+    {
+      env: { EVENKEEL_TICK_MS: "1s" },
+      says: 'EVENKEEL_TICK_MS must be a whole number from 250 to 60000; got "1s"',
+    },
+    { env: { EVENKEEL_DEMO: "maybe" }, says: 'EVENKEEL_DEMO must be one of on, off, auto; got "maybe"' },
+    { env: { EVENKEEL_PROT: "80" }, says: "EVENKEEL_PROT is not a setting; did you mean EVENKEEL_PORT?" },
+    { env: { EVENKEEL_INGEST_TOKEN: "short" }, says: /EVENKEEL_INGEST_TOKEN must be .*; got 5 characters/ },
+    {
+      args: ["--host", "0.0.0.0"],
+      says: /--host must be a loopback address .* while nobody has to log in; got "0\.0\.0\.0".*EVENKEEL_ALLOW_UNPROTECTED=on/,
+    },
+  ]) {
+    test(`${[...args, ...Object.entries(env).flat()].join(" ")} is refused by name, rule and value`, async () => {
+      const { code, stderr, stdout } = await runEvenkeel(["serve", ...args], env);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+      expect(stderr).toMatch(says);
+    });
+  }
+
+  test("all that is wrong is said at once, with the line of the file", async ({ folder }) => {
+    const file = join(folder, "evenkeel.yaml");
+    writeFileSync(file, "port: 80800\ndemo: off\nretention: 2 weeks\n");
+    const { code, stderr } = await runEvenkeel(["serve", "--config", file], { EVENKEEL_TICK_MS: "0" });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`port must be a whole number from 0 to 65535; got "80800", line 1`);
+    expect(stderr).toMatch(/retention must be a duration .*; got "2 weeks", line 3/);
+    expect(stderr).toContain("EVENKEEL_TICK_MS must be");
+  });
+
+  test("listening on every address works where it is asked for by name", async ({ serve }) => {
+    const { url } = await serve({ args: ["--host", "0.0.0.0", "--allow-unprotected"] });
+    expect((await fetch(url.replace("0.0.0.0", "127.0.0.1"))).status).toBe(200);
+  });
+
+  test("check-config shows what is in force and where it came from, secrets masked", async ({ folder }) => {
+    const file = join(folder, "evenkeel.yaml");
+    writeFileSync(file, "tick_ms: 500\nretention: 3d\n");
+    const { code, stdout, stderr } = await runEvenkeel(
+      ["check-config", "--config", file, "--retention", "2d"],
+      {
+        EVENKEEL_INGEST_TOKEN: "a-token-of-26-characters-xy",
+      },
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(`tick_ms: 500  # ${file}: tick_ms\n`);
+    expect(stdout).toContain("retention: 2d  # --retention\n");
+    expect(stdout).toContain("ingest_token: ********  # EVENKEEL_INGEST_TOKEN\n");
+    expect(stdout).toContain("port: 8080  # default\n");
+    expect(stdout).not.toContain("a-token");
+  });
+});
+
+test("help and version are printed, and a command that is none is refused with the nearest", async () => {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  expect(await runEvenkeel(["--version"])).toEqual({ code: 0, stdout: `evenkeel ${version}\n`, stderr: "" });
+  const help = await runEvenkeel(["--help"]);
+  expect(help).toMatchObject({ code: 0, stderr: "" });
+  for (const command of ["serve", "demo", "replay", "check-config"]) {
+    expect(help.stdout).toContain(`  ${command}`);
+    const own = await runEvenkeel([command, "--help"]);
+    expect(own).toMatchObject({ code: 0, stderr: "" });
+    expect(own.stdout).toContain(`Usage: evenkeel ${command}`);
+  }
+  const wrong = await runEvenkeel(["serv"]);
+  expect(wrong).toMatchObject({ code: 2, stdout: "" });
+  expect(wrong.stderr).toContain("did you mean serve?");
+});
+
+test("kill -9 under load loses nothing that was answered before the last tick", async ({
+  page,
+  serve,
+  folder,
+}) => {
+  const db = join(folder, "evenkeel.db");
+  const server = await serve({ db });
+  const answered: { id: string; at_ms: number }[] = [];
+  const load = (async () => {
+    try {
+      for (let turn = 0; ; turn++) {
+        const id = `worker-${turn}`;
+        const task = { id: `task-${turn}`, type: "vision", status: "completed" as const, worker_id: id };
+        await report(server.url, {
+          interval_s: QUIET_S,
+          workers: [{ id, interval_s: QUIET_S, metrics: { cpu_utilization: turn % 90 } }],
+          tasks: [task],
+        });
+        answered.push({ id, at_ms: Date.now() });
+      }
+    } catch {
+      // The server was killed in the middle of an answer: that is the test.
+    }
+  })();
+
+  let last_tick_ms = 0;
+  let lines = 0;
+  const stream = curl("-sN", `${server.url}stream?panels=overview&format=json`);
+  let rest = "";
+  await new Promise<void>((resolve) => {
+    stream.stdout.on("data", (chunk: Buffer) => {
+      const [...whole] = (rest + chunk).split("\n");
+      rest = whole.pop() ?? "";
+      for (const line of whole) {
+        last_tick_ms = JSON.parse(line).at_ms;
+        lines++;
+      }
+      if (lines >= 4) resolve();
+    });
+  });
+  await server.kill();
+  await load;
+  stream.kill();
+
+  const owed = answered.filter(({ at_ms }) => at_ms < last_tick_ms).map(({ id }) => id);
+  expect(owed.length).toBeGreaterThan(20);
+  const { url } = await serve({ db });
+  const kept = new Set(await workerIds(url));
+  expect(owed.filter((id) => !kept.has(id))).toEqual([]);
+  await openLive(page, url);
+  const completed = await (await fetch(new URL("api/metrics/tasks/stats", url))).json();
+  expect(completed.by_state.completed).toBeGreaterThanOrEqual(owed.length);
+  await expect(figure(page, "Workers active")).toContainText(` of ${kept.size.toLocaleString("en")}`);
+});
+
+test.describe("below a base path", () => {
+  test("page, stream, assets and links all work", async ({ page, serve }) => {
+    const { url } = await serve({ args: ["--base-path", "/lb"] });
+    expect(url).toMatch(/\/lb\/$/);
+    await report(url, quietFleet(3));
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(request.url()));
+    await openLive(page, url.replace(/\/$/, ""));
+    expect(page.url()).toBe(url);
+    await report(url, { workers: [{ id: "worker-004", interval_s: QUIET_S }] });
+    await expect(panel(page, "Workers").getByRole("listitem")).toHaveCount(4, SOON);
+    const sheets = await page.evaluate(() => document.styleSheets.length);
+    expect(sheets).toBe(1);
+
+    for (const name of ["Status", "Overview"]) {
+      await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).click();
+      await expect(page.getByRole("heading", { level: 1 })).toHaveText(name);
+      await expect(page.locator("#live-state")).toHaveAttribute("data-state", "live", SOON);
+    }
+    await page.getByRole("link", { name: "light" }).click();
+    await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
+    await page.getByRole("link", { name: "Evenkeel", exact: true }).click();
+    await expect(page).toHaveURL(url);
+    await openLive(page, `${url}embed/worker-grid`);
+    expect(requests.slice(1).filter((address) => !address.startsWith(url))).toEqual([]);
+
+    const alternate = await page.request.get(url, { headers: { Accept: "application/json" } });
+    expect((await alternate.json()).success).toBe(true);
+    expect((await page.request.get(new URL("/", url).href)).status()).toBe(404);
+  });
+});
+
+test.describe("curl -N on the stream", () => {
+  test("reads as a line of JSON a tick", async ({ serve }) => {
+    const { url } = await serve();
+    await report(url, quietFleet(3));
+    for (const ask of [["-H", "Accept: application/json"], ["-H", "Accept: application/x-ndjson"], []]) {
+      const query = ask.length === 0 ? "&format=json" : "";
+      const text = await listen(3, ...ask, `${url}stream?panels=overview,worker-grid${query}`);
+      const ticks = text
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      expect(ticks.length).toBeGreaterThanOrEqual(3);
+      const [first] = ticks;
+      expect(ticks.map(({ tick }) => tick)).toEqual(ticks.map((_, index) => first.tick + index));
+      const { panels } = ticks.at(-1);
+      expect(Object.keys(panels)).toEqual(["overview", "worker-grid"]);
+      expect(Object.keys(panels["worker-grid"].workers)).toHaveLength(3);
+      expect(panels.overview.metrics.total_workers).toBe(3);
+    }
+  });
+
+  test("reads as text that a person can follow", async ({ serve }) => {
+    const { url } = await serve();
+    await report(url, quietFleet(3));
+    const text = await listen(12, "-H", "Accept: text/plain", `${url}stream?panels=worker-grid`);
+    expect(text).toMatch(/^\d{4}-\d\d-\d\dT\S+Z {2}tick \d+\n\nWorkers\n/);
+    expect(text).toMatch(/worker_id +status +state/);
+    expect(text).toMatch(/worker-001 +active +active/);
+    expect(text).not.toContain("<");
+  });
+
+  test("reads as Server-Sent Events with markup, plain or gzipped", async ({ serve }) => {
+    const { url } = await serve();
+    await report(url, quietFleet(3));
+    for (const ask of [[], ["--compressed"]]) {
+      const text = await listen(12, ...ask, `${url}stream?panels=worker-grid`);
+      expect(text).toMatch(/^retry: \d+\nevent: tick\nid: \d+\ndata: \{"tick":\d+,/);
+      expect(text).toContain('<hx-partial hx-target="#p-worker-grid" hx-swap="outerMorph">');
+      expect(text).toContain("worker-001: active");
+      expect(text.match(/^event: tick$/gm)!.length).toBeGreaterThanOrEqual(2);
+    }
+  });
+
+  test("is told what is wrong with its question", async ({ serve }) => {
+    const { url } = await serve();
+    const { code, stdout } = await finished(
+      curl("-sN", "-w", "%{http_code}", `${url}stream?panels=nonsense`),
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain("nonsense");
+    expect(stdout).toMatch(/4\d\d$/);
+  });
+});
+
+function curl(...args: string[]) {
+  return spawn("curl", args, { stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** Lets curl follow a stream until it has printed so many lines and three ticks have passed; returns all of it. */
+async function listen(lines: number, ...args: string[]): Promise<string> {
+  const child = curl("-sN", "--max-time", "25", ...args);
+  let text = "";
+  await new Promise<void>((resolve) => {
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (text.endsWith("\n") && text.split("\n").length > lines) resolve();
+    });
+    child.once("close", () => resolve());
+  });
+  child.kill();
+  return text;
+}
+
+async function workerIds(url: string): Promise<string[]> {
+  const { workers } = await (await fetch(new URL("api/metrics/workers", url))).json();
+  return Object.keys(workers).sort();
+}
