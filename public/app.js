@@ -1,6 +1,7 @@
 // What a page does beside swapping: it says whether it is live, and shows times in the viewer's zone.
 (() => {
-  const STALE_MS = 2500;
+  /** Ticks that may fail to come before the page says so. */
+  const STALE_TICKS = 2.5;
   // A connection that is cut may need a moment to come back before it is cut again.
   const CUT_EVERY_MS = 5000;
   const BEAT_MS = 500;
@@ -16,6 +17,7 @@
 
   // Liveness: the server speaks every second, so silence means trouble.
 
+  let tick_ms = 1000;
   let heard = performance.now();
   let beaten = heard;
   let cut = -CUT_EVERY_MS;
@@ -55,6 +57,7 @@
       return;
     }
     clock = facts.at_ms - performance.now();
+    tick_ms = facts.tick_ms;
     countOn();
     const now_running = `${facts.version} ${facts.demo}`;
     running ??= now_running;
@@ -70,7 +73,7 @@
     beaten = now;
     countOn();
     if (document.hidden || !document.getElementById("live")) return;
-    if (now - heard > STALE_MS) {
+    if (now - heard > STALE_TICKS * Math.max(tick_ms, 1000)) {
       show("stale");
       if (now - cut > CUT_EVERY_MS) {
         cut = now;
@@ -140,7 +143,11 @@
   /** @param {HTMLElement | SVGElement} element */
   function textOf(element) {
     const { t, since, full } = element.dataset;
-    if (since !== undefined) return clock === null ? null : elapsed(clock + performance.now() - +since);
+    if (since !== undefined) {
+      if (clock === null) return null;
+      const text = elapsed(clock + performance.now() - +since);
+      return element.classList.contains("short") ? text.split(" ", 2).join(" ") : text;
+    }
     const at = new Date(Number(t));
     if (Number.isNaN(at.getTime())) return null;
     const text = format.format(at);

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
@@ -123,7 +122,7 @@ class Evenkeel implements RunningServer {
 
   #open(path: string, clock: Clock, demo: boolean): Instance {
     const settings = this.#settings;
-    const store = openStore(path, { retention_ms: settings.retention_ms });
+    const store = openStore(path, { retention_ms: settings.retention_ms, fresh: demo });
     const options: PipelineOptions = {
       clock,
       store,
@@ -151,14 +150,12 @@ class Evenkeel implements RunningServer {
   /** The demo fleet reports through the same route as anybody, into a database file of its own. */
   async #openDemo(): Promise<Instance> {
     const { db, demo_workers: workers, demo_tasks: tasks, demo_seed: seed } = this.#settings;
-    const path = demoPath(db);
-    for (const suffix of ["", "-wal", "-shm"]) await rm(path + suffix, { force: true });
     const now_ms = Math.floor(this.#clock.now() / 1000) * 1000;
     const past_s = Math.max(DEMO_PAST_LEAST_S, Math.round(DEMO_PAST_WORK / Math.max(15, workers)));
     const start_ms = now_ms - past_s * 1000;
     const past = { now_ms: start_ms as number | null };
     const clock: Clock = { now: () => past.now_ms ?? this.#clock.now() };
-    const instance = this.#open(path, clock, true);
+    const instance = this.#open(demoPath(db), clock, true);
     const demo = createDemo({ workers, tasks, seed, start_ms });
     const app = this.#createApp((body, type) => accept(instance, body, type), "");
     const send = sendTo(app, this.#settings.base_path);

@@ -10,6 +10,8 @@ export interface TickFacts {
   readonly at_ms: number;
   readonly demo: boolean;
   readonly version: string;
+  /** How often to expect a tick, milliseconds. */
+  readonly tick_ms: number;
 }
 
 /** How long a browser waits before it connects again, milliseconds. */

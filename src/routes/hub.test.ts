@@ -80,7 +80,7 @@ function join(
 const partialOf = (id: string, markup: string) =>
   `<hx-partial hx-target="#${id}" hx-swap="outerMorph">${markup}</hx-partial>`;
 const tickOf = (tick: number) =>
-  `event: tick\nid: ${tick}\ndata: {"tick":${tick},"at_ms":${START_MS + (tick - 1) * 1_000},"demo":false,"version":"1.2.3"}\n\n`;
+  `event: tick\nid: ${tick}\ndata: {"tick":${tick},"at_ms":${START_MS + (tick - 1) * 1_000},"demo":false,"version":"1.2.3","tick_ms":1000}\n\n`;
 
 describe("a stream", () => {
   it("begins with all its panels and when to come back", () => {

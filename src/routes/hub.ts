@@ -283,7 +283,7 @@ class Channel {
     this.#before = this.#pieces;
     this.#pieces = pieces;
     this.version++;
-    this.#facts = { tick, at_ms: now_ms, demo, version: self.version };
+    this.#facts = { tick, at_ms: now_ms, demo, version: self.version, tick_ms: self.tick_ms };
     this.#changes = null;
     this.#snapshot = null;
   }

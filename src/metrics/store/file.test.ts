@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -134,5 +134,23 @@ describe("migrations", () => {
     expect(() => openDatabase(path, [{ version: 1, sql: "CREATE TABLE a (x); nonsense" }])).toThrow();
     openDatabase(path, [first]).close();
     expect(pragma("user_version")).toBe(1);
+  });
+});
+
+describe("a fresh start", () => {
+  test("begins empty, whatever was there", async () => {
+    await makeStore();
+    const store = openStore(path, { fresh: true });
+    expect(store.latest(0)).toEqual([]);
+    await store.close();
+  });
+
+  test("never empties a file that is in use", async () => {
+    await makeStore();
+    const store = openStore(path);
+    expect(() => openStore(path, { fresh: true })).toThrow("is in use by process");
+    expect(store.latest(0)).toHaveLength(1);
+    await store.close();
+    expect(statSync(path).size).toBeGreaterThan(0);
   });
 });

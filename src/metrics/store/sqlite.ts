@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
@@ -36,6 +36,8 @@ export interface StoreOptions {
    * largest and count. The log of the last hour and a half and the records need their room in any case.
    */
   max_bytes: number | null;
+  /** Begins with an empty file, whatever was there; for data that is made anew each time. */
+  fresh: boolean;
   /** Where sealing and retention run: beside the ticks, or (for tests) between them. */
   housekeeping: "thread" | "inline";
 }
@@ -43,6 +45,7 @@ export interface StoreOptions {
 const DEFAULTS: StoreOptions = {
   retention_ms: 7 * 24 * 3_600_000,
   max_bytes: null,
+  fresh: false,
   housekeeping: "thread",
 };
 
@@ -59,6 +62,8 @@ export function openStore(path: string, options: Partial<StoreOptions> = {}): Me
     mkdirSync(dirname(path), { recursive: true });
     const lock = new FileLock(path);
     try {
+      // Only now is it certain that nobody else uses the file.
+      if (options.fresh) for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
       const db = openDatabase(path);
       try {
         return new SqliteStore(path, lock, db, { ...DEFAULTS, ...options });
@@ -121,9 +126,9 @@ class SqliteStore implements MetricStore {
       "INSERT INTO head VALUES (?, ?, ?)",
     );
     return this.#db.transaction((batch: TickBatch, arrivals: readonly Arrival[], head: string) => {
-      for (const series of new Set(arrivals.map((a) => a.series).filter((s) => !s.stored))) {
-        put_series.run(series.id, series.scope, series.entity, series.metric);
-      }
+      const first_seen = new Set<Series>();
+      for (const { series } of arrivals) if (!series.stored) first_seen.add(series);
+      for (const { id, scope, entity, metric } of first_seen) put_series.run(id, scope, entity, metric);
       if (arrivals.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
     });
