@@ -84,3 +84,45 @@ function canonical(value: unknown): string {
       : inner,
   );
 }
+
+/**
+ * A register as the store keeps it, as JSON: its value, its time less a base that its document shares,
+ * milliseconds, and its source's place in the document's list (left out for the first).
+ */
+export type StoredRegister = [value: unknown, after_base_ms: number, source?: number];
+
+/** Writes registers into one document: what they have in common is written once. */
+export class RegisterWriter {
+  readonly sources: string[] = [];
+  readonly #base_ms: number;
+
+  constructor(base_ms: number) {
+    this.#base_ms = base_ms;
+  }
+
+  write({ value, at_ms, source }: Register<unknown>): StoredRegister {
+    let place = this.sources.indexOf(source.id);
+    if (place === -1) place = this.sources.push(source.id) - 1;
+    const after_base_ms = at_ms - this.#base_ms;
+    return place === 0 ? [value, after_base_ms] : [value, after_base_ms, place];
+  }
+
+  writeAll(registers: ReadonlyMap<string, Register<unknown>>): Record<string, StoredRegister> {
+    return Object.fromEntries([...registers].map(([name, register]) => [name, this.write(register)]));
+  }
+}
+
+/** Reads back what a RegisterWriter wrote with the same base. */
+export class RegisterReader {
+  readonly #base_ms: number;
+  readonly #sources: readonly SourceClock[];
+
+  constructor(base_ms: number, sources: readonly string[], clock: (source: string) => SourceClock) {
+    this.#base_ms = base_ms;
+    this.#sources = sources.map(clock);
+  }
+
+  read<T>([value, after_base_ms, place = 0]: StoredRegister): Register<T> {
+    return { value: value as T | null, at_ms: after_base_ms + this.#base_ms, source: this.#sources[place]! };
+  }
+}

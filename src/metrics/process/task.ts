@@ -11,7 +11,16 @@ import {
   type TaskUpdate,
   type Transition,
 } from "../model.ts";
-import { compareValues, type Register, type SourceClock, type Stamp, update } from "./register.ts";
+import {
+  compareValues,
+  type Register,
+  RegisterReader,
+  RegisterWriter,
+  type SourceClock,
+  type Stamp,
+  type StoredRegister,
+  update,
+} from "./register.ts";
 
 /** Attempts of one task that are kept, the newest ones. */
 const MAX_ATTEMPTS = 8;
@@ -60,20 +69,26 @@ interface AttemptEntry {
   error: Register<string> | undefined;
 }
 
-/** How a task is kept in the store: its fields and attempts with their registers, sources by name. */
+/** An instant as the store keeps it: after the document's base, milliseconds, and 1 where it was not given. */
+type StoredInstant = [after_base_ms: number, not_given?: 1];
+
+/** How a task is kept in the store. A quiet week has millions of them, so what is common is written once. */
 export interface TaskDocument {
+  mentioned_ms: number;
+  mentioned_by: string[];
+  orphaned?: OrphanCause;
+  sources: string[];
   fields: Record<string, StoredRegister>;
-  attempts: (Omit<AttemptEntry, "worker" | "progress" | "error"> & {
+  attempts: {
+    attempt: number;
+    status: TaskStatus;
+    end?: StoredInstant;
+    times: Partial<Record<Step, StoredInstant>>;
     worker?: StoredRegister;
     progress?: StoredRegister;
     error?: StoredRegister;
-  })[];
-  mentioned_ms: number;
-  mentioned_by: string[];
-  orphaned: OrphanCause | null;
+  }[];
 }
-
-export type StoredRegister = [value: unknown, at_ms: number, source: string];
 
 /** A task as the fleet holds it: every report of it merged, in whatever order they came. */
 export class TaskEntry implements Task {
@@ -287,31 +302,47 @@ export class TaskEntry implements Task {
   }
 
   toDocument(): TaskDocument {
+    const base_ms = this.mentioned_ms;
+    const registers = new RegisterWriter(base_ms);
+    const instant = ({ at_ms, given }: Instant): StoredInstant =>
+      given ? [at_ms - base_ms] : [at_ms - base_ms, 1];
     return {
-      fields: Object.fromEntries([...this.#fields].map(([name, r]) => [name, stored(r)])),
-      attempts: this.#attempts.map(({ worker, progress, error, ...rest }) => ({
-        ...rest,
-        ...(worker && { worker: stored(worker) }),
-        ...(progress && { progress: stored(progress) }),
-        ...(error && { error: stored(error) }),
-      })),
-      mentioned_ms: this.mentioned_ms,
+      mentioned_ms: base_ms,
       mentioned_by: [...this.mentioned_by],
-      orphaned: this.orphaned,
+      ...(this.orphaned && { orphaned: this.orphaned }),
+      sources: registers.sources,
+      fields: registers.writeAll(this.#fields),
+      attempts: this.#attempts.map(({ attempt, status, end, times, worker, progress, error }) => ({
+        attempt,
+        status,
+        ...(end && { end: instant(end) }),
+        times: Object.fromEntries(Object.entries(times).map(([step, at]) => [step, instant(at)])),
+        ...(worker && { worker: registers.write(worker) }),
+        ...(progress && { progress: registers.write(progress) }),
+        ...(error && { error: registers.write(error) }),
+      })),
     };
   }
 
   static fromDocument(id: string, document: TaskDocument, clock: (source: string) => SourceClock): TaskEntry {
-    const entry = new TaskEntry(id, document.mentioned_ms);
-    entry.orphaned = document.orphaned;
-    for (const source of document.mentioned_by) entry.mentioned_by.add(source);
-    for (const [name, register] of Object.entries(document.fields))
-      entry.#fields.set(name, restored(register, clock));
-    entry.#attempts = document.attempts.map(({ worker, progress, error, ...rest }) => ({
-      ...rest,
-      worker: worker && restored<string>(worker, clock),
-      progress: progress && restored<number>(progress, clock),
-      error: error && restored<string>(error, clock),
+    const { mentioned_ms: base_ms, mentioned_by, orphaned, sources, fields, attempts } = document;
+    const entry = new TaskEntry(id, base_ms);
+    const registers = new RegisterReader(base_ms, sources, clock);
+    const instant = ([after_base_ms, not_given]: StoredInstant): Instant => ({
+      at_ms: after_base_ms + base_ms,
+      given: not_given === undefined,
+    });
+    entry.orphaned = orphaned ?? null;
+    for (const source of mentioned_by) entry.mentioned_by.add(source);
+    for (const [name, register] of Object.entries(fields)) entry.#fields.set(name, registers.read(register));
+    entry.#attempts = attempts.map(({ attempt, status, end, times, worker, progress, error }) => ({
+      attempt,
+      status,
+      end: end && instant(end),
+      times: Object.fromEntries(Object.entries(times).map(([step, at]) => [step, instant(at)])),
+      worker: worker && registers.read<string>(worker),
+      progress: progress && registers.read<number>(progress),
+      error: error && registers.read<string>(error),
     }));
     return entry;
   }
@@ -326,17 +357,6 @@ const NOTHING_YET: AttemptEntry = {
   progress: undefined,
   error: undefined,
 };
-
-export function stored(register: Register<unknown>): StoredRegister {
-  return [register.value, register.at_ms, register.source.id];
-}
-
-export function restored<T>(
-  [value, at_ms, source]: StoredRegister,
-  clock: (source: string) => SourceClock,
-): Register<T> {
-  return { value: value as T | null, at_ms, source: clock(source) };
-}
 
 /** The earliest time given stands; a time of receipt stands only until one is given. */
 function compareInstants(a: Instant, b: Instant): number {

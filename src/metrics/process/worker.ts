@@ -9,12 +9,21 @@ import type {
   WorkerUpdate,
 } from "../model.ts";
 import { Hearing } from "./presence.ts";
-import { type Register, type SourceClock, type Stamp, update } from "./register.ts";
+import {
+  type Register,
+  RegisterReader,
+  RegisterWriter,
+  type SourceClock,
+  type Stamp,
+  type StoredRegister,
+  update,
+} from "./register.ts";
 import { load, OVERLOAD_HOLD_MS, overload } from "./scores.ts";
-import { restored, type StoredRegister, stored } from "./task.ts";
 
 /** How a worker is kept in the store; its metrics are kept as samples. */
 export interface WorkerDocument {
+  /** Of the registers below. */
+  register_sources: string[];
   fields: Record<string, StoredRegister>;
   capabilities: Record<string, StoredRegister>;
   first_seen_ms: number;
@@ -163,9 +172,11 @@ export class WorkerEntry implements Worker {
   }
 
   toDocument(): WorkerDocument {
+    const registers = new RegisterWriter(this.last_report_ms);
     return {
-      fields: Object.fromEntries([...this.#fields].map(([name, r]) => [name, stored(r)])),
-      capabilities: Object.fromEntries([...this.#capabilities].map(([name, r]) => [name, stored(r)])),
+      register_sources: registers.sources,
+      fields: registers.writeAll(this.#fields),
+      capabilities: registers.writeAll(this.#capabilities),
       first_seen_ms: this.first_seen_ms,
       last_report_ms: this.last_report_ms,
       interval_ms: this.interval_ms,
@@ -182,10 +193,11 @@ export class WorkerEntry implements Worker {
     entry.hearing.last_ms = document.last_report_ms;
     entry.hearing.assume(document.interval_ms);
     for (const [source, at_ms] of document.sources) entry.sources.set(source, at_ms);
+    const registers = new RegisterReader(document.last_report_ms, document.register_sources, clock);
     for (const [name, register] of Object.entries(document.fields))
-      entry.#fields.set(name, restored(register, clock));
+      entry.#fields.set(name, registers.read(register));
     for (const [name, register] of Object.entries(document.capabilities)) {
-      entry.#capabilities.set(name, restored(register, clock));
+      entry.#capabilities.set(name, registers.read(register));
     }
     return entry;
   }
