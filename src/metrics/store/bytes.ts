@@ -26,6 +26,12 @@ export class ByteWriter {
     this.#bytes[this.#length++] = rest;
   }
 
+  append(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
   double(value: number): void {
     this.#reserve(8);
     DOUBLE.setFloat64(0, value, true);

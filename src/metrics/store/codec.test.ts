@@ -16,7 +16,7 @@ const value = fc.oneof(
   fc.integer({ min: -3, max: 3 }),
   double,
 );
-const precision = fc.option(fc.integer({ min: 0, max: 4 }), { nil: null });
+const precision = fc.option(fc.integer({ min: -6, max: 4 }), { nil: null });
 const entries = fc.array(fc.tuple(slot, value), { minLength: 1, maxLength: 300 });
 
 function scaleOf(precision: number | null): number | null {

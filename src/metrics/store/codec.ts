@@ -59,15 +59,18 @@ function encodeDoubles(values: HourValues, slots: readonly number[]): Uint8Array
 /** Each value is base + level · unit: bytes often come in pages, percentages in whole steps. */
 function encodeWhole(slots: readonly number[], scaled: readonly number[], precision: number): Uint8Array[] {
   const base = Math.min(...scaled);
-  const unit = scaled.reduce((divisor, value) => greatestCommonDivisor(divisor, value - base), 0) || 1;
+  const unit = commonDivisor(scaled, base);
   const levels = scaled.map((value) => (value - base) / unit);
   const largest = levels.reduce((a, b) => Math.max(a, b), 0);
 
+  const start = new ByteWriter();
+  writeSlots(start, slots);
+  start.varint(zigzag(base));
+  start.varint(unit);
+
   function body(write: (writer: ByteWriter) => void): Uint8Array {
-    const writer = new ByteWriter(slots.length * 2 + 32);
-    writeSlots(writer, slots);
-    writer.varint(zigzag(base));
-    writer.varint(unit);
+    const writer = new ByteWriter(slots.length * 2 + start.length);
+    writer.append(start.view());
     write(writer);
     return writer.view();
   }
@@ -107,7 +110,8 @@ function framed(format: number, precision: number, body: Uint8Array): Uint8Array
 
 /** Writes the chunk's samples over those of `values`. */
 export function decodeChunk(chunk: Uint8Array, values: HourValues): void {
-  const [format, precision] = [chunk[0], chunk[1]!];
+  const format = chunk[0];
+  const precision = Int8Array.of(chunk[1]!)[0]!;
   const raw = chunk.subarray(2);
   const reader = new ByteReader(format === FORMAT.packed ? raw : inflateRawSync(raw));
   const slots = readSlots(reader);
@@ -155,7 +159,7 @@ function decodeWhole(
 /** Seconds as runs of a steady interval: `count, interval`, then `gap, length` of each run, in intervals. */
 function writeSlots(writer: ByteWriter, slots: readonly number[]): void {
   const first = slots[0]!;
-  const interval = slots.reduce((divisor, slot) => greatestCommonDivisor(divisor, slot - first), 0) || 1;
+  const interval = commonDivisor(slots, first);
   writer.varint(slots.length);
   writer.varint(interval);
   writer.varint(first);
@@ -185,7 +189,13 @@ function readSlots(reader: ByteReader): Uint16Array {
   return slots;
 }
 
-function greatestCommonDivisor(a: number, b: number): number {
-  while (b !== 0) [a, b] = [b, a % b];
-  return a;
+/** The largest whole number by which every number's distance from `base` can be divided; 1 where all are equal. */
+function commonDivisor(numbers: readonly number[], base: number): number {
+  let divisor = 0;
+  for (const number of numbers) {
+    let rest = Math.abs(number - base);
+    while (rest !== 0) [divisor, rest] = [rest, divisor % rest];
+    if (divisor === 1) break;
+  }
+  return divisor || 1;
 }
