@@ -6,7 +6,12 @@ const executablePath = findBrowser("chromium");
 export default defineConfig({
   testDir: "e2e",
   testMatch: "*.spec.ts",
-  workers: 1,
+  // The replayed trace mostly waits, so it runs beside the others; those have the machine to themselves.
+  workers: 2,
+  projects: [
+    { name: "browser", testIgnore: "trace.spec.ts", workers: 1 },
+    { name: "trace", testMatch: "trace.spec.ts", workers: 1 },
+  ],
   retries: 0,
   forbidOnly: true,
   timeout: 30_000,
