@@ -23,8 +23,12 @@ export class Records {
     this.#drop_worker = db.prepare("DELETE FROM workers WHERE id = ?");
     this.#all_workers = db.prepare("SELECT * FROM workers ORDER BY id");
     this.#put_task = db.prepare(
-      `INSERT OR REPLACE INTO tasks
-       VALUES (@id, @status, @type, @model_family, @worker_id, @attempt, @queued_at_ms, @ended_at_ms, @document)`,
+      `INSERT INTO tasks
+       VALUES (@id, @status, @type, @model_family, @worker_id, @attempt, @queued_at_ms, @ended_at_ms, @document)
+       ON CONFLICT DO UPDATE SET
+         status = excluded.status, type = excluded.type, model_family = excluded.model_family,
+         worker_id = excluded.worker_id, attempt = excluded.attempt, queued_at_ms = excluded.queued_at_ms,
+         ended_at_ms = excluded.ended_at_ms, document = excluded.document`,
     );
     this.#drop_task = db.prepare("DELETE FROM tasks WHERE id = ?");
     this.#some_tasks = db.prepare(
