@@ -3,7 +3,7 @@ import type { RangeAnswer, RangeQuery } from "./contract.ts";
 import { type HourValues, SLOTS } from "./values.ts";
 
 /** Buckets × series of one answer: seven days of six series at one second. */
-export const MAX_CELLS = 4_000_000;
+const MAX_CELLS = 4_000_000;
 
 /** The seconds and buckets that a query asks for. */
 export interface Span {

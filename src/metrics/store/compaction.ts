@@ -4,9 +4,9 @@ import type { Housekeeping } from "./housekeeper.ts";
 import type { Registry, Series } from "./registry.ts";
 
 /** How late a sample may come and still be sealed with its hour; later ones cost a second sealing. */
-export const GRACE_MS = 15 * 60_000;
+const GRACE_MS = 15 * 60_000;
 /** Series are sealed in the order of their handles over this long, so that no moment has all the work. */
-export const STAGGER_MS = 10 * 60_000;
+const STAGGER_MS = 10 * 60_000;
 
 const HOUR_MS = 3_600_000;
 const SERIES_A_SLICE = 16;

@@ -145,6 +145,12 @@ describe("a fresh start", () => {
     await store.close();
   });
 
+  test("never empties a file that is not ours", () => {
+    writeFileSync(path, "name,value\ncpu,1\n".repeat(100));
+    expect(() => openStore(path, { fresh: true })).toThrow(/is no SQLite database; it was left as it is/);
+    expect(statSync(path).size).toBe(1700);
+  });
+
   test("never empties a file that is in use", async () => {
     await makeStore();
     const store = openStore(path);

@@ -1,11 +1,11 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
 import { type Migration, readMigrations } from "./migrations.ts";
 
 /** Marks a SQLite file as ours: "EVKL". */
-export const APPLICATION_ID = 0x45564b4c;
+const APPLICATION_ID = 0x45564b4c;
 
 /** The housekeeping thread writes for a millisecond or two at a time; whoever holds the file longer makes a tick wait no more than this. */
 const BUSY_TIMEOUT_MS = 200;
@@ -25,7 +25,8 @@ export function openDatabase(
 ): Database.Database {
   mkdirSync(dirname(path), { recursive: true });
   if (existsSync(path) && statSync(path).size > 0) {
-    checkHeader(path);
+    const header = ownHeader(path);
+    checkLength(path, header);
     checkVersion(path, migrations.length);
   }
   const db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
@@ -43,6 +44,12 @@ export function openDatabase(
   }
 }
 
+/** Makes room for a new database at `path`; a file that is not ours is refused and left as it is. */
+export function removeDatabase(path: string): void {
+  if (existsSync(path) && statSync(path).size > 0) ownHeader(path);
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+}
+
 /** A connection of its own for housekeeping, which may wait for the tick's. */
 export function openSecondConnection(path: string): Database.Database {
   const db = new Database(path, { fileMustExist: true, timeout: 5000 });
@@ -54,8 +61,8 @@ export function openSecondConnection(path: string): Database.Database {
 const HEADER_BYTES = 100;
 const MAGIC = "SQLite format 3\0";
 
-/** Looks at the bytes themselves: SQLite would already begin to write to a file that it opens. */
-function checkHeader(path: string): void {
+/** The header of a file of ours, from the bytes themselves: SQLite would already begin to write to a file that it opens. */
+function ownHeader(path: string): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   const file = openSync(path, "r");
   const length = readSync(file, header);
@@ -64,6 +71,10 @@ function checkHeader(path: string): void {
     throw refusal(path, "is no SQLite database");
   }
   if (header.readUInt32BE(68) !== APPLICATION_ID) throw refusal(path, "belongs to another program");
+  return header;
+}
+
+function checkLength(path: string, header: Buffer): void {
   const raw_page_size = header.readUInt16BE(16);
   const page_size = raw_page_size === 1 ? 65536 : raw_page_size;
   const whole = header.readUInt32BE(28) * page_size <= statSync(path).size;

@@ -5,7 +5,7 @@ import type { SeriesName } from "./contract.ts";
 import { SLOTS } from "./values.ts";
 
 /** Ids of series fill the lower 32 bits of a chunk's key. */
-export const MAX_SERIES_ID = 2 ** 32 - 1;
+const MAX_SERIES_ID = 2 ** 32 - 1;
 
 /** All that is known in memory of one series. */
 export interface Series extends SeriesName {

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
@@ -17,7 +17,7 @@ import type {
   WorkerRecord,
 } from "./contract.ts";
 import { withDatabase } from "./failure.ts";
-import { openDatabase } from "./file.ts";
+import { openDatabase, removeDatabase } from "./file.ts";
 import { HeadRow } from "./head.ts";
 import { Housekeeper, type Housekeeping } from "./housekeeper.ts";
 import { HousekeepingThread } from "./housekeeping-thread.ts";
@@ -63,7 +63,7 @@ export function openStore(path: string, options: Partial<StoreOptions> = {}): Me
     const lock = new FileLock(path);
     try {
       // Only now is it certain that nobody else uses the file.
-      if (options.fresh) for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+      if (options.fresh) removeDatabase(path);
       const db = openDatabase(path);
       try {
         return new SqliteStore(path, lock, db, { ...DEFAULTS, ...options });
