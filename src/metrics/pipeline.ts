@@ -154,8 +154,9 @@ export class Pipeline {
       waiting.gone_tasks.add(id);
     }
     waiting.values.push(...changes.values);
-    for (const [metric, value] of this.#read.system)
+    for (const [metric, value] of this.#read.system) {
       waiting.values.push({ worker: null, metric, at_ms: now_ms, value });
+    }
     if (waiting.values.length > MAX_UNWRITTEN_SAMPLES)
       waiting.values.splice(0, waiting.values.length - MAX_UNWRITTEN_SAMPLES);
     try {

@@ -168,10 +168,39 @@ function NoWorkers() {
 
 /** Everything about a worker in one line, for a pointer that rests on it and for a screen reader. */
 function inWords(id: string, it: Shown): string {
-  const known = (["cpu", "gpu", "memory", "network"] as const).flatMap((resource) => {
-    const value = metricOf(it, `${resource}_utilization`);
-    return value === null ? [] : [`${LABEL[resource]} ${measure(value, "percent")}`];
-  });
+  return described(id, it, known(it, ["cpu", "gpu", "memory", "network"]));
+}
+
+/** What a cell shows, in one line; by the steps that its bars move in. */
+function cellInWords(id: string, it: Shown): string {
+  const bars = known({ ...it, ...coarseBars(it) }, ["cpu", "gpu"]);
+  return described(id, it, bars === "" ? "" : `about ${bars}`);
+}
+
+function known(it: Shown, resources: readonly (keyof typeof LABEL)[]): string {
+  return resources
+    .flatMap((resource) => {
+      const value = metricOf(it, `${resource}_utilization`);
+      return value === null ? [] : [`${LABEL[resource]} ${measure(value, "percent")}`];
+    })
+    .join(", ");
+}
+
+/**
+ * A cell's bar is some forty pixels long: it moves in steps of this many percent, so that a hundred workers'
+ * noise is not sent each second.
+ */
+const CELL_STEP = 5;
+
+function coarseBars(it: Shown): Record<"cpu_utilization" | "gpu_utilization", number | null> {
+  const coarse = (name: string) => {
+    const value = metricOf(it, name);
+    return value === null ? null : Math.round(value / CELL_STEP) * CELL_STEP;
+  };
+  return { cpu_utilization: coarse("cpu_utilization"), gpu_utilization: coarse("gpu_utilization") };
+}
+
+function described(id: string, it: Shown, use: string): string {
   const overload = it.overload;
   return joined([
     `${clean(shorten(id, NAME_LENGTH))}: ${it.state}`,
@@ -179,7 +208,7 @@ function inWords(id: string, it: Shown): string {
     overload === null
       ? null
       : `${labelOf(overload.metric)} beyond ${measure(overload.threshold, "percent")} since ${clock(overload.since_ms)}`,
-    isHeardOf(it) ? known.join(", ") : `last report ${clock(it.last_report_ms)}`,
+    isHeardOf(it) ? use : `last report ${clock(it.last_report_ms)}`,
     `${count(it.running_tasks)} running, ${count(it.queued_tasks)} queued`,
     it.orphaned_tasks === 0 ? null : `${count(it.orphaned_tasks)} orphaned`,
   ]);
@@ -268,7 +297,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
   return (
     <ul class="workers cells">
       {entries.map(([id, it], index) => {
-        const words = inWords(id, it);
+        const words = cellInWords(id, it);
         return (
           <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={words}>
             <p class="n" aria-hidden="true">
@@ -280,7 +309,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
             <p class="d" aria-hidden="true">
               {isHeardOf(it) ? (
                 <>
-                  <WorkerBars it={it} />
+                  <WorkerBars it={{ ...it, ...coarseBars(it) }} />
                   <span>{count(it.running_tasks)}</span>
                 </>
               ) : (
