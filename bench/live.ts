@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Browser, CDPSession, Page } from "@playwright/test";
+import type { CDPSession, Page } from "@playwright/test";
 import { domId } from "../src/views/identity.ts";
 import { type Bench, bench, sleep, wall_ms } from "./lib/bench.ts";
 import { launchChromium, VIEWPORT } from "./lib/browser.ts";
@@ -85,18 +85,17 @@ async function metricsOf(cdp: CDPSession): Promise<Record<string, number>> {
   return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
 }
 
-/** Processor time of the page's main thread so far, milliseconds: what else runs on the machine is not in it. */
-function mainThread_ms(pid: number): number {
-  const [on_cpu_ns] = readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ");
-  return Number(on_cpu_ns) / 1e6;
-}
-
-/** The process that a page runs in: of the browser's renderers the one that has worked most. */
-async function rendererOf(browser: Browser): Promise<number> {
-  const cdp = await browser.newBrowserCDPSession();
-  const { processInfo } = await cdp.send("SystemInfo.getProcessInfo");
+/**
+ * Processor time of the main threads of the browser's pages so far, milliseconds: what else runs on the machine
+ * is not in it. There is one page; a renderer that the browser keeps spare does nothing.
+ */
+async function mainThread_ms(browser: CDPSession): Promise<number> {
+  const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
   const renderers = processInfo.filter(({ type }) => type === "renderer");
-  return renderers.sort((a, b) => b.cpuTime - a.cpuTime)[0]!.id;
+  return renderers.reduce(
+    (sum, { id }) => sum + Number(readFileSync(`/proc/${id}/schedstat`, "utf8").split(" ")[0]) / 1e6,
+    0,
+  );
 }
 
 async function heapAfterCollection(cdp: CDPSession): Promise<number> {
@@ -149,16 +148,16 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     const heap_before = await heapAfterCollection(cdp);
     const probe_before = await probeOf(page);
     noise.reset();
-    const renderer = await rendererOf(browser);
+    const processes = await browser.newBrowserCDPSession();
     const of_rounds: Round[] = [];
     for (let round = 0; round < rounds; round++) {
       const [before, ticks_before] = [await metricsOf(cdp), (await probeOf(page)).ticks];
-      const main_before_ms = mainThread_ms(renderer);
+      const main_before_ms = await mainThread_ms(processes);
       const until_ms = performance.now() + round_ms;
       const delays_ms = (
         await Promise.all(names.map((name) => markWorker(name, marks, post, until_ms)))
       ).flat();
-      const main_ms = mainThread_ms(renderer) - main_before_ms;
+      const main_ms = (await mainThread_ms(processes)) - main_before_ms;
       const [after, ticks_after] = [await metricsOf(cdp), (await probeOf(page)).ticks];
       const ticks = ticks_after - ticks_before;
       const a_tick_ms = (name: string) => ((after[name]! - before[name]!) / ticks) * 1000;

@@ -103,6 +103,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
   let server = await Server.start({ build, db });
   const port = Number(new URL(server.url).port);
   const times_ms: number[] = [];
+  const cpu_ms: number[] = [];
   const differences: string[] = [];
   const rounds = quick ? 2 : 7;
   noise.reset();
@@ -117,6 +118,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     const [time_ms, again] = await Promise.all([firstPage(server.url), Server.start({ build, db, port })]);
     server = again;
     times_ms.push(time_ms);
+    cpu_ms.push(server.cpu_s() * 1000);
     const after = await pictureOf(server.url);
     if (after.workers !== before.workers) differences.push(`round ${round}: other workers`);
     if (after.unfinished !== before.unfinished)
@@ -132,6 +134,12 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     unit: "ms",
     budget: { limit: 1000 },
     note: `median of ${rounds} kills, worst ${Math.max(...times_ms).toFixed(0)} ms`,
+  });
+  figures.add({
+    name: "  processor time of it",
+    value: median(cpu_ms),
+    unit: "ms",
+    note: "all threads: what it takes where nothing else runs, at most",
   });
   figures.add({
     name: "restarts that showed another fleet",
