@@ -14,7 +14,7 @@ export function createLog(least: LogLevel, write: (line: string) => void): Log {
 }
 
 /** Control characters, line separators and bidirectional overrides as escapes. */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (character) => {
     const code = character.codePointAt(0)!.toString(16).padStart(4, "0");
     return `\\u${code}`;

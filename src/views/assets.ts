@@ -1,5 +1,2 @@
 /** Pico's build without classes, below node_modules; the stylesheet that is served is this file and then public/app.css. */
 export const PICO_FILE = "@picocss/pico/css/pico.classless.min.css";
-
-/** What a page asks for, relative to the base path. */
-export const ASSETS = { style: "assets/app.css", script: "assets/live.js", icon: "assets/icon.svg" } as const;

@@ -51,7 +51,7 @@ export const STATUS_TONE: Record<SystemStatus["level"], Tone> = {
 };
 
 /** Text for a screen reader alone. */
-export function Hidden({ children }: { children?: Child }) {
+function Hidden({ children }: { children?: Child }) {
   return <span class="vh">{children}</span>;
 }
 

@@ -34,7 +34,7 @@ function mustBe(rule: string) {
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
 const CONTROL = /[\p{Cc}\p{Cs}](?<![\n\t])/gu;
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
-export const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
+const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 const codePoints = (text: string) => [...text].length;
 

@@ -35,7 +35,7 @@ export function update<T>(
   return { value, at_ms: stamp.at_ms, source: stamp.source };
 }
 
-export function wins<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean {
+function wins<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean {
   const held_ms = register.at_ms + register.source.offset_ms;
   const came_ms = stamp.at_ms + stamp.source.offset_ms;
   return came_ms > held_ms || (came_ms === held_ms && compareValues(value, register.value) > 0);

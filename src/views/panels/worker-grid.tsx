@@ -304,9 +304,9 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
               <b>
                 <Name>{labels[index] ?? id}</Name>
               </b>
-              {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
             </p>
             <p class="d" aria-hidden="true">
+              {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
               {isHeardOf(it) ? (
                 <>
                   <WorkerBars it={{ ...it, ...coarseBars(it) }} />
