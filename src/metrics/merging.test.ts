@@ -423,3 +423,28 @@ it("at most the newest attempts of a task are kept, whatever their order", () =>
     }),
   );
 });
+
+describe("bounds", () => {
+  it("of sources: what comes beyond is taken as one, and that is told", async () => {
+    const h = harness();
+    for (let i = 0; i < 1002; i += 1) {
+      await h.report({ source: `s${i}`, workers: [{ id: `w${i}` }] });
+    }
+    expect(h.fleet.sources()).toHaveLength(1001);
+    expect(h.fleet.sources().at(-1)).toMatchObject({ id: "(more sources)", workers: 2 });
+    expect(h.fleet.limits_reached).toEqual({ sources: 2 });
+  });
+
+  it("of task types: what comes beyond counts in the fleet's figures alone, and that is told", async () => {
+    const h = harness();
+    const tasks = Array.from({ length: 66 }, (_, i) => ({
+      id: `t${i}`,
+      type: `type${i}`,
+      status: "completed",
+    }));
+    await h.report({ tasks });
+    expect(h.fleet.ledger.completed.total).toBe(66);
+    expect(h.fleet.ledger.ended_by_type.size).toBe(64);
+    expect(h.fleet.limits_reached).toEqual({ "task types counted apart": 2 });
+  });
+});

@@ -124,15 +124,24 @@ export class Pipeline {
     });
   }
 
+  /** @throws what a report's application threw, once everything else of the tick is done */
   tick(now_ms: number): void {
     const started = performance.now();
-    for (const report of this.collector.drain()) this.fleet.apply(report);
+    let failure: unknown;
+    for (const report of this.collector.drain()) {
+      try {
+        this.fleet.apply(report);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
     this.fleet.advance(now_ms);
     this.#tick += 1;
     this.#read = this.#look(now_ms);
     for (const [metric, value] of this.#read.system) this.#recent.set(metric, now_ms, value);
     this.#write(now_ms);
     this.timer.note(now_ms, performance.now() - started);
+    if (failure !== undefined) throw failure;
   }
 
   /** @param facts small facts to keep with this tick */
@@ -275,7 +284,7 @@ export class Pipeline {
       store_bytes: stats.bytes,
       series: stats.series,
       store_error: this.#store_error,
-      limits_reached: { ...collector.limits_reached, ...limits_reached },
+      limits_reached: { ...collector.limits_reached, ...this.fleet.limits_reached, ...limits_reached },
     };
   }
 }

@@ -56,6 +56,8 @@ export class Fleet {
   readonly queued = new Map<string, TaskEntry>();
   readonly ledger: Ledger;
   readonly system = new Map<string, number>();
+  /** Bounds that were reached since the start: their name and how often. */
+  readonly limits_reached: Record<string, number> = {};
   /** What changed since the last `takeChanges`. */
   #changed_workers = new Set<string>();
   #changed_tasks = new Set<string>();
@@ -77,7 +79,10 @@ export class Fleet {
   constructor(options: FleetOptions, started_ms: number) {
     this.#options = options;
     this.#started_ms = started_ms;
-    this.ledger = new Ledger((worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta));
+    this.ledger = new Ledger(
+      (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
+      (limit) => this.#reached(limit),
+    );
     this.ledger.advance(started_ms);
   }
 
@@ -99,8 +104,10 @@ export class Fleet {
   #source(id: string, now_ms: number): SourceEntry {
     const known = this.#sources.get(id);
     if (known) return known;
-    if (this.#sources.size >= MAX_SOURCES && id !== OVERFLOW_SOURCE)
+    if (this.#sources.size >= MAX_SOURCES && id !== OVERFLOW_SOURCE) {
+      this.#reached("sources");
       return this.#source(OVERFLOW_SOURCE, now_ms);
+    }
     const entry = new SourceEntry(id, now_ms);
     this.#sources.set(id, entry);
     return entry;
@@ -305,9 +312,16 @@ export class Fleet {
       if (until_ms > now_ms) this.#bury(id, task.attempt, until_ms);
     }
     for (const [id, { until_ms }] of this.#tombstones) {
-      if (this.#tombstones.size <= MAX_TOMBSTONES && until_ms > now_ms) break;
+      if (until_ms > now_ms) {
+        if (this.#tombstones.size <= MAX_TOMBSTONES) break;
+        this.#reached("tombstones of ended tasks");
+      }
       this.#tombstones.delete(id);
     }
+  }
+
+  #reached(limit: string): void {
+    this.limits_reached[limit] = (this.limits_reached[limit] ?? 0) + 1;
   }
 
   #bury(id: string, attempt: number, until_ms: number): void {

@@ -52,7 +52,10 @@ export class Ledger {
   /** Attempts whose queue time and whose processing time were taken already, by task. */
   readonly #timed = new Map<string, { started: number; ended: number }>();
 
-  /** @param live_change called with a worker's id when its live tasks changed by one of a state and type */
+  /**
+   * @param live_change called with a worker's id when its live tasks changed by one of a state and type
+   * @param reached called with the name of a bound that was reached
+   */
   constructor(
     private readonly live_change: (
       worker_id: string,
@@ -60,6 +63,7 @@ export class Ledger {
       type: string | null,
       delta: 1 | -1,
     ) => void,
+    private readonly reached: (limit: string) => void,
   ) {}
 
   advance(now_ms: number): void {
@@ -138,7 +142,11 @@ export class Ledger {
   #endedOf(type: string | null): Ended | undefined {
     if (type === null) return undefined;
     let ended = this.ended_by_type.get(type);
-    if (!ended && this.ended_by_type.size < MAX_TYPES) {
+    if (!ended) {
+      if (this.ended_by_type.size >= MAX_TYPES) {
+        this.reached("task types counted apart");
+        return undefined;
+      }
       ended = { completed: new SlidingCounter(HOUR_S), failed: new SlidingCounter(HOUR_S) };
       ended.completed.advance(this.#now_ms);
       ended.failed.advance(this.#now_ms);
@@ -175,7 +183,10 @@ export class Ledger {
     if (model_id === null) return;
     let usual = this.#usual.get(model_id);
     if (!usual) {
-      if (this.#usual.size >= MAX_MODELS) return;
+      if (this.#usual.size >= MAX_MODELS) {
+        this.reached("models whose usual time is learned");
+        return;
+      }
       usual = { durations: new DurationHistogram(), p95_s: null };
       this.#usual.set(model_id, usual);
     }
