@@ -6,15 +6,15 @@ const executablePath = findBrowser("chromium");
 export default defineConfig({
   testDir: "e2e",
   testMatch: "*.spec.ts",
-  // The replayed trace mostly waits, so it runs beside the others; those have the machine to themselves.
-  workers: 2,
+  // Most tests wait for ticks rather than work; the replayed trace waits for a minute and more.
+  workers: 3,
   projects: [
-    { name: "browser", testIgnore: "trace.spec.ts", workers: 1 },
+    { name: "browser", testIgnore: "trace.spec.ts", workers: 2 },
     { name: "trace", testMatch: "trace.spec.ts", workers: 1 },
   ],
   retries: 0,
   forbidOnly: true,
-  timeout: 30_000,
+  timeout: 60_000,
   reporter: "line",
   outputDir: "test-results",
   use: {
