@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { CDPSession, Page } from "@playwright/test";
-import { domId } from "../src/views/identity.ts";
 import { type Bench, bench, sleep, wall_ms } from "./lib/bench.ts";
 import { launchChromium, VIEWPORT } from "./lib/browser.ts";
 import { Feed, Post, SEED_FLEET } from "./lib/feed.ts";
@@ -21,7 +20,7 @@ const LOST_MS = 10_000;
 const WARM_UP_MS = 5000;
 
 interface Seen {
-  readonly id: string;
+  readonly name: string;
   readonly value: number;
   readonly at_ms: number;
 }
@@ -47,17 +46,17 @@ interface Round {
 class Marks {
   readonly #waiting = new Map<string, { value: number; resolve: (at_ms: number) => void }>();
 
-  readonly seen = ({ id, value, at_ms }: Seen): void => {
-    const waiting = this.#waiting.get(id);
+  readonly seen = ({ name, value, at_ms }: Seen): void => {
+    const waiting = this.#waiting.get(name);
     if (waiting?.value !== value) return;
-    this.#waiting.delete(id);
+    this.#waiting.delete(name);
     waiting.resolve(at_ms);
   };
 
   /** When the worker's element shows the value, Unix milliseconds; infinite where it never does. */
-  appears(id: string, value: number): Promise<number> {
+  appears(name: string, value: number): Promise<number> {
     return new Promise((resolve) => {
-      this.#waiting.set(id, { value, resolve });
+      this.#waiting.set(name, { value, resolve });
       setTimeout(() => resolve(Number.POSITIVE_INFINITY), LOST_MS).unref();
     });
   }
@@ -71,7 +70,7 @@ async function markWorker(name: string, marks: Marks, post: Post, until_ms: numb
     if (performance.now() > until_ms) return delays_ms;
     // The grid shows steps of 5 %: what lies on one is shown as it was sent.
     const value = 5 * (1 + (round % 15));
-    const appears = marks.appears(domId("wg", name), value);
+    const appears = marks.appears(name, value);
     const workers = [{ id: name, type: "cpu", metrics: { cpu_utilization: value } }];
     const status = await post.send(JSON.stringify({ source: name, workers }));
     const accepted_ms = wall_ms();
@@ -135,7 +134,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     const page = await browser.newPage({ viewport: VIEWPORT });
     const marks = new Marks();
     await page.exposeFunction("evenkeelSeen", marks.seen);
-    await page.addInitScript(`window.evenkeelMarked = ${JSON.stringify(names.map((n) => domId("wg", n)))}`);
+    await page.addInitScript(`window.evenkeelMarked = ${JSON.stringify(names)}`);
     await page.addInitScript({ path: PROBE });
     // Their first reports change who is in the grid, which is not what is measured here.
     for (const id of names)

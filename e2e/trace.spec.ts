@@ -80,7 +80,9 @@ test("a day of a real service replays in full: every report taken, every count r
   const { by_state } = await json(url, "api/metrics/tasks/stats");
   expect(by_state).toMatchObject({ completed, failed });
   await expect(figure(page, "Workers active")).toContainText(`of ${facts.workers.size}`);
-  await expect(figure(page, "Success ratio")).toContainText(`${(completed / 1000).toFixed(1)} k completed`);
+  await expect(figure(page, "Success ratio")).toContainText(
+    `${String(completed).replace(/(?=\d{3}$)/, " ")} completed`,
+  );
   await expect(figure(page, "Success ratio")).toContainText(`${failed} failed`);
 
   const shown = await shownWorkers(url);

@@ -4,7 +4,7 @@
   const STALE_TICKS = 2.5;
   // A connection that is cut may need a moment to come back before it is cut again.
   const CUT_EVERY_MS = 5000;
-  const BEAT_MS = 500;
+  const BEAT_MS = 250;
   const TIMES = "time[data-t], time.ago[data-since], text.t[data-t]";
 
   const root = document.documentElement;
@@ -69,7 +69,7 @@
   function beat() {
     const now = performance.now();
     // The machine slept or the page was held up: that is not the server's silence.
-    if (now - beaten > 4 * BEAT_MS) heard = now;
+    if (now - beaten > 8 * BEAT_MS) heard = now;
     beaten = now;
     countOn();
     if (document.hidden || !document.getElementById("live")) return;

@@ -9,7 +9,6 @@
   watch("layout-shift", ({ value, sources }) => {
     // A page that moves all the time shows it in the first thousand.
     if (probe.shifts.length < 1000) probe.shifts.push({ value, of: sources.map(({ node }) => nameOf(node)) });
-    if (probe.shift_sources.length < 5) probe.shift_sources.push(nameOf(node));
   });
   watch("longtask", () => {
     probe.long_tasks++;
@@ -34,12 +33,12 @@
 
   function look() {
     const at_ms = performance.timeOrigin + performance.now();
-    for (const id of window.evenkeelMarked ?? []) {
-      const element = document.getElementById(id);
-      const [, value] = CPU.exec(element?.title || element?.textContent || "") ?? [];
-      if (value === undefined || told.get(id) === value) continue;
-      told.set(id, value);
-      window.evenkeelSeen({ id, value: Number(value), at_ms });
+    for (const name of window.evenkeelMarked ?? []) {
+      const element = document.querySelector(`#p-worker-grid [title^="${name}:"]`);
+      const [, value] = CPU.exec(element?.title ?? "") ?? [];
+      if (value === undefined || told.get(name) === value) continue;
+      told.set(name, value);
+      window.evenkeelSeen({ name, value: Number(value), at_ms });
     }
   }
 

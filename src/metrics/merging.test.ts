@@ -291,6 +291,16 @@ describe("silence", () => {
     expect(h.fleet.workers.get("slow")?.presence).toBe("fresh");
   });
 
+  it("of a worker is measured by what its source states, where it states nothing itself", async () => {
+    const h = harness();
+    await h.report({ interval_s: 120, workers: [{ id: "patient" }, { id: "own", interval_s: 1 }] });
+    h.later(360_000);
+    expect(h.fleet.workers.get("patient")?.presence).toBe("fresh");
+    expect(h.fleet.workers.get("own")?.presence).toBe("lost");
+    h.later(1);
+    expect(h.fleet.workers.get("patient")?.presence).toBe("stale");
+  });
+
   it("ends with the worker being forgotten after its time to live", async () => {
     const h = harness();
     await h.report({ workers: [worker], tasks: [running] });

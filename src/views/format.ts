@@ -10,6 +10,7 @@ export interface Quantity {
 /** What stands for a value that is not known; never a zero. */
 export const NONE = "–";
 
+const NARROW_NO_BREAK_SPACE = "\u202f";
 const NO_BREAK_SPACE = "\u00a0";
 
 /**
@@ -43,15 +44,15 @@ function fixed(value: number, digits: number): string {
   return Number(text) === 0 ? (0).toFixed(digits) : text;
 }
 
-/** Up to 9999 in full, then 12.3 k, 4.56 M; below zero with a minus sign. */
+/** In full up to 999 999, its thousands apart from five digits on, then 1.23 M; below zero with a minus sign. */
 export function count(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
   if (value < 0) return `−${count(-value)}`;
   if (!Number.isInteger(value) && value < 100) return fixed(value, 1);
   const rounded = Math.round(value);
   if (rounded < 10_000) return String(rounded);
+  if (rounded < 1e6) return String(rounded).replace(/(?=\d{3}$)/, NARROW_NO_BREAK_SPACE);
   for (const [size, letter] of [
-    [1e3, "k"],
     [1e6, "M"],
     [1e9, "G"],
     [1e12, "T"],

@@ -95,7 +95,7 @@ export class Fleet {
       source.offset_ms = source.clock.observe(report.at_ms, report.received_ms, source.offset_ms);
     }
     const stamp: Stamp = { at_ms: report.at_ms ?? report.received_ms - source.offset_ms, source };
-    for (const worker of report.workers) this.#applyWorker(worker, stamp, report.received_ms);
+    for (const worker of report.workers) this.#applyWorker(worker, stamp, report.received_ms, source);
     for (const task of report.tasks) this.#applyTask(task, stamp, report);
     this.#applySystem(report.system, stamp, report.received_ms);
     if (report.complete) this.#applyWhole(report, source, stamp);
@@ -113,7 +113,7 @@ export class Fleet {
     return entry;
   }
 
-  #applyWorker(change: WorkerUpdate, stamp: Stamp, received_ms: number): void {
+  #applyWorker(change: WorkerUpdate, stamp: Stamp, received_ms: number, { hearing }: SourceEntry): void {
     let worker = this.workers.get(change.id);
     if (!worker) {
       if (superseded(stamp)) return;
@@ -123,6 +123,7 @@ export class Fleet {
       this.#adopt(worker);
       this.#changed_workers.add(worker.id);
     }
+    worker.hearing.source_stated_ms = hearing.stated_ms;
     if (worker.apply(change, stamp, received_ms)) this.#changed_workers.add(worker.id);
     const at_ms = Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms);
     for (const metric in change.metrics) this.#value(worker, metric, change.metrics[metric], at_ms);

@@ -8,8 +8,9 @@ const INTERVALS_KEPT = 5;
 export class Hearing {
   /** Time of receipt of the last report. */
   last_ms: number;
-  /** What the sender says of its own interval, milliseconds. */
+  /** What the sender says of its own interval, and what its source says of all that it reports, milliseconds. */
   stated_ms: number | null = null;
+  source_stated_ms: number | null = null;
   readonly #intervals: number[] = [];
   #median_ms = DEFAULT_INTERVAL_MS;
 
@@ -18,7 +19,7 @@ export class Hearing {
   }
 
   get interval_ms(): number {
-    return this.stated_ms ?? this.#median_ms;
+    return this.stated_ms ?? this.source_stated_ms ?? this.#median_ms;
   }
 
   hear(received_ms: number): void {

@@ -4,7 +4,7 @@ import { WORKER_STATES, WORKER_STATUSES, type Worker, type WorkerState } from ".
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } from "../components.tsx";
 import { clean, clock, count, counted, measure, shorten } from "../format.ts";
-import { byNaturalOrder, domId, shortLabels } from "../identity.ts";
+import { byNaturalOrder, shortLabels } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, metricFields, metricNames, noParams } from "../schema.ts";
@@ -240,6 +240,9 @@ function WorkerBars({ it }: { it: Shown }) {
   );
 }
 
+// A place in the grid keeps its element, and what is shown there changes: when a worker turns stale and comes
+// first, no element moves, so nothing on the page shifts.
+
 function Cards({ entries }: { entries: readonly Entry[] }) {
   const wide = entries.length <= WIDE_CARDS_LIMIT;
   const labels = shortLabels(
@@ -252,7 +255,7 @@ function Cards({ entries }: { entries: readonly Entry[] }) {
         const words = inWords(id, it);
         const type = <Name>{shorten(it.type ?? "no type", NAME_LENGTH)}</Name>;
         return (
-          <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={words}>
+          <Part as="li" id={`wg-${index}`} class={`w ${it.state}`} title={words}>
             <p class="n">
               <b>
                 <Name>{labels[index] ?? id}</Name>
@@ -299,7 +302,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
       {entries.map(([id, it], index) => {
         const words = cellInWords(id, it);
         return (
-          <Part as="li" id={domId("wg", id)} class={`w ${it.state}`} title={words}>
+          <Part as="li" id={`wg-${index}`} class={`w ${it.state}`} title={words}>
             <p class="n" aria-hidden="true">
               <b>
                 <Name>{labels[index] ?? id}</Name>
@@ -335,16 +338,16 @@ function HeatMap({ entries }: { entries: readonly Entry[] }) {
   return (
     <>
       <HeatLegend />
-      {groups.map((group) => (
+      {groups.map((group, place) => (
         <div class="group">
           <h3>
             <Name>{shorten(group.type, NAME_LENGTH)}</Name> <small>{count(group.size)}</small>
           </h3>
           <ul class={entries.length > LARGE_SQUARES_LIMIT ? "squares fine" : "squares"}>
-            {group.entries.map(([id, it]) => (
+            {group.entries.map(([id, it], index) => (
               <Part
                 as="li"
-                id={domId("wg", id)}
+                id={`wg-${place}-${index}`}
                 class={`q ${squareClass(it)}`}
                 title={squareInWords(id, it)}
               />
