@@ -68,8 +68,8 @@ async function markWorker(name: string, marks: Marks, post: Post, until_ms: numb
   for (let round = 0; ; round++) {
     await sleep(Math.random() * TICK_MS);
     if (performance.now() > until_ms) return delays_ms;
-    // The grid shows steps of 5 %: what lies on one is shown as it was sent.
-    const value = 5 * (1 + (round % 15));
+    // The grid shows steps of 10 %: what lies on one is shown as it was sent.
+    const value = 10 * (1 + (round % 8));
     const appears = marks.appears(name, value);
     const workers = [{ id: name, type: "cpu", metrics: { cpu_utilization: value } }];
     const status = await post.send(JSON.stringify({ source: name, workers }));

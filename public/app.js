@@ -104,7 +104,7 @@
     if (!line) return;
     words.textContent = next === "live" ? "live" : "No update";
     rest.textContent = next === "live" ? "" : " — reconnecting";
-    zone.textContent = ` ${zoneName()}`;
+    zone.textContent = ` · ${zoneName()}`;
     line.dataset.state = next;
     if (words.parentNode !== line) line.replaceChildren(words, age, rest, zone);
     showAge(performance.now() - heard);
@@ -112,7 +112,9 @@
 
   /** @param {number} age_ms */
   function showAge(age_ms) {
-    if (state === "live") write(age, ` · ${(age_ms / 1000).toFixed(1)} s ago`);
+    // While ticks come as they should their age is no news, and each change of it would be painted.
+    const late = age_ms > 1.5 * Math.max(tick_ms, 1000);
+    if (state === "live") write(age, late ? ` · ${Math.round(age_ms / 1000)} s ago` : "");
     else if (state === "stale") write(age, ` for ${Math.round(age_ms / 1000)} s`);
   }
 

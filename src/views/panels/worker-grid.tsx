@@ -187,10 +187,10 @@ function known(it: Shown, resources: readonly (keyof typeof LABEL)[]): string {
 }
 
 /**
- * A cell's bar is some forty pixels long: it moves in steps of this many percent, so that a hundred workers'
+ * A cell's bar is some twenty pixels long: it moves in steps of this many percent, so that a hundred workers'
  * noise is not sent each second.
  */
-const CELL_STEP = 5;
+const CELL_STEP = 10;
 
 function coarseBars(it: Shown): Record<"cpu_utilization" | "gpu_utilization", number | null> {
   const coarse = (name: string) => {
