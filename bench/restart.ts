@@ -35,6 +35,8 @@ async function writeHistory(db: string, minutes: number): Promise<void> {
     alerts: settings,
     self: () => ({
       version: "bench",
+      url: "",
+      token_needed: false,
       started_at_ms: now_ms,
       memory_bytes: 0,
       viewers: 0,

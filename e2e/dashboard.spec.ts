@@ -154,8 +154,8 @@ test("an empty fleet shows a command that sends the first report, and it works",
   const workers = panel(page, "Workers");
   await expect(workers).toContainText("No worker has reported yet");
   const command = await workers.locator("code").innerText();
-  expect(command).toContain("curl localhost:8080/api/ingest");
-  execFileSync("sh", ["-c", command.replace("localhost:8080", new URL(url).host)], { stdio: "pipe" });
+  expect(command).toContain(`curl ${url}api/ingest`);
+  execFileSync("sh", ["-c", command], { stdio: "pipe" });
   await expect(workers.getByRole("listitem")).toContainText("w1", SOON);
   await expect(figure(page, "Workers active")).toContainText("1 of 1", SOON);
 });

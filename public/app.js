@@ -100,6 +100,8 @@
     root.classList.toggle("stale", next === "stale");
     const banner = document.getElementById("stale");
     if (banner) banner.hidden = next !== "stale";
+    const last = banner?.querySelector("time");
+    if (last && clock !== null) last.dataset.t = String(Math.round(clock + heard));
     const line = document.getElementById("live-state");
     if (!line) return;
     words.textContent = next === "live" ? "live" : "No update";
@@ -144,11 +146,12 @@
 
   /** @param {HTMLElement | SVGElement} element */
   function textOf(element) {
-    const { t, since, full } = element.dataset;
+    const { t, since, full, lasting } = element.dataset;
     if (since !== undefined) {
       if (clock === null) return null;
       const text = elapsed(clock + performance.now() - +since);
-      return element.classList.contains("short") ? text.split(" ", 2).join(" ") : text;
+      if (element.classList.contains("short")) return text.split(" ", 2).join(" ");
+      return lasting === undefined ? text : `for ${text}`;
     }
     const at = new Date(Number(t));
     if (Number.isNaN(at.getTime())) return null;

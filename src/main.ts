@@ -47,7 +47,7 @@ async function serve(flags: SettingTexts): Promise<void> {
   const { settings } = load(flags);
   const log = createLog(settings.log_level, (line) => process.stderr.write(line));
   const server = await startServer(settings, log);
-  process.stdout.write(`Evenkeel is listening on ${server.url}\n`);
+  process.stdout.write(`Evenkeel is listening on ${server.url}\n${server.describe()}\n`);
   onInterrupt(() => {
     server.stop().then(
       () => process.exit(0),
@@ -60,7 +60,26 @@ async function demo({ url, token, workers, tasks, seed }: Extract<Command, { nam
   const abort = interruptible();
   const fleet = createDemo({ workers, tasks, seed, start_ms: systemClock.now() });
   process.stdout.write(`Sending a demo fleet of ${workers} workers to ${url}; Ctrl+C ends it\n`);
-  await runDemo({ demo: fleet, send: httpSend(url, token || undefined), clock: systemClock, signal: abort });
+  let delivered = false;
+  let trouble = "";
+  await runDemo({
+    demo: fleet,
+    send: httpSend(url, token || undefined),
+    clock: systemClock,
+    signal: abort,
+    onDelivery() {
+      if (trouble !== "") process.stderr.write("Reports are taken again\n");
+      delivered = true;
+      trouble = "";
+    },
+    onError(error) {
+      // What never worked is a mistake; what worked before may work again.
+      if (!delivered) fail(error);
+      const { message } = error as Error;
+      if (message !== trouble) process.stderr.write(`${message}; trying again\n`);
+      trouble = message;
+    },
+  });
 }
 
 async function play({ file, url, token, speed, loop }: Extract<Command, { name: "replay" }>): Promise<void> {

@@ -20,6 +20,8 @@ import { renderPanel } from "./views/frame.tsx";
 export interface RunningServer {
   /** Where it listens, base path included. */
   readonly url: string;
+  /** What it shows and where that is kept, for whoever starts it. */
+  describe(): string;
   /** Ends the streams, writes what was answered, closes the store. */
   stop(): Promise<void>;
 }
@@ -135,6 +137,8 @@ class Evenkeel implements RunningServer {
         const { viewers, viewers_dropped, ticks_skipped, limits_reached } = this.#hub.health();
         return {
           version: VERSION,
+          url: this.url,
+          token_needed: settings.ingest_token !== "",
           started_at_ms: this.#started_at_ms,
           memory_bytes: process.memoryUsage.rss(),
           viewers,
@@ -179,6 +183,15 @@ class Evenkeel implements RunningServer {
       await instance.end();
     };
     return { ...instance, end };
+  }
+
+  /** One line for whoever starts it: what is shown, and where it is kept. */
+  describe(): string {
+    const { db, demo, demo_workers } = this.#settings;
+    if (!this.#demo) return `Fleet kept in ${db}`;
+    const until =
+      demo === "auto" ? " until the first real report comes (EVENKEEL_DEMO=off does without it)" : "";
+    return `A simulated demo fleet of ${demo_workers} workers is shown${until}`;
   }
 
   async #ingest(body: Uint8Array, type: string) {

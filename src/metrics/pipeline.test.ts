@@ -49,6 +49,8 @@ function pipelineOn(store: MetricStore): Pipeline {
     tick_ms: 1000,
     self: () => ({
       version: "test",
+      url: "http://127.0.0.1:8080/",
+      token_needed: false,
       started_at_ms: START_MS,
       viewers: 0,
       viewers_dropped: 0,

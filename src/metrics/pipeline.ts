@@ -25,7 +25,14 @@ export interface PipelineOptions {
   /** What the process knows of itself beyond this pipeline. */
   self(): Pick<
     SelfHealth,
-    "version" | "started_at_ms" | "viewers" | "viewers_dropped" | "ticks_skipped" | "memory_bytes"
+    | "version"
+    | "url"
+    | "token_needed"
+    | "started_at_ms"
+    | "viewers"
+    | "viewers_dropped"
+    | "ticks_skipped"
+    | "memory_bytes"
   > & {
     limits_reached: Readonly<Record<string, number>>;
   };

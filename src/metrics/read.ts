@@ -29,6 +29,10 @@ export interface RecentSeries {
 /** How Evenkeel itself is doing. */
 export interface SelfHealth {
   readonly version: string;
+  /** Where it is reached, base path included; ends with a slash. */
+  readonly url: string;
+  /** True where a sender must show the ingest token. */
+  readonly token_needed: boolean;
   readonly started_at_ms: number;
   readonly ticks: number;
   readonly tick_ms: number;

@@ -46,6 +46,8 @@ export function read(given: Partial<Read> = {}): Read {
 
 const SELF: Read["self"] = {
   version: "1.2.3",
+  url: "http://127.0.0.1:8080/",
+  token_needed: false,
   started_at_ms: START_MS,
   ticks: 1,
   tick_ms: 1_000,

@@ -1,16 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { axisTicks, type Chart, ChartSheet, knownRuns, LineChart } from "./chart.tsx";
 import { flatten } from "./frame.tsx";
+import { splitParts } from "./part.tsx";
 
 const chart = (values: (number | null)[], more: Partial<Chart> = {}): Chart => ({
   title: "Throughput",
   unit: "per_minute",
   times_ms: values.map((_, index) => index * 5000),
   step_ms: 5000,
-  lines: [{ name: "throughput", series: 1, values }],
+  lines: [{ name: "throughput", series: 1, values, now: values.at(-1) ?? null }],
   ...more,
 });
-const draw = (given: Chart) => flatten(<LineChart chart={given} />).replaceAll("\u00a0", " ");
+const draw = (given: Chart) =>
+  splitParts(flatten(<LineChart id="c" chart={given} />)).html.replaceAll("\u00a0", " ");
 const path = (html: string) => /class="line s1"[^>]* d="([^"]*)"/.exec(html)?.[1];
 
 test.each([
@@ -43,7 +45,7 @@ describe("a line chart", () => {
   test("says its name with its unit, and its last value", () => {
     const html = draw(chart([100, 182]));
     expect(html).toContain("Throughput, /min");
-    expect(html).toContain("<b>182 /min</b>");
+    expect(html).toContain(">182 /min</b>");
   });
 
   test("has its extremes in words", () => {
@@ -66,7 +68,7 @@ describe("a line chart", () => {
 
   test("without data says so", () => {
     expect(draw(chart([]))).toContain("No data in this window yet");
-    expect(draw(chart([]))).toContain("<b>–</b>");
+    expect(draw(chart([]))).toContain(">–</b>");
   });
 
   test("keeps a value beyond the axis on it, and a name as text", () => {

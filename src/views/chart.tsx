@@ -2,12 +2,15 @@ import { raw } from "hono/html";
 import type { Unit } from "../metrics/catalogue.ts";
 import { coordinate } from "./components.tsx";
 import { clockMinute, count, iso, measure } from "./format.ts";
+import { Part } from "./part.tsx";
 import type { SeriesNumber } from "./series.ts";
 
 export interface ChartSeries {
   readonly name: string;
   readonly series: SeriesNumber;
   readonly values: readonly (number | null)[];
+  /** The value now, which is newer than the last closed step. */
+  readonly now: number | null;
   /** The smallest and largest value of each step, drawn as a band. */
   readonly min?: readonly (number | null)[];
   readonly max?: readonly (number | null)[];
@@ -43,8 +46,8 @@ interface Axis {
   readonly top: number;
 }
 
-/** A chart with its name and its last value in words. */
-export function LineChart({ chart }: { chart: Chart }) {
+/** A chart with its name and its value now in words: one changes with each closed step, the other each second. */
+export function LineChart({ id, chart }: { id: string; chart: Chart }) {
   return (
     <figure class="chart">
       <figcaption>
@@ -61,9 +64,13 @@ export function LineChart({ chart }: { chart: Chart }) {
             ))}
           </span>
         )}
-        <b>{lastValues(chart)}</b>
+        <Part as="b" id={`${id}-now`}>
+          {valuesNow(chart)}
+        </Part>
       </figcaption>
-      <Drawing chart={chart} />
+      <Part id={id}>
+        <Drawing chart={chart} />
+      </Part>
     </figure>
   );
 }
@@ -116,11 +123,11 @@ export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
           </text>
           <text class="name" x="100%" y="13" text-anchor="end">
             {chart.lines.length < 2
-              ? lastValues(chart)
+              ? valuesNow(chart)
               : chart.lines.map((line, place) => (
                   <>
                     {place === 0 ? "" : " · "}
-                    <tspan class={`s${line.series}`}>{line.name}</tspan> {lastValue(chart, line)}
+                    <tspan class={`s${line.series}`}>{line.name}</tspan> {measure(line.now, chart.unit)}
                   </>
                 ))}
           </text>
@@ -328,12 +335,8 @@ function titleOf(chart: Chart): string {
   return unit === "" ? chart.title : `${chart.title}, ${unit}`;
 }
 
-function lastValue(chart: Chart, line: ChartSeries): string {
-  return measure(line.values[line.values.length - 1] ?? null, chart.unit);
-}
-
-function lastValues(chart: Chart): string {
-  return chart.lines.map((line) => lastValue(chart, line)).join(" · ");
+function valuesNow(chart: Chart): string {
+  return chart.lines.map((line) => measure(line.now, chart.unit)).join(" · ");
 }
 
 /** What the drawing shows, for who can't see it. */
@@ -345,7 +348,8 @@ function inWords(chart: Chart): string {
     const name = chart.lines.length === 1 ? "" : `${line.name}: `;
     if (known.length === 0) return `${name}not known`;
     const [low, high] = [Math.min(...known), Math.max(...known)];
-    return `${name}${lastValue(chart, line)} at the end, lowest ${measure(low, chart.unit)}, highest ${measure(high, chart.unit)}`;
+    const last = measure(line.values[line.values.length - 1] ?? null, chart.unit);
+    return `${name}${last} at the end, lowest ${measure(low, chart.unit)}, highest ${measure(high, chart.unit)}`;
   });
   const [from, to] = [iso(from_ms)?.slice(11, 16), iso(to_ms + chart.step_ms)?.slice(11, 16)];
   return `${chart.title}, from ${from} to ${to} UTC. ${lines.join(". ")}.`;

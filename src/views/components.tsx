@@ -101,13 +101,25 @@ export function Time({ at_ms, full = false }: { at_ms: number; full?: boolean })
 
 /**
  * How long ago something began. The page's script turns it into "1 m 44 s" and counts on; rendered here it
- * would change every second. `short` is for where only five letters fit: the script writes "1 m".
+ * would change every second. `short` is for where only five letters fit: the script writes "1 m". `lasting` is
+ * for what still goes on: the script writes "for 1 m 44 s".
  */
-export function Ago({ since_ms, short = false }: { since_ms: number; short?: boolean }) {
+interface AgoProps {
+  since_ms: number;
+  short?: boolean;
+  lasting?: boolean;
+}
+
+export function Ago({ since_ms, short = false, lasting = false }: AgoProps) {
   const datetime = iso(since_ms);
   if (datetime === null) return <Figure value={quantity(null, "count")} />;
   return (
-    <time class={short ? "ago short" : "ago"} datetime={datetime} data-since={since_ms}>
+    <time
+      class={short ? "ago short" : "ago"}
+      datetime={datetime}
+      data-since={since_ms}
+      data-lasting={lasting ? "" : undefined}
+    >
       {short ? clockMinute(since_ms).slice(0, 5) : `since ${clock(since_ms)}`}
     </time>
   );

@@ -328,6 +328,8 @@ function sourceOf(id: string, presence: "fresh" | "stale", workers: number): Rea
 function selfOf(tick: number, hostile: boolean): Read["self"] {
   return {
     version: "0.1.0",
+    url: "http://127.0.0.1:8080/",
+    token_needed: false,
     started_at_ms: NOW_MS - 86_400_000,
     ticks: 86_400 + tick,
     tick_ms: 1000,

@@ -64,12 +64,19 @@ describe("short labels", () => {
     expect(shortLabels(["worker-gpu-01", "worker-cpu-02"], 6)).toEqual(["gpu-01", "cpu-02"]);
   });
 
-  test("take the last word where that tells all apart", () => {
-    expect(shortLabels(["worker-gpu-01", "worker-gpux-02"], 6)).toEqual(["01", "02"]);
+  test("take as many of the last words as fit where that tells them apart", () => {
+    expect(shortLabels(["worker-gpu-01"], 11)).toEqual(["gpu-01"]);
+    expect(shortLabels(["a-gpu-01-x", "b-gpu-02-y"], 6)).toEqual(["01-x", "02-y"]);
+  });
+
+  test("take the first letters that tell them apart where the words do not", () => {
+    expect(shortLabels(["pod-2e6ae913", "pod-fd0116f4"], 6)).toEqual(["2e6a", "fd01"]);
+    expect(shortLabels(["alpha-long-01", "betaa-long-01"], 6)).toEqual(["alph", "beta"]);
   });
 
   test("else keep the end of the name", () => {
-    expect(shortLabels(["alpha-long-01", "betaa-long-01"], 6)).toEqual(["…ng-01", "…ng-01"]);
+    const ids = ["samestart1xx_", "samestart2xx_"];
+    expect(shortLabels(ids, 6)).toEqual(["…t1xx_", "…t2xx_"]);
   });
 
   test("keep the only name", () => {

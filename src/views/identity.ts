@@ -40,25 +40,49 @@ export function byNaturalOrder(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
+/** Fewer letters of a name say nothing to a person. */
+const LEAST_PREFIX = 4;
+
 /**
- * What tells the workers apart in `limit` letters: their ids without what all begin with, else what follows
- * the last separator where that is one's own, else the end.
+ * What tells the workers apart in `limit` letters: their ids without what all begin with; where that does not
+ * fit, as many of its last words as do; else its first letters, as many as tell them apart, as git does with
+ * its hashes; else the end.
  */
 export function shortLabels(ids: readonly string[], limit: number): string[] {
   const prefix = commonPrefix(ids);
   const own = ids.map((id) => id.slice(prefix));
   const fits = (label: string) => label.length > 0 && label.length <= limit;
   if (own.every(fits)) return own;
-  const ends = own.map((label) => label.slice(separatorBefore(label, label.length) + 1));
-  const times = new Map<string, number>();
-  for (const end of ends) times.set(end, (times.get(end) ?? 0) + 1);
-  const tells = (end: string) => fits(end) && times.get(end) === 1;
-  if (ends.every(tells)) return ends;
-  return own.map((label, index) => {
-    const end = ends[index] ?? "";
-    if (fits(label)) return label;
-    return tells(end) ? end : shortenStart(label, limit);
+  const ends = own.map((label) => (fits(label) ? label : lastWords(label, limit)));
+  const times = countOf(ends);
+  const starts = distinctStarts(own, limit);
+  return ends.map((end, index) => {
+    if (end !== "" && times.get(end) === 1) return end;
+    return starts?.[index] ?? shortenStart(own[index] ?? "", limit);
   });
+}
+
+/** The longest end of a name that fits and begins behind a separator; empty where none does. */
+function lastWords(name: string, limit: number): string {
+  for (let index = Math.max(1, name.length - limit); index < name.length; index += 1) {
+    if (separatorBefore(name, index) === index - 1) return name.slice(index);
+  }
+  return "";
+}
+
+/** The names' first letters, as few as tell all of them apart; null where `limit` letters do not. */
+function distinctStarts(names: readonly string[], limit: number): string[] | null {
+  for (let length = LEAST_PREFIX; length <= limit; length += 1) {
+    const starts = names.map((name) => name.slice(0, length));
+    if (countOf(starts).size === names.length) return starts;
+  }
+  return null;
+}
+
+function countOf(texts: readonly string[]): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const text of texts) times.set(text, (times.get(text) ?? 0) + 1);
+  return times;
 }
 
 /** Length of what all ids begin with, up to a separator. */

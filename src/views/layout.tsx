@@ -250,9 +250,8 @@ function LiveState({ around }: { around: Around }) {
 function Stale({ around }: { around: Around }) {
   return (
     <div id="stale" role="alert" hidden>
-      <b>Updates have stopped.</b> What you see may be out of date (loaded <Time at_ms={around.read.now_ms} />
-      ). Evenkeel is asked again every few seconds; if this stays, check that it runs and that you can reach
-      it.
+      <b>Updates have stopped.</b> What you see is of <Time at_ms={around.read.now_ms} />. Evenkeel is asked
+      again every few seconds; if this stays, check that it runs and that you can reach it.
     </div>
   );
 }

@@ -85,7 +85,9 @@ function workerAlert(worker: WorkerEntry, silent: ReadonlySet<string>): Alert | 
 }
 
 function overloadDetail(worker: WorkerEntry, { metric, value }: Overload): string {
-  const label = findMetric("worker", metric)?.label ?? metric;
+  const label = (findMetric("worker", metric)?.label ?? metric).replace(/^[A-Z](?=[a-z])/, (first) =>
+    first.toLowerCase(),
+  );
   return `${Math.round(value)} % ${label}, ${count(worker.queued_tasks, "pending task")}`;
 }
 

@@ -1,4 +1,4 @@
-import { RESOURCES } from "../catalogue.ts";
+import { findMetric, RESOURCES } from "../catalogue.ts";
 import type { WorkerState } from "../model.ts";
 import type { Fleet } from "./fleet.ts";
 import type { DurationStats } from "./rates.ts";
@@ -33,7 +33,14 @@ export function systemMetrics(fleet: Fleet, now_ms: number): Map<string, number>
   setDurations(metrics, "queue_time", ledger.queue_time.stats());
   setDurations(metrics, "processing_time", ledger.processing_time.stats());
   setDurations(metrics, "total_time", ledger.total_time.stats());
+  for (const [name, value] of metrics) metrics.set(name, asPrecise(name, value));
   return metrics;
+}
+
+/** No more digits than the catalogue declares, and than the store keeps. */
+function asPrecise(name: string, value: number): number {
+  const precision = findMetric("system", name)?.precision;
+  return precision === undefined ? value : Math.round(value * 10 ** precision) / 10 ** precision;
 }
 
 function countWorkers(fleet: Fleet, metrics: Map<string, number>): void {
@@ -43,7 +50,7 @@ function countWorkers(fleet: Fleet, metrics: Map<string, number>): void {
   for (const worker of fleet.workers.values()) {
     const name = STATE_METRIC[worker.state];
     metrics.set(name, metrics.get(name)! + 1);
-    if (worker.presence === "lost") continue;
+    if (worker.presence !== "fresh") continue;
     for (const total of sums) {
       const value = worker.metrics.get(total.name);
       if (value === undefined) continue;

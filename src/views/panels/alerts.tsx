@@ -69,7 +69,7 @@ function view(data: Data) {
   if (data.alerts.length === 0) {
     return (
       <EmptyState title="Nothing needs attention">
-        <p>A condition that holds appears here within seconds, the worst first.</p>
+        <p>Alerts appear here within seconds, the worst first.</p>
       </EmptyState>
     );
   }
@@ -84,7 +84,7 @@ function view(data: Data) {
               <b>{clean(shorten(alert.title, TITLE_LENGTH))}</b>{" "}
               <span>{clean(shorten(alert.detail, DETAIL_LENGTH))}</span>
             </p>
-            <Ago since_ms={alert.since_ms} />
+            <Ago since_ms={alert.since_ms} lasting />
           </Part>
         ))}
       </ul>

@@ -81,7 +81,7 @@ function view(data: Data) {
         label="Workers active"
         value={quantity(metric("active_workers"), "count")}
         of={`of ${count(metric("total_workers"))}`}
-        lines={workerLines(metric)}
+        lines={metric("total_workers") === 0 ? "none has reported" : workerLines(metric)}
       />
       <Kpi
         id="ov-tasks"
@@ -99,7 +99,10 @@ function view(data: Data) {
         id="ov-throughput"
         label="Throughput"
         value={quantity(metric("throughput_per_minute"), "per_minute")}
-        lines={["completed, last 60 s", `latency p50 ${measure(metric("total_time_p50_s"), "seconds")}`]}
+        lines={[
+          "completed, last 60 s",
+          `latency p50 ${measure(metric("total_time_p50_s"), "seconds")}, last 5 min`,
+        ]}
       />
       <Kpi
         id="ov-queue"
@@ -136,7 +139,8 @@ const STATUS_WORD: Record<Data["status"], string> = {
 };
 
 function Status({ data }: { data: Data }) {
-  const tone = STATUS_TONE[data.status];
+  // Before anybody reported nothing is wrong yet.
+  const tone = data.metrics.total_workers === 0 ? "gone" : STATUS_TONE[data.status];
   const shown = data.reasons.slice(0, REASONS_SHOWN).map(clean);
   const rest = more(data.reasons.length - shown.length);
   return (
@@ -147,7 +151,7 @@ function Status({ data }: { data: Data }) {
       <div>
         <h3 class="vh">Status</h3>
         <p class="v">
-          {STATUS_WORD[data.status]}
+          {data.metrics.total_workers === 0 ? "Waiting" : STATUS_WORD[data.status]}
           <AlertCounts counts={data.alerts} />
         </p>
         <p class="sub reasons" title={data.reasons.map(clean).join("; ")}>

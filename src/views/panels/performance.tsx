@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
 import { RECENT_MINUTES, type Read, type RecentSeries } from "../../metrics/read.ts";
-import { type Chart, ChartSheet, LineChart } from "../chart.tsx";
+import { type Chart, type ChartSeries, ChartSheet, LineChart } from "../chart.tsx";
 import { definePanel, type Table } from "../panel.ts";
-import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
+import type { SeriesNumber } from "../series.ts";
 
 const STEP_S = 5;
 
@@ -41,6 +41,10 @@ const data = z.object({
       z.enum(METRICS),
       z.object({
         unit: z.string().describe("Unit of the values, as in the catalogue of metrics"),
+        now: z
+          .number()
+          .nullable()
+          .describe("The value now, newer than the last step; null where it is not known"),
         mean: values("Mean"),
         min: values("Smallest value"),
         max: values("Largest value"),
@@ -64,9 +68,7 @@ export const performance = definePanel({
   view: (data) => (
     <>
       {charts(data).map((chart, index) => (
-        <Part id={`pf-${index}`}>
-          <LineChart chart={chart} />
-        </Part>
+        <LineChart id={`pf-${index}`} chart={chart} />
       ))}
     </>
   ),
@@ -84,7 +86,10 @@ function load(read: Read, { minutes }: Params): Data {
     step_s: STEP_S,
     times_ms,
     metrics: Object.fromEntries(
-      recent.map(([name, series]) => [name, onAxis(name, series, times_ms)]),
+      recent.map(([name, series]) => [
+        name,
+        { ...onAxis(name, series, times_ms), now: read.system.get(name) ?? null },
+      ]),
     ) as Data["metrics"],
   };
 }
@@ -94,7 +99,7 @@ function onAxis(
   name: MetricName,
   series: RecentSeries,
   times_ms: readonly number[],
-): Data["metrics"][MetricName] {
+): Omit<Data["metrics"][MetricName], "now"> {
   const index = new Map(series.at_ms.map((time_ms, position) => [time_ms, position]));
   const along = (column: readonly (number | null)[]) =>
     times_ms.map((time_ms) => {
@@ -111,32 +116,29 @@ function onAxis(
 
 function charts(data: Data): Chart[] {
   const axis = { times_ms: data.times_ms, step_ms: data.step_s * 1000 };
-  const mean = (name: MetricName) => data.metrics[name].mean;
+  const line = (name: MetricName, label: string, series: SeriesNumber): ChartSeries => {
+    const { mean, now } = data.metrics[name];
+    return { name: label, series, values: mean, now };
+  };
   return [
     {
       ...axis,
       title: "Throughput",
       unit: "per_minute",
-      lines: [{ name: "throughput", series: 1, values: mean("throughput_per_minute") }],
+      lines: [line("throughput_per_minute", "throughput", 1)],
     },
     {
       ...axis,
       title: "Latency",
       unit: "seconds",
-      lines: [
-        { name: "p50", series: 1, values: mean("total_time_p50_s") },
-        { name: "p95", series: 2, values: mean("total_time_p95_s") },
-      ],
+      lines: [line("total_time_p50_s", "p50", 1), line("total_time_p95_s", "p95", 2)],
     },
     {
       ...axis,
       title: "Utilisation, mean",
       unit: "percent",
       top: 100,
-      lines: [
-        { name: "CPU", series: 1, values: mean("cpu_utilization_mean") },
-        { name: "GPU", series: 3, values: mean("gpu_utilization_mean") },
-      ],
+      lines: [line("cpu_utilization_mean", "CPU", 1), line("gpu_utilization_mean", "GPU", 3)],
     },
   ];
 }

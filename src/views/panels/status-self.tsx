@@ -11,6 +11,8 @@ const NAME_LENGTH = 64;
 
 const data = z.object({
   at_ms,
+  url: z.string().describe("Where Evenkeel is reached, base path included"),
+  token_needed: z.boolean().describe("Whether a sender must show the ingest token"),
   version: z.string().describe("Version of Evenkeel"),
   demo: z.boolean().describe("True while the demo fleet is shown"),
   started_at_ms: z.number().describe("When this process started, Unix milliseconds"),

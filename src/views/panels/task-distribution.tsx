@@ -110,7 +110,7 @@ function assignments(read: Read): Assignment[] {
       queued: worker.queued_tasks,
       by_type: [...worker.running_by_type].map(([type, running]) => ({ type, running })),
     }))
-    .sort((a, b) => b.running - a.running || byNaturalOrder(a.worker_id, b.worker_id));
+    .sort((a, b) => busyness(b) - busyness(a) || byNaturalOrder(a.worker_id, b.worker_id));
 }
 
 function types(read: Read): TypeRow[] {
@@ -209,7 +209,7 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
           {rows.length === 0 ? (
             <tr>
               <td colspan={6} class="quiet">
-                No task has been reported yet
+                No task waits, runs or ended in the last hour
               </td>
             </tr>
           ) : null}
@@ -315,6 +315,11 @@ function Queue({ data, series }: { data: Data; series: Places }) {
   );
 }
 
+/** Doublings of the running tasks: a worker that starts or ends one task seldom changes its row. */
+function busyness({ running }: Assignment): number {
+  return Math.floor(Math.log2(running + 1));
+}
+
 /** Slots in a fixed number: a change of order changes the rows that it touches and not the whole list. */
 function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Places }) {
   const shown = rows.slice(0, ASSIGNMENT_ROWS);
@@ -346,7 +351,7 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
               <StackedBar segments={segmentsOf(byType, series)} full={full} />
               <span class="figure">
                 {count(row.running)}
-                {row.queued === 0 ? null : <small> +{count(row.queued)} queued</small>}
+                {row.queued === 0 ? null : <small> +{count(row.queued)} pending</small>}
               </span>
               <span class="vh">{words}</span>
             </Part>

@@ -58,6 +58,12 @@ const worker = z.object({
 const data = z.object({
   at_ms,
   workers: z.record(z.string(), worker).describe("Every worker known, by its id"),
+  ingest: z
+    .object({
+      url: z.string().describe("Where reports are sent"),
+      token_needed: z.boolean().describe("Whether a sender must show the ingest token"),
+    })
+    .describe("How a worker gets here"),
 });
 
 type Data = z.output<typeof data>;
@@ -82,7 +88,8 @@ function load(read: Read): Data {
   // An id may be "__proto__": without a prototype it is a key like any other.
   const workers: Record<string, Shown> = Object.create(null);
   for (const known of read.workers()) workers[known.id] = shown(known);
-  return { at_ms: read.now_ms, workers };
+  const { url, token_needed } = read.self;
+  return { at_ms: read.now_ms, workers, ingest: { url: `${url}api/ingest`, token_needed } };
 }
 
 /** Built in place: a fleet of ten thousand is shown each second. */
@@ -129,7 +136,7 @@ function inOrder(data: Data): Entry[] {
 
 function view(data: Data) {
   const entries = inOrder(data);
-  if (entries.length === 0) return <NoWorkers />;
+  if (entries.length === 0) return <NoWorkers ingest={data.ingest} />;
   if (entries.length <= CARDS_LIMIT) return <Cards entries={entries} />;
   if (entries.length <= CELLS_LIMIT) return <Cells entries={entries} />;
   return <HeatMap entries={entries} />;
@@ -152,15 +159,19 @@ function note(data: Data) {
   );
 }
 
-/** Works as it stands against the default address. */
-const FIRST_REPORT = `curl localhost:8080/api/ingest -H content-type:application/json -d '{"workers":[{"id":"w1","metrics":{"cpu_utilization":42}}]}'`;
+/** Works as it stands, but for the token, which nobody is shown. */
+function firstReport({ url, token_needed }: Data["ingest"]): string {
+  const token = token_needed ? " -H 'Authorization: Bearer TOKEN'" : "";
+  const report = `{"interval_s":60,"workers":[{"id":"worker-01","metrics":{"cpu_utilization":42}}]}`;
+  return `curl ${url} -H content-type:application/json${token} -d '${report}'`;
+}
 
-function NoWorkers() {
+function NoWorkers({ ingest }: Pick<Data, "ingest">) {
   return (
     <EmptyState title="No worker has reported yet">
       <p>Send one report, and the worker appears here within a second:</p>
       <pre tabindex={0}>
-        <code>{FIRST_REPORT}</code>
+        <code>{firstReport(ingest)}</code>
       </pre>
     </EmptyState>
   );
@@ -209,7 +220,7 @@ function described(id: string, it: Shown, use: string): string {
       ? null
       : `${labelOf(overload.metric)} beyond ${measure(overload.threshold, "percent")} since ${clock(overload.since_ms)}`,
     isHeardOf(it) ? use : `last report ${clock(it.last_report_ms)}`,
-    `${count(it.running_tasks)} running, ${count(it.queued_tasks)} queued`,
+    `${count(it.running_tasks)} running, ${count(it.queued_tasks)} pending`,
     it.orphaned_tasks === 0 ? null : `${count(it.orphaned_tasks)} orphaned`,
   ]);
 }
@@ -292,6 +303,11 @@ function cardDetail(it: Shown): string {
   return `load ${measure(it.load, "percent")}`;
 }
 
+/** Why a cell is tinted, in the room of a few letters. */
+function cause({ metric, value }: NonNullable<Shown["overload"]>): string {
+  return `${metric.slice(0, 3)} ${Math.round(value)}`;
+}
+
 function Cells({ entries }: { entries: readonly Entry[] }) {
   const labels = shortLabels(
     entries.map(([id]) => id),
@@ -313,7 +329,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
               {isHeardOf(it) ? (
                 <>
                   <WorkerBars it={{ ...it, ...coarseBars(it) }} />
-                  <span>{count(it.running_tasks)}</span>
+                  <span>{it.overload === null ? count(it.running_tasks) : cause(it.overload)}</span>
                 </>
               ) : (
                 <Ago since_ms={it.last_report_ms} short />
