@@ -156,7 +156,7 @@ test("an empty fleet shows a command that sends the first report, and it works",
   const command = await workers.locator("code").innerText();
   expect(command).toContain(`curl ${url}api/ingest`);
   execFileSync("sh", ["-c", command], { stdio: "pipe" });
-  await expect(workers.getByRole("listitem")).toContainText("w1", SOON);
+  await expect(workers.getByRole("listitem")).toContainText("worker-01", SOON);
   await expect(figure(page, "Workers active")).toContainText("1 of 1", SOON);
 });
 
