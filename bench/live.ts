@@ -46,12 +46,21 @@ interface Round {
 class Marks {
   readonly #waiting = new Map<string, { value: number; resolve: (at_ms: number) => void }>();
 
+  readonly #counts = new Map<string, number>();
+
   readonly seen = ({ name, value, at_ms }: Seen): void => {
     const waiting = this.#waiting.get(name);
     if (waiting?.value !== value) return;
     this.#waiting.delete(name);
     waiting.resolve(at_ms);
   };
+
+  /** How often this worker was marked before: a value like the one before would change nothing. */
+  count(name: string): number {
+    const count = this.#counts.get(name) ?? 0;
+    this.#counts.set(name, count + 1);
+    return count;
+  }
 
   /** When the worker's element shows the value, Unix milliseconds; infinite where it never does. */
   appears(name: string, value: number): Promise<number> {
@@ -65,11 +74,11 @@ class Marks {
 /** Sends one worker's reports at random phases of the tick, each after the one before was seen. */
 async function markWorker(name: string, marks: Marks, post: Post, until_ms: number): Promise<number[]> {
   const delays_ms: number[] = [];
-  for (let round = 0; ; round++) {
+  for (;;) {
     await sleep(Math.random() * TICK_MS);
     if (performance.now() > until_ms) return delays_ms;
     // The grid shows steps of 10 %: what lies on one is shown as it was sent.
-    const value = 10 * (1 + (round % 8));
+    const value = 10 * (1 + (marks.count(name) % 8));
     const appears = marks.appears(name, value);
     const workers = [{ id: name, type: "cpu", metrics: { cpu_utilization: value } }];
     const status = await post.send(JSON.stringify({ source: name, workers }));
