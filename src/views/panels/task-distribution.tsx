@@ -154,7 +154,7 @@ function view(data: Data) {
       </h3>
       <Queue data={data} series={series} />
       <h3>
-        Assignments <small>running tasks by worker, most first</small>
+        Assignments <small>running tasks by worker, busiest first</small>
       </h3>
       <Assignments rows={data.assignments} series={series} />
     </>
