@@ -120,6 +120,8 @@ class Evenkeel implements RunningServer {
     if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
     await this.#listen();
+    // Only now is the address known that the first page shows.
+    this.#tick();
   }
 
   #open(path: string, clock: Clock, demo: boolean): Instance {
