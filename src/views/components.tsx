@@ -2,7 +2,18 @@ import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { Severity, WorkerState } from "../metrics/model.ts";
 import type { SystemStatus } from "../metrics/read.ts";
-import { clean, clock, clockMinute, count, instant, iso, NONE, type Quantity, quantity } from "./format.ts";
+import {
+  clean,
+  clock,
+  clockMinute,
+  count,
+  instant,
+  iso,
+  NONE,
+  type Quantity,
+  quantity,
+  widthLacking,
+} from "./format.ts";
 import type { Markup } from "./panel.ts";
 import { Part } from "./part.tsx";
 import type { SeriesNumber } from "./series.ts";
@@ -141,7 +152,12 @@ export function Kpi({ id, label, value, of, lines }: KpiProps) {
       <h3>{label}</h3>
       <p class="v">
         <Figure value={value} />
-        {of === undefined ? null : <small>{` ${of}`}</small>}
+        {of === undefined ? null : (
+          <>
+            {widthLacking(value.value, of)}
+            <small>{` of ${of}`}</small>
+          </>
+        )}
       </p>
       {typeof lines === "string" ? (
         <p class="sub two" title={lines}>

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  asWideAs,
   clean,
   clock,
   count,
@@ -111,5 +112,16 @@ describe("names", () => {
     expect(shorten("🚀🚀🚀🚀", 3)).toBe("🚀🚀…");
     expect(shortenStart("🚀🚀🚀🚀", 3)).toBe("…🚀🚀");
     expect(shorten("abc", 3)).toBe("abc");
+  });
+});
+
+describe("asWideAs", () => {
+  test.each([
+    ["999", "7", "\u2007\u20077"],
+    ["999", "1234", "1234"],
+    ["99.9", "100\u00a0%", "\u2008100\u00a0%"],
+    ["99.9", "–", "\u2007\u2007\u2007\u2008–"],
+  ])("as wide as %s, %s is led by the digits and points that it lacks", (like, text, padded) => {
+    expect(asWideAs(like, text)).toBe(padded);
   });
 });

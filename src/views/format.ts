@@ -38,6 +38,21 @@ export function shortenStart(text: string, limit: number): string {
   return characters.length <= limit ? text : `…${characters.slice(1 - limit).join("")}`;
 }
 
+const FIGURE_SPACE = "\u2007";
+const PUNCTUATION_SPACE = "\u2008";
+
+/** Spaces as wide as the digits and points that `text` lacks to be as wide as `like`. */
+export function widthLacking(text: string, like: string): string {
+  const lacking = (pattern: RegExp) =>
+    Math.max(0, (like.match(pattern)?.length ?? 0) - (text.match(pattern)?.length ?? 0));
+  return FIGURE_SPACE.repeat(lacking(/\d/g)) + PUNCTUATION_SPACE.repeat(lacking(/\./g));
+}
+
+/** Spaces, then `text`, together as wide as `like`: a figure at a right edge grows without moving. */
+export function asWideAs(like: string, text: string): string {
+  return widthLacking(text, like) + text;
+}
+
 /** A number with `digits` decimal places and without a negative zero. */
 function fixed(value: number, digits: number): string {
   const text = value.toFixed(digits);

@@ -80,7 +80,7 @@ function view(data: Data) {
         id="ov-workers"
         label="Workers active"
         value={quantity(metric("active_workers"), "count")}
-        of={`of ${count(metric("total_workers"))}`}
+        of={count(metric("total_workers"))}
         lines={metric("total_workers") === 0 ? "none has reported" : workerLines(metric)}
       />
       <Kpi

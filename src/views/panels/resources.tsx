@@ -3,7 +3,7 @@ import { RESOURCES, type Resource } from "../../metrics/catalogue.ts";
 import type { Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Figure, Histogram, Mark, Name } from "../components.tsx";
-import { count, counted, measure, quantity, shorten } from "../format.ts";
+import { asWideAs, count, counted, measure, NONE, type Quantity, quantity, shorten } from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
@@ -117,7 +117,7 @@ function Meter({ name, usage }: { name: Resource; usage: Usage }) {
           </span>
         )}
         <p class="v">
-          <Figure value={quantity(usage.mean, "percent")} />
+          <Figure value={percent(usage.mean)} />
         </p>
       </div>
       <Histogram bins={usage.histogram} hot={usage.threshold / BIN_WIDTH} label={inWords(name, usage)} />
@@ -128,6 +128,12 @@ function Meter({ name, usage }: { name: Resource; usage: Usage }) {
       </div>
     </Part>
   );
+}
+
+/** Of the width of any other, so that it grows in place. */
+function percent(value: number | null): Quantity {
+  const { value: figure, unit } = quantity(value, "percent");
+  return { value: figure === NONE ? NONE : asWideAs("99", figure), unit };
 }
 
 function inWords(name: Resource, usage: Usage): string {

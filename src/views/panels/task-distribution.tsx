@@ -2,7 +2,7 @@ import { z } from "zod";
 import { TASK_STATES, WORKER_STATES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
-import { clean, count, counted, measure, shorten } from "../format.ts";
+import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, domId, shortLabels } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
@@ -84,7 +84,8 @@ export const taskDistribution = definePanel({
   data,
   load,
   view,
-  note: (data) => `${count(data.by_state.queued)} queued · ${count(data.by_state.running)} running`,
+  note: ({ by_state: { queued, running } }) =>
+    `${asWideAs("999", count(queued))} queued · ${asWideAs("999", count(running))} running`,
   table,
 });
 
@@ -219,6 +220,14 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
   );
 }
 
+const TYPE_COLUMNS: readonly (readonly [string, (row: TypeRow) => string])[] = [
+  ["queued", (row) => asWideAs("9999", count(row.queued))],
+  ["running", (row) => asWideAs("9999", count(row.running))],
+  ["completed", (row) => asWideAs("99999", count(row.completed))],
+  ["failed", (row) => asWideAs("9999", count(row.failed))],
+  ["ratio", (row) => asWideAs("99.9", measure(row.success_ratio, "ratio"))],
+];
+
 function TypeCells({
   id,
   name,
@@ -236,11 +245,10 @@ function TypeCells({
         <Swatch series={series} />
         <Name>{shorten(name, NAME_LENGTH)}</Name>
       </th>
-      <td>{count(row.queued)}</td>
-      <td>{count(row.running)}</td>
-      <td>{count(row.completed)}</td>
-      <td>{count(row.failed)}</td>
-      <td>{measure(row.success_ratio, "ratio")}</td>
+      {TYPE_COLUMNS.map(([name, figure]) => (
+        // The class tells a column's cells from the others': a morph moves none of equal content between them.
+        <td class={name}>{figure(row)}</td>
+      ))}
     </Part>
   );
 }
@@ -306,7 +314,7 @@ function Queue({ data, series }: { data: Data; series: Places }) {
           <Part as="li" id={`td-q-${row.key}`} title={words}>
             <span class="name">{row.label}</span>
             <StackedBar segments={segmentsOf(byType, series)} full={full} />
-            <span class="figure">{count(row.queued)}</span>
+            <span class="figure">{asWideAs("9999", count(row.queued))}</span>
             <span class="vh">{words}</span>
           </Part>
         );
@@ -350,7 +358,7 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
               </span>
               <StackedBar segments={segmentsOf(byType, series)} full={full} />
               <span class="figure">
-                {count(row.running)}
+                {asWideAs("999", count(row.running))}
                 {row.queued === 0 ? null : <small> +{count(row.queued)} pending</small>}
               </span>
               <span class="vh">{words}</span>
