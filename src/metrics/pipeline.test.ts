@@ -164,6 +164,37 @@ describe("a restart", () => {
     expect(after.task("t1")).toMatchObject({ state: "running", started_at_ms: START_MS - 3000 });
   });
 
+  it("takes no late report of a task that had ended, however many ended since", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    const ended_at = new Date(START_MS).toISOString();
+    const ended = Array.from({ length: 1002 }, (_, i) => ({
+      id: `e${i}`,
+      status: "completed",
+      // The first to end is the last that would be read back.
+      ended_at: i === 0 ? new Date(START_MS - 60_000).toISOString() : ended_at,
+    }));
+    await report(pipeline, { tasks: ended.slice(0, 600) });
+    tick(pipeline);
+    await report(pipeline, { tasks: ended.slice(600) });
+    tick(pipeline);
+    await store.close();
+    open.length = 0;
+    const after = pipelineOn(storeOnDisk());
+    await report(after, {
+      tasks: [
+        { id: "e0", status: "running" },
+        { id: "new", status: "running" },
+      ],
+    });
+    tick(after);
+    expect(after.read().task("e0")).toBeUndefined();
+    expect(after.read().tasks_by_state).toMatchObject({ running: 1, completed: 1002 });
+    await report(after, { tasks: [{ id: "e0", status: "running", attempt: 2 }] });
+    tick(after);
+    expect(after.read().tasks_by_state).toMatchObject({ running: 2 });
+  });
+
   it("forgets what was forgotten before it", async () => {
     const store = storeOnDisk();
     const pipeline = pipelineOn(store);
@@ -196,7 +227,7 @@ describe("a store that can't write", () => {
         },
       },
       series: { value: store.series.bind(store) },
-      endedTasks: { value: store.endedTasks.bind(store) },
+      endedTask: { value: store.endedTask.bind(store) },
       endedCounts: { value: store.endedCounts.bind(store) },
       latest: { value: store.latest.bind(store) },
       range: { value: store.range.bind(store) },

@@ -43,7 +43,7 @@ const MAX_UNWRITTEN_SAMPLES = 500_000;
 /** Metrics older than this are not shown again after a restart. */
 const RESTORE_MS = 3_600_000;
 /** Ended tasks that are read back in full; of the others of the last hour only their ends are counted. */
-const RESTORE_ENDED = 5000;
+const RESTORE_ENDED = 1000;
 
 /** Joins the tiers: what came in is applied, judged, written and made visible, once a tick. */
 export class Pipeline {
@@ -63,7 +63,9 @@ export class Pipeline {
     this.#options = options;
     this.#store = options.store;
     const now_ms = options.clock.now();
-    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms);
+    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id) =>
+      options.store.endedTask(id),
+    );
     this.timer = new TickTimer(options.tick_ms);
     const { fleet } = this;
     this.collector = new Collector(options.limits, options.clock, {
@@ -107,11 +109,6 @@ export class Pipeline {
     }
     for (const { id, document } of this.#store.tasks(hour_ms, RESTORE_ENDED)) {
       fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
-    }
-    for (const { id, attempt, ended_at_ms } of this.#store.endedTasks(
-      now_ms - this.#options.limits.grace_ms,
-    )) {
-      fleet.restoreEnded(id, attempt, ended_at_ms);
     }
   }
 

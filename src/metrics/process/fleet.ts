@@ -31,6 +31,12 @@ export interface FreshValue {
   value: number;
 }
 
+/** What is left of a task that ended before the start: late reports of it change nothing. */
+interface EndedBefore {
+  attempt: number;
+  ended_at_ms: number;
+}
+
 class SourceEntry implements SourceClock {
   readonly id: string;
   offset_ms = 0;
@@ -75,9 +81,16 @@ export class Fleet {
   #aged_ms = 0;
   readonly #options: FleetOptions;
   readonly #started_ms: number;
+  readonly #endedBefore: (id: string) => EndedBefore | undefined;
 
-  constructor(options: FleetOptions, started_ms: number) {
+  /** @param endedBefore asked, for the grace period after the start, of tasks that the fleet does not know */
+  constructor(
+    options: FleetOptions,
+    started_ms: number,
+    endedBefore: (id: string) => EndedBefore | undefined = () => undefined,
+  ) {
     this.#options = options;
+    this.#endedBefore = endedBefore;
     this.#started_ms = started_ms;
     this.ledger = new Ledger(
       (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
@@ -170,7 +183,7 @@ export class Fleet {
   }
 
   #applyTask(change: TaskUpdate, stamp: Stamp, report: Report): void {
-    const tombstone = this.#tombstones.get(change.id);
+    const tombstone = this.#tombstoneOf(change.id, report.received_ms);
     if (tombstone) {
       if (change.transitions.every((t) => t.attempt <= tombstone.attempt)) return;
       this.#tombstones.delete(change.id);
@@ -183,6 +196,17 @@ export class Fleet {
     const keep = task.apply(change, stamp, report.received_ms, report.at_ms !== null);
     if (unknown && superseded(stamp) && !task.ended) task.orphaned = "unmentioned";
     this.#settle(task, keep);
+  }
+
+  /** A task that ended before the start is asked for when it is first named again. */
+  #tombstoneOf(id: string, now_ms: number): { attempt: number } | undefined {
+    const { grace_ms } = this.#options;
+    const known = this.#tombstones.get(id);
+    if (known || this.tasks.has(id) || now_ms > this.#started_ms + grace_ms) return known;
+    const ended = this.#endedBefore(id);
+    if (!ended || ended.ended_at_ms + grace_ms <= now_ms) return undefined;
+    this.#bury(id, ended.attempt, ended.ended_at_ms + grace_ms);
+    return ended;
   }
 
   /** Brings the books up to date with a task that changed. */
@@ -387,11 +411,6 @@ export class Fleet {
     this.tasks.set(id, task);
     this.ledger.restore(task);
     this.#file(task);
-  }
-
-  /** An ended task of which only this is read back: late reports of it change nothing. */
-  restoreEnded(id: string, attempt: number, ended_at_ms: number): void {
-    if (!this.tasks.has(id)) this.#bury(id, attempt, ended_at_ms + this.#options.grace_ms);
   }
 }
 

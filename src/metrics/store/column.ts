@@ -1,11 +1,21 @@
 import { ByteReader, ByteWriter, unzigzag, zigzag } from "./bytes.ts";
 import { emptyHour, type HourValues, SLOTS, scaledOf } from "./values.ts";
 
-/** A column's samples in the order in which they came, as they travel to the sealing thread. */
+/** A column's samples in the order in which they came, as they travel to the housekeeping thread. */
 export interface ColumnBytes {
   /** True where samples are doubles, false where they are whole numbers of 1/scale. */
   exact: boolean;
   bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** All that it takes to go on with a column after a restart. */
+export interface SavedColumn extends ColumnBytes {
+  hour: number;
+  first_row: number;
+  entries: number;
+  /** Of the last sample that came: its second within the hour, and its whole number. */
+  slot: number;
+  scaled: number;
 }
 
 /** Samples of one hour beyond which repeated seconds are merged away. */
@@ -25,12 +35,26 @@ export class Column {
   #entries = 0;
   #slot = -1;
   #scaled = 0;
+  /** How many samples the copy in the file has, and the head row up to which it has all of them. */
+  saved = { entries: 0, row: 0 };
 
   constructor(hour: number, first_row: number, scale: number | null) {
     this.hour = hour;
     this.first_row = first_row;
     this.#scale = scale;
     this.#exact = scale === null;
+  }
+
+  /** The column that was saved, up to that head row. */
+  static restore(saved: SavedColumn, row: number, scale: number | null): Column {
+    const column = new Column(saved.hour, saved.first_row, scale);
+    column.#exact = saved.exact;
+    column.#entries = saved.entries;
+    column.#slot = saved.slot;
+    column.#scaled = saved.scaled;
+    column.#writer.append(saved.bytes);
+    column.saved = { entries: saved.entries, row };
+    return column;
   }
 
   /** Samples added since the column began; equal counts mean an unchanged column. */
@@ -79,8 +103,10 @@ export class Column {
     layOutColumn({ exact: this.#exact, bytes: this.#writer.view() }, this.#scale, values);
   }
 
-  snapshot(): ColumnBytes {
-    return { exact: this.#exact, bytes: this.#writer.bytes() };
+  snapshot(): SavedColumn {
+    const { hour, first_row } = this;
+    const [exact, entries, slot, scaled] = [this.#exact, this.#entries, this.#slot, this.#scaled];
+    return { hour, first_row, exact, entries, slot, scaled, bytes: this.#writer.bytes() };
   }
 }
 

@@ -8,6 +8,9 @@ const GRACE_MS = 15 * 60_000;
 /** Series are sealed in the order of their handles over this long, so that no moment has all the work. */
 const STAGGER_MS = 10 * 60_000;
 
+/** A start has this much of the log to read, and what came in while the last copies were made. */
+const SAVE_EVERY_MS = 5 * 60_000;
+
 const HOUR_MS = 3_600_000;
 const SERIES_A_SLICE = 16;
 const FORGOTTEN_A_SLICE = 200;
@@ -28,6 +31,7 @@ export class Compaction {
   readonly #options: CompactionOptions;
   #stopped = false;
   #retained_hour = 0;
+  #saved_ms = 0;
 
   constructor(options: CompactionOptions) {
     this.#options = options;
@@ -49,6 +53,7 @@ export class Compaction {
     const head_row = this.#oldestNeededRow();
     await housekeeping.trim({ head_row, chunk_hour, task_ended_ms: now_ms - retention_ms, max_bytes });
     if (chunk_hour > this.#retained_hour) await this.#retainFrom(chunk_hour);
+    if (Math.abs(now_ms - this.#saved_ms) >= SAVE_EVERY_MS) await this.#save(now_ms);
   }
 
   async #seal(hours: readonly OpenHour[]): Promise<void> {
@@ -68,6 +73,30 @@ export class Compaction {
       // What came in meanwhile is not in the chunk: the column stays, to be sealed into it next time.
       registry.noteSealed(series, column, column.entries === entries[i]);
     });
+  }
+
+  /** Copies the open hours that grew since their last copy. */
+  async #save(now_ms: number): Promise<void> {
+    const { registry, housekeeping, nextRow } = this.#options;
+    const saved_row = nextRow() - 1;
+    const grown = openHours(registry).filter(({ column }) => column.entries !== column.saved.entries);
+    for (let i = 0; i < grown.length; i += SERIES_A_SLICE) {
+      if (this.#stopped) return;
+      const row = nextRow() - 1;
+      const hours = grown.slice(i, i + SERIES_A_SLICE).map(({ series, column }) => ({
+        ...column.snapshot(),
+        series: series.id,
+        row,
+        newest_second: series.newest!.second,
+        newest_value: series.newest!.value,
+      }));
+      await housekeeping.save(hours);
+      hours.forEach(({ entries }, n) => {
+        grown[i + n]!.column.saved = { entries, row };
+      });
+    }
+    await housekeeping.noteSaved(saved_row);
+    this.#saved_ms = now_ms;
   }
 
   /** A head row is needed until each series' hour that has a sample in it is sealed. */
@@ -95,15 +124,19 @@ interface OpenHour {
   column: Column;
 }
 
+function openHours(registry: Registry): OpenHour[] {
+  const open: OpenHour[] = [];
+  for (const series of registry.all()) {
+    for (const column of series.columns.values()) open.push({ series, column });
+  }
+  return open;
+}
+
 /** The hours that are to be sealed by now, in the order of their chunks' keys. */
 function dueHours(registry: Registry, now_ms: number): OpenHour[] {
-  const due: OpenHour[] = [];
-  for (const series of registry.all()) {
-    const stagger_ms = STAGGER_MS * registry.rank(series.id);
-    for (const column of series.columns.values()) {
-      if (isDue(column.hour, stagger_ms, now_ms)) due.push({ series, column });
-    }
-  }
+  const due = openHours(registry).filter(({ series, column }) =>
+    isDue(column.hour, STAGGER_MS * registry.rank(series.id), now_ms),
+  );
   return due.sort((a, b) => a.column.hour - b.column.hour || a.series.id - b.series.id);
 }
 

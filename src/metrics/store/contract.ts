@@ -35,7 +35,7 @@ export interface TaskRecord {
   document: string;
 }
 
-export type EndedTask = Pick<TaskRecord, "id" | "attempt"> & { ended_at_ms: number };
+export type EndedTask = Pick<TaskRecord, "attempt"> & { ended_at_ms: number };
 
 export interface EndedCount {
   /** Unix milliseconds, whole seconds. */
@@ -121,8 +121,8 @@ export interface MetricStore {
   workers(): WorkerRecord[];
   /** Every unfinished task, and the `ended_limit` that ended last, at or after `ended_since_ms`. */
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[];
-  /** Which tasks ended at or after `since_ms`, in no order. */
-  endedTasks(since_ms: number): EndedTask[];
+  /** When and at which attempt the task ended; undefined where it is not known or has not. */
+  endedTask(id: string): EndedTask | undefined;
   /** How many tasks ended in each second from `since_ms` on, by status and type. */
   endedCounts(since_ms: number): EndedCount[];
   fact(name: string): string | undefined;

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Database, Statement } from "better-sqlite3";
 import { type Aggregate, aggregateOf } from "./buckets.ts";
 import { decodeChunk, encodeChunk } from "./codec.ts";
-import { type ColumnBytes, layOutColumn } from "./column.ts";
+import { type ColumnBytes, layOutColumn, type SavedColumn } from "./column.ts";
 import { failureOf } from "./failure.ts";
 import { openSecondConnection } from "./file.ts";
 import { emptyHour, SLOTS } from "./values.ts";
@@ -14,6 +14,15 @@ export interface ClosedHour extends ColumnBytes {
   precision: number | null;
   /** The newest head row whose samples of that hour are all in it. */
   row: number;
+}
+
+/** An hour of one series that goes on, to be kept as it is. */
+export interface OpenHour extends SavedColumn {
+  series: number;
+  /** The newest head row whose samples of that hour are all in it. */
+  row: number;
+  newest_second: number;
+  newest_value: number;
 }
 
 /** What is no longer needed: everything before these edges. */
@@ -28,13 +37,23 @@ export interface Edges {
 /** Does the slow work on the file, in transactions of a millisecond or two. */
 export interface Housekeeping {
   seal(hours: readonly ClosedHour[]): Promise<void>;
+  save(hours: readonly OpenHour[]): Promise<void>;
+  /** Every sample of the log up to this head row is sealed or saved. */
+  noteSaved(row: number): Promise<void>;
   trim(edges: Edges): Promise<void>;
   close(): Promise<void>;
 }
 
 /** One request at a time travels to the housekeeping thread, and one answer back. */
-export type Request = { seal: readonly ClosedHour[] } | { trim: Edges };
+export type Request =
+  | { seal: readonly ClosedHour[] }
+  | { save: readonly OpenHour[] }
+  | { saved_row: number }
+  | { trim: Edges };
 export type Answer = { failure: string | null };
+
+/** The fact that tells up to which head row everything is sealed or saved. */
+export const SAVED_ROW = "saved_row";
 
 /** Rows or pages of one transaction. */
 const SLICE = { head: 20, chunk: 200, task: 200, page: 16, summary: 100 };
@@ -66,7 +85,8 @@ export class Housekeeper implements Housekeeping {
   readonly #chunk: Statement<[number], Uint8Array | null>;
   /** Up to this key chunks are summaries already. */
   #summarized_k = 0;
-  readonly #store: (sealed: readonly Sealed[]) => void;
+  readonly #store: (hours: readonly ClosedHour[], sealed: readonly Sealed[]) => void;
+  readonly #save: (hours: readonly OpenHour[]) => void;
   readonly #whole_chunks: Statement<[number], Summary>;
   readonly #shorten: (chunks: readonly Summary[]) => void;
 
@@ -85,11 +105,21 @@ export class Housekeeper implements Housekeeping {
       `UPDATE series SET sealed_second = @newest_second, sealed_value = @newest_value, sealed_row = @row
        WHERE id = @series AND (sealed_second IS NULL OR sealed_second <= @newest_second)`,
     );
-    this.#store = this.#db.transaction((sealed: readonly Sealed[]) => {
+    const drop_saved = this.#db.prepare<[number]>("DELETE FROM saved_hour WHERE k = ?");
+    this.#store = this.#db.transaction((hours: readonly ClosedHour[], sealed: readonly Sealed[]) => {
+      for (const { hour, series } of hours) drop_saved.run(chunkKey(hour, series));
       for (const chunk of sealed) {
         put.run(chunk);
         note.run(chunk);
       }
+    });
+    const save = this.#db.prepare<[Omit<OpenHour, "exact"> & { k: number; exact: number }]>(
+      `INSERT OR REPLACE INTO saved_hour
+       VALUES (@k, @first_row, @row, @newest_second, @newest_value, @exact, @entries, @slot, @scaled, @bytes)`,
+    );
+    this.#save = this.#db.transaction((hours: readonly OpenHour[]) => {
+      for (const hour of hours)
+        save.run({ ...hour, k: chunkKey(hour.hour, hour.series), exact: Number(hour.exact) });
     });
     this.#whole_chunks = this.#db.prepare(
       `SELECT k, min, max, sum, count FROM chunk WHERE k > ? AND samples IS NOT NULL
@@ -108,9 +138,23 @@ export class Housekeeper implements Housekeeping {
 
   async seal(hours: readonly ClosedHour[]): Promise<void> {
     this.#attempt(() => {
-      this.#store(hours.map((hour) => this.#encode(hour)).filter((sealed) => sealed !== null));
+      this.#store(
+        hours,
+        hours.map((hour) => this.#encode(hour)).filter((sealed) => sealed !== null),
+      );
     });
     await pause(this.#pause_ms);
+  }
+
+  async save(hours: readonly OpenHour[]): Promise<void> {
+    this.#attempt(() => this.#save(hours));
+    await pause(this.#pause_ms);
+  }
+
+  async noteSaved(row: number): Promise<void> {
+    this.#attempt(() =>
+      this.#db.prepare("INSERT OR REPLACE INTO facts VALUES (?, ?)").run(SAVED_ROW, String(row)),
+    );
   }
 
   /** Null where only a summary of that hour is left: it takes no more samples. */

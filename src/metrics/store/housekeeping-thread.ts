@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { EvenkeelError } from "../../errors.ts";
-import type { Answer, ClosedHour, Edges, Housekeeping, Request } from "./housekeeper.ts";
+import type { Answer, ClosedHour, Edges, Housekeeping, OpenHour, Request } from "./housekeeper.ts";
 
 const MODULE = new URL("./housekeeping-worker.ts", import.meta.url).href;
 const FROM_SOURCES = import.meta.url.endsWith(".ts");
@@ -24,6 +24,17 @@ export class HousekeepingThread implements Housekeeping {
       { seal: hours },
       hours.map((hour) => hour.bytes.buffer),
     );
+  }
+
+  save(hours: readonly OpenHour[]): Promise<void> {
+    return this.#ask(
+      { save: hours },
+      hours.map((hour) => hour.bytes.buffer),
+    );
+  }
+
+  noteSaved(row: number): Promise<void> {
+    return this.#ask({ saved_row: row }, []);
   }
 
   trim(edges: Edges): Promise<void> {

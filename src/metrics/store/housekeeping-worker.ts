@@ -7,10 +7,17 @@ const PAUSE_MS = 5;
 const port = parentPort!;
 const housekeeper = new Housekeeper((workerData as { path: string }).path, PAUSE_MS);
 
+function done(request: Request): Promise<void> {
+  if ("seal" in request) return housekeeper.seal(request.seal);
+  if ("save" in request) return housekeeper.save(request.save);
+  if ("saved_row" in request) return housekeeper.noteSaved(request.saved_row);
+  return housekeeper.trim(request.trim);
+}
+
 port.on("message", async (request: Request) => {
   let failure: string | null = null;
   try {
-    await ("seal" in request ? housekeeper.seal(request.seal) : housekeeper.trim(request.trim));
+    await done(request);
   } catch (error) {
     failure = (error as Error).message;
   }

@@ -10,7 +10,7 @@ export class Records {
   readonly #put_task: Statement<[TaskRecord]>;
   readonly #drop_task: Statement<[string]>;
   readonly #some_tasks: Statement<[number, number], TaskRecord>;
-  readonly #ended_tasks: Statement<[number], EndedTask>;
+  readonly #ended_task: Statement<[string], EndedTask>;
   readonly #ended_counts: Statement<[number], EndedCount>;
   readonly #put_fact: Statement<[string, string]>;
   readonly #one_fact: Statement<[string], string>;
@@ -36,7 +36,9 @@ export class Records {
        UNION ALL
        SELECT * FROM (SELECT * FROM tasks WHERE ended_at_ms >= ? ORDER BY ended_at_ms DESC LIMIT ?)`,
     );
-    this.#ended_tasks = db.prepare("SELECT id, attempt, ended_at_ms FROM tasks WHERE ended_at_ms >= ?");
+    this.#ended_task = db.prepare(
+      "SELECT attempt, ended_at_ms FROM tasks WHERE id = ? AND ended_at_ms IS NOT NULL",
+    );
     this.#ended_counts = db.prepare(
       `SELECT CAST(ended_at_ms / 1000 AS INTEGER) * 1000 AS at_ms, status, type, count(*) AS count
        FROM tasks WHERE ended_at_ms >= ? GROUP BY 1, 2, 3`,
@@ -68,8 +70,8 @@ export class Records {
     return this.#some_tasks.all(ended_since_ms, ended_limit);
   }
 
-  endedTasks(since_ms: number): EndedTask[] {
-    return this.#ended_tasks.all(since_ms);
+  endedTask(id: string): EndedTask | undefined {
+    return this.#ended_task.get(id);
   }
 
   endedCounts(since_ms: number): EndedCount[] {

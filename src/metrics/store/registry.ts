@@ -1,6 +1,6 @@
 import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
-import { Column } from "./column.ts";
+import { Column, type SavedColumn } from "./column.ts";
 import type { SeriesName } from "./contract.ts";
 import { SLOTS } from "./values.ts";
 
@@ -106,6 +106,13 @@ export class Registry {
       series.newest.second = second;
       series.newest.value = value;
     }
+  }
+
+  /** Takes back a column that was saved up to that head row. */
+  restore(series: Series, saved: SavedColumn, row: number, newest: { second: number; value: number }): void {
+    series.columns.set(saved.hour, Column.restore(saved, row, series.scale));
+    if (saved.hour < this.#oldest_hour) this.#oldest_hour = saved.hour;
+    if (!series.newest || newest.second >= series.newest.second) series.newest = newest;
   }
 
   #columnOf(series: Series, hour: number, row: number): Column {

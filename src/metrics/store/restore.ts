@@ -2,6 +2,7 @@ import type { Database } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
 import { readHeadRow } from "./head.ts";
+import { type OpenHour, SAVED_ROW } from "./housekeeper.ts";
 import type { Registry, Series } from "./registry.ts";
 import { SLOTS } from "./values.ts";
 
@@ -15,6 +16,11 @@ interface SeriesRow {
   sealed_row: number | null;
 }
 
+interface SavedRow extends Omit<OpenHour, "hour" | "series" | "exact"> {
+  k: number;
+  exact: number;
+}
+
 interface HeadEntry {
   id: number;
   at_ms: number;
@@ -25,29 +31,32 @@ interface HeadEntry {
 const HEAD_PAGE = 64;
 
 /**
- * Fills the registry with the series of the file, and their columns with what the log holds unsealed.
+ * Fills the registry with the series of the file, and their columns with what was saved of them and what the
+ * log holds beyond that.
  *
  * @returns the head row that the next append writes
  */
 export function restore(db: Database, registry: Registry): number {
   const sealed_rows = restoreSeries(db, registry);
-  let next_row = 1;
-  for (const row of sealed_rows.values()) next_row = Math.max(next_row, row + 1);
+  restoreSaved(db, registry);
+  const saved_row = Number(db.prepare("SELECT value FROM facts WHERE name = ?").pluck().get(SAVED_ROW) ?? 0);
   const page = db.prepare<[number], HeadEntry>(
     `SELECT id, at_ms, samples FROM head WHERE id >= ? ORDER BY id LIMIT ${HEAD_PAGE}`,
   );
-  let next_unread = 0;
-  for (let rows = page.all(0); rows.length > 0; rows = page.all(next_unread)) {
+  let next_unread = saved_row + 1;
+  for (let rows = page.all(next_unread); rows.length > 0; rows = page.all(next_unread)) {
     for (const { id, at_ms, samples } of rows) {
       visitRow(id, at_ms, samples, (handle, second, value) => {
         const series = registry.get(handle);
-        if (!series || isSealed(series, second, id, sealed_rows.get(handle))) return;
+        if (!series || isKept(series, second, id, sealed_rows.get(handle))) return;
         registry.remember(series, second, value, id);
       });
       next_unread = id + 1;
     }
   }
-  return Math.max(next_row, next_unread);
+  let next_row = next_unread;
+  for (const row of sealed_rows.values()) next_row = Math.max(next_row, row + 1);
+  return next_row;
 }
 
 function visitRow(id: number, ...row: Parameters<typeof readHeadRow>): void {
@@ -61,8 +70,23 @@ function visitRow(id: number, ...row: Parameters<typeof readHeadRow>): void {
   }
 }
 
-function isSealed(series: Series, second: number, row: number, sealed_row: number | undefined): boolean {
-  return sealed_row !== undefined && row <= sealed_row && Math.floor(second / SLOTS) === series.sealed_hour;
+/** Whether that row's sample is in a chunk or in a saved column already. */
+function isKept(series: Series, second: number, row: number, sealed_row: number | undefined): boolean {
+  const hour = Math.floor(second / SLOTS);
+  if (sealed_row !== undefined && row <= sealed_row && hour === series.sealed_hour) return true;
+  const saved_row = series.columns.get(hour)?.saved.row;
+  return saved_row !== undefined && row <= saved_row;
+}
+
+function restoreSaved(db: Database, registry: Registry): void {
+  const rows = db.prepare<[], SavedRow>("SELECT *, samples AS bytes FROM saved_hour ORDER BY k").all();
+  for (const { k, exact, newest_second, newest_value, ...saved } of rows) {
+    const series = registry.get(k % 2 ** 32);
+    if (!series) continue;
+    const hour = Math.floor(k / 2 ** 32);
+    const newest = { second: newest_second, value: newest_value };
+    registry.restore(series, { ...saved, hour, exact: exact === 1 }, saved.row, newest);
+  }
 }
 
 /** @returns of each series that has a chunk, the row up to which its newest sealed hour is sealed */

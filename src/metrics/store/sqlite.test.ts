@@ -146,6 +146,25 @@ test("a source whose clock is a day ahead doesn't keep the log from being trimme
   await store.close();
 });
 
+test("a start needs no more of the log than what came after the open hours were last saved", async () => {
+  const store = open();
+  const batchAt = (minute: number) => cpuBatch(store, T0 + minute * 60_000, minute);
+  for (let minute = 0; minute < 30; minute += 1) store.append(batchAt(minute));
+  await store.compact(T0 + 30 * 60_000);
+  for (let minute = 30; minute < 32; minute += 1) store.append(batchAt(minute));
+  await store.close();
+  const shell = new Database(path);
+  expect(shell.prepare("DELETE FROM head WHERE at_ms < ?").run(T0 + 30 * 60_000).changes).toBe(30);
+  shell.close();
+  const again = open();
+  const query = { from_ms: T0, to_ms: T0 + HOUR_MS, step_ms: 60_000 };
+  const series = [{ scope: "worker" as const, entity: "W1", metric: "cpu_utilization" }];
+  const [column] = again.range({ ...query, series }).columns;
+  expect(column?.mean.slice(0, 33)).toEqual([...Array.from({ length: 32 }, (_, minute) => minute), null]);
+  expect(again.latest(0)).toMatchObject([{ value: 31 }]);
+  await again.close();
+});
+
 test("beyond the disk's limit the oldest hours give way to their summaries", async () => {
   const max_bytes = 600_000;
   const store = open({ max_bytes });

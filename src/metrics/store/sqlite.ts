@@ -207,8 +207,8 @@ class SqliteStore implements MetricStore {
     return withDatabase(this.#path, "read", () => this.#records.tasks(ended_since_ms, ended_limit));
   }
 
-  endedTasks(since_ms: number): EndedTask[] {
-    return withDatabase(this.#path, "read", () => this.#records.endedTasks(since_ms));
+  endedTask(id: string): EndedTask | undefined {
+    return withDatabase(this.#path, "read", () => this.#records.endedTask(id));
   }
 
   endedCounts(since_ms: number): EndedCount[] {
