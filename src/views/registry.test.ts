@@ -159,7 +159,8 @@ describe("worker grid", () => {
     [24, "workers cards"],
     [25, "workers cells"],
     [120, "workers cells"],
-    [121, "squares"],
+    [121, "squares large"],
+    [241, "squares"],
     [700, "squares fine"],
   ])("with %i workers shows %s", (workers, grain) => {
     const { html, parts } = render(grid, fixtureRead({ workers }));

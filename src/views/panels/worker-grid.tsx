@@ -14,8 +14,11 @@ const CARDS_LIMIT = 24;
 const CELLS_LIMIT = 120;
 /** Up to this many, cards are wide enough for more words. */
 const WIDE_CARDS_LIMIT = 15;
-/** Beyond it the squares are smaller. */
-const LARGE_SQUARES_LIMIT = 600;
+/** The squares' sizes, each up to so many workers; beyond the last they are smaller still. */
+const SQUARES_SIZES = [
+  { limit: 240, size: "squares large" },
+  { limit: 600, size: "squares" },
+];
 /** Squares drawn at most, the worst first; the JSON has every worker. */
 const SQUARES_LIMIT = 2000;
 /** Characters of an id that a card or a cell has room for. */
@@ -353,6 +356,7 @@ interface Group {
 
 function HeatMap({ entries }: { entries: readonly Entry[] }) {
   const groups = byType(entries.slice(0, SQUARES_LIMIT), entries);
+  const { size } = SQUARES_SIZES.find(({ limit }) => entries.length <= limit) ?? { size: "squares fine" };
   return (
     <>
       <HeatLegend />
@@ -361,7 +365,7 @@ function HeatMap({ entries }: { entries: readonly Entry[] }) {
           <h3>
             <Name>{shorten(group.type, NAME_LENGTH)}</Name> <small>{count(group.size)}</small>
           </h3>
-          <ul class={entries.length > LARGE_SQUARES_LIMIT ? "squares fine" : "squares"}>
+          <ul class={size}>
             {group.entries.map(([id, it], index) => (
               <Part
                 as="li"
