@@ -146,7 +146,7 @@
 
   /** @param {HTMLElement | SVGElement} element */
   function textOf(element) {
-    const { t, since, full, lasting } = element.dataset;
+    const { t, since, full, lasting, days } = element.dataset;
     if (since !== undefined) {
       if (clock === null) return null;
       const text = elapsed(clock + performance.now() - +since);
@@ -157,7 +157,8 @@
     if (Number.isNaN(at.getTime())) return null;
     const text = format.format(at);
     if (full !== undefined) return text;
-    return element.localName === "text" ? text.slice(11, 16) : text.slice(11);
+    if (element.localName !== "text") return text.slice(11);
+    return days === undefined ? text.slice(11, 16) : text.slice(5, 16);
   }
 
   /**

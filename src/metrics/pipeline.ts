@@ -254,6 +254,7 @@ export class Pipeline {
       worker: (id) => fleet.workers.get(id),
       task: (id) => fleet.tasks.get(id),
       oldestQueued: () => oldestQueued(fleet),
+      range: (query) => this.#store.range(query),
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
     };
   }

@@ -1,4 +1,5 @@
 import type { Alert, Source, Task, TaskState, Worker } from "./model.ts";
+import type { RangeAnswer, RangeQuery } from "./range.ts";
 
 /** Task counts of one cut of the fleet; the states add up to the tasks known. */
 export type StateCounts = Readonly<Record<TaskState, number>>;
@@ -88,6 +89,12 @@ export interface Read {
   oldestQueued(): Task | undefined;
   /** The last `minutes` (at most RECENT_MINUTES) of a system metric in steps of `step_s` seconds; only closed steps. */
   recent(metric: string, minutes: number, step_s: number): RecentSeries;
+  /**
+   * Any series over any time that is kept, from the store.
+   *
+   * @throws EvenkeelError "invalid" for a malformed query, or one of more values than the store's limit
+   */
+  range(query: RangeQuery): RangeAnswer;
 }
 
 /** How far back `recent` reaches. */

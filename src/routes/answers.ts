@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { STATUS_CODES } from "node:http";
+import { setImmediate as turn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { EvenkeelError } from "../errors.ts";
@@ -44,6 +45,28 @@ export async function answer(c: Ctx, text: string, init: Answer): Promise<Respon
   headers["Content-Encoding"] = encoding;
   const bytes = await (encoding === "br" ? brotli(text) : gzipAsync(text, { level: 5 }));
   return new Response(bytes as Uint8Array<ArrayBuffer>, { headers });
+}
+
+/**
+ * A long text, a slice at a time as the client takes it: what is not read is not made, and between two slices
+ * others have their turn. The first slice is made at once, so that its errors are still answered as errors.
+ */
+export function streamed(slices: Generator<string>, type: string): Response {
+  let next = slices.next();
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (next.done) return controller.close();
+        controller.enqueue(encoder.encode(next.value));
+        await turn();
+        next = slices.next();
+      },
+      cancel: () => void slices.return(undefined),
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { headers: { "Content-Type": type, "Cache-Control": NO_STORE, Vary: "Accept" } });
 }
 
 /** An error of ours, or any defect, as what the caller can read: a page for a browser, else RFC 9457. */

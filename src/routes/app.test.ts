@@ -75,7 +75,7 @@ describe.each(SITE.panels)("panel $id", (panel) => {
     expect(headers.get("x-frame-options")).toBeNull();
     expect(headers.get("cross-origin-resource-policy")).toBe("cross-origin");
     expect(text).toContain('data-theme="dark"');
-    expect(text).toContain(`hx-sse:connect="stream?panels=${panel.id}`);
+    expect(text).toContain(`hx-sse:connect="stream?panels=${panel.live === false ? "none" : panel.id}`);
   });
 
   it("comes as JSON that fits its schema", async () => {

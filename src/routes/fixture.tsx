@@ -39,6 +39,12 @@ export function read(given: Partial<Read> = {}): Read {
     worker: () => undefined,
     task: () => undefined,
     oldestQueued: () => undefined,
+    range: ({ step_ms, series }) => ({
+      step_ms,
+      tier_s: 1,
+      at_ms: [],
+      columns: series.map(() => ({ mean: [], min: [], max: [], count: [] })),
+    }),
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
     ...given,
   };

@@ -4,7 +4,7 @@ import type { Read } from "../metrics/read.ts";
 import { toCsv } from "../views/csv.ts";
 import type { Panel, Table } from "../views/panel.ts";
 import { toText } from "../views/text.ts";
-import { answer, REVALIDATE } from "./answers.ts";
+import { answer, REVALIDATE, streamed } from "./answers.ts";
 import { drawingHeaders } from "./headers.ts";
 import { namesHtml, negotiate } from "./negotiate.ts";
 import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
@@ -83,6 +83,11 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
       handler: (c) => {
         const values = given(c);
         const form = chooseForm(panel, forms, values.get("format"), c.req.header("accept"));
+        if (panel.slices && (form === "csv" || form === "ndjson")) {
+          const { params } = panelRequest(panel, values);
+          const lines = form === "csv" ? csvSlices : ndjsonSlices;
+          return streamed(lines(panel.slices(deps.read(), params)), `${FORMS[form]}; charset=utf-8`);
+        }
         const topic = deps.topics.get(panelRequest(panel, values));
         const type = form === "json" || form === "ndjson" ? FORMS[form] : `${FORMS[form]}; charset=utf-8`;
         const text = dataAs(form, topic, deps);
@@ -156,6 +161,20 @@ function dataAs(form: Form, topic: Topic, { site, read }: PanelDeps): string {
 /** `{"success":true` and then the members of a JSON object. */
 function withSuccess(object: string): string {
   return object === "{}" ? '{"success":true}' : `{"success":true,${object.slice(1)}`;
+}
+
+function* csvSlices(slices: Iterable<Table>): Generator<string> {
+  let columns: Table["columns"] | undefined;
+  for (const slice of slices) {
+    const text = toCsv(slice);
+    // The first line names the columns: it stands once.
+    yield columns === undefined ? text : text.slice(toCsv({ columns, rows: [] }).length);
+    columns ??= slice.columns;
+  }
+}
+
+function* ndjsonSlices(slices: Iterable<Table>): Generator<string> {
+  for (const slice of slices) yield tableLines(slice);
 }
 
 function tableLines({ columns, rows }: Table): string {

@@ -32,12 +32,16 @@ const FORMAT_WORDS: Readonly<Record<string, StreamFormat>> = {
   text: "text",
 };
 
+/** Asks for the ticks alone: silence means trouble on a page without a live panel too. */
+const NO_PANELS = "none";
+
 /** The address of the stream of some panels, below the base path, with the parameters that they share. */
 export function streamUrl(panels: readonly Panel[], values: Given): string {
   const query = new URLSearchParams();
-  query.set("panels", panels.map((panel) => panel.id).join(","));
+  const live = panels.filter((panel) => panel.live !== false);
+  query.set("panels", live.map((panel) => panel.id).join(",") || NO_PANELS);
   for (const [name, value] of values) {
-    if (!panels.some((panel) => name in panel.params.shape)) continue;
+    if (!live.some((panel) => name in panel.params.shape)) continue;
     for (const one of typeof value === "string" ? [value] : value) query.append(name, one);
   }
   return `stream?${query.toString().replaceAll("%2C", ",")}`;
@@ -52,7 +56,7 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
       summary:
         "Panels as they change: Server-Sent Events with markup, or each tick one line of JSON, or readable text.",
       params: z.object({
-        panels: z.string().describe("Ids of panels, separated by commas"),
+        panels: z.string().describe("Ids of panels, separated by commas; none for the ticks alone"),
         format: z.enum(["sse", "json", "ndjson", "text"]).optional().describe("Instead of Accept"),
       }),
       response: {
@@ -122,10 +126,11 @@ function streamRequests(panels: readonly Panel[], values: Given, max_panels: num
       .flatMap((list) => list.split(","))
       .filter((id) => id !== ""),
   );
+  if (ids.size === 1 && ids.has(NO_PANELS)) return [];
   if (ids.size === 0) {
     throw new EvenkeelError(
       "invalid",
-      `panels must be ids separated by commas: ${known(panels)}; it is missing`,
+      `panels must be ids separated by commas: ${known(panels)}, or none; it is missing`,
       {
         details: { parameter: "panels" },
       },

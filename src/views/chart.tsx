@@ -1,7 +1,7 @@
 import { raw } from "hono/html";
 import type { Unit } from "../metrics/catalogue.ts";
 import { coordinate } from "./components.tsx";
-import { clockMinute, count, iso, measure } from "./format.ts";
+import { clockDay, clockMinute, count, iso, measure } from "./format.ts";
 import { Part } from "./part.tsx";
 import type { SeriesNumber } from "./series.ts";
 
@@ -25,6 +25,8 @@ export interface Chart {
   readonly lines: readonly ChartSeries[];
   /** The top of the axis, where it is known beforehand. */
   readonly top?: number;
+  /** Of the lines' place, CSS pixels; left out, HEIGHT. */
+  readonly height?: number;
 }
 
 /** The lines' own measure; it is stretched to its place, their strokes are not. */
@@ -34,8 +36,11 @@ const HEIGHT = 78;
 const HEADROOM = 6;
 const TEXT_HEIGHT = 16;
 const PLOT_WIDTH = "92%";
+
 /** Whole height of a chart's drawing, CSS pixels. */
-const CHART_HEIGHT = HEADROOM + HEIGHT + TEXT_HEIGHT;
+function drawingHeight({ height = HEIGHT }: Chart): number {
+  return HEADROOM + height + TEXT_HEIGHT;
+}
 
 /** What the axis counts in: a unit that keeps its numbers short. */
 interface Axis {
@@ -96,8 +101,12 @@ const SHEET_CAPTION = 22;
 
 /** Charts below each other as one SVG file that needs nothing else. */
 export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
-  const step = SHEET_CAPTION + CHART_HEIGHT + SHEET_PADDING;
-  const height = SHEET_PADDING + charts.length * step;
+  const tops: number[] = [];
+  let height = SHEET_PADDING;
+  for (const chart of charts) {
+    tops.push(height);
+    height += SHEET_CAPTION + drawingHeight(chart) + SHEET_PADDING;
+  }
   const inner = SHEET_WIDTH - 2 * SHEET_PADDING;
   return (
     <svg
@@ -113,9 +122,9 @@ export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
       {charts.map((chart, index) => (
         <svg
           x={SHEET_PADDING}
-          y={SHEET_PADDING + index * step}
+          y={tops[index]}
           width={inner}
-          height={SHEET_CAPTION + CHART_HEIGHT}
+          height={SHEET_CAPTION + drawingHeight(chart)}
           aria-hidden="true"
         >
           <text class="name" y="13">
@@ -131,7 +140,7 @@ export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
                   </>
                 ))}
           </text>
-          <svg y={SHEET_CAPTION} width="100%" height={CHART_HEIGHT} aria-hidden="true">
+          <svg y={SHEET_CAPTION} width="100%" height={drawingHeight(chart)} aria-hidden="true">
             <Drawing chart={chart} />
           </svg>
         </svg>
@@ -146,16 +155,18 @@ export function ChartSheet({ charts }: { charts: readonly Chart[] }) {
  */
 function Drawing({ chart }: { chart: Chart }) {
   const { ticks, top } = axisOf(chart);
-  const y = (value: number) => HEIGHT - (Math.min(value, top) / top) * HEIGHT;
-  const tickY = (index: number) => coordinate(HEIGHT - (index / (ticks.length - 1)) * HEIGHT);
+  const { height = HEIGHT } = chart;
+  const whole = drawingHeight(chart);
+  const y = (value: number) => height - (Math.min(value, top) / top) * height;
+  const tickY = (index: number) => coordinate(height - (index / (ticks.length - 1)) * height);
   const [from_ms, to_ms] = [chart.times_ms[0], chart.times_ms[chart.times_ms.length - 1]];
   return (
-    <svg class="drawing" width="100%" height={CHART_HEIGHT} role="img" aria-label={inWords(chart)}>
+    <svg class="drawing" width="100%" height={whole} role="img" aria-label={inWords(chart)}>
       <svg
         y={HEADROOM}
         width={PLOT_WIDTH}
-        height={HEIGHT}
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        height={height}
+        viewBox={`0 0 ${WIDTH} ${height}`}
         preserveAspectRatio="none"
         aria-hidden="true"
       >
@@ -165,7 +176,7 @@ function Drawing({ chart }: { chart: Chart }) {
           d={ticks.map((_, index) => `M0 ${tickY(index)}H${WIDTH}`).join("")}
         />
         {chart.lines.map((line) => (
-          <Line line={line} y={y} single={chart.lines.length === 1} />
+          <Line line={line} y={y} floor={height} single={chart.lines.length === 1} />
         ))}
       </svg>
       {ticks.map((tick, index) => (
@@ -174,30 +185,46 @@ function Drawing({ chart }: { chart: Chart }) {
         </text>
       ))}
       {from_ms === undefined || to_ms === undefined ? (
-        <text x="46%" y={HEADROOM + HEIGHT / 2 - 6} text-anchor="middle">
+        <text x="46%" y={HEADROOM + height / 2 - 6} text-anchor="middle">
           No data in this window yet
         </text>
       ) : (
         <>
-          <text class="t" x="0" y={CHART_HEIGHT - 2} data-t={from_ms}>
-            {clockMinute(from_ms)}
-          </text>
-          <text
-            class="t"
-            x={PLOT_WIDTH}
-            y={CHART_HEIGHT - 2}
-            text-anchor="end"
-            data-t={to_ms + chart.step_ms}
-          >
-            {clockMinute(to_ms + chart.step_ms)}
-          </text>
+          <AxisTime chart={chart} at_ms={from_ms} x="0" y={whole - 2} />
+          <AxisTime chart={chart} at_ms={to_ms + chart.step_ms} x={PLOT_WIDTH} y={whole - 2} />
         </>
       )}
     </svg>
   );
 }
 
-function Line({ line, y, single }: { line: ChartSeries; y: (value: number) => number; single: boolean }) {
+/** From this length on the axis shows days too. */
+const DAYS_FROM_MS = 20 * 3_600_000;
+
+function AxisTime({ chart, at_ms, x, y }: { chart: Chart; at_ms: number; x: string; y: number }) {
+  const days = chart.times_ms.length * chart.step_ms >= DAYS_FROM_MS;
+  return (
+    <text
+      class="t"
+      x={x}
+      y={y}
+      text-anchor={x === "0" ? undefined : "end"}
+      data-t={at_ms}
+      data-days={days ? "" : undefined}
+    >
+      {days ? clockDay(at_ms) : clockMinute(at_ms)}
+    </text>
+  );
+}
+
+interface LineProps {
+  line: ChartSeries;
+  y: (value: number) => number;
+  floor: number;
+  single: boolean;
+}
+
+function Line({ line, y, floor, single }: LineProps) {
   const x = positions(line.values.length);
   const runs = knownRuns(line.values);
   const point = (index: number, values: readonly (number | null)[]) =>
@@ -216,7 +243,7 @@ function Line({ line, y, single }: { line: ChartSeries; y: (value: number) => nu
         <path
           class={`area s${line.series}`}
           d={runs
-            .map((run) => `M${coordinate(x(run.from))} ${HEIGHT}L${along(run, line.values)}V${HEIGHT}z`)
+            .map((run) => `M${coordinate(x(run.from))} ${floor}L${along(run, line.values)}V${floor}z`)
             .join("")}
         />
       ) : null}

@@ -8,6 +8,7 @@ import {
   type Worker,
   type WorkerState,
 } from "../metrics/model.ts";
+import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 
 /** 2026-11-23 19:42:06 UTC. */
@@ -196,6 +197,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     task: (id) => (oldest?.id === id ? oldest : undefined),
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) => recentOf(metric, minutes, step_s, now_ms, empty),
+    range: (query) => rangeOf(query, now_ms, empty),
   };
 }
 
@@ -372,6 +374,10 @@ function recentOf(
   const end_ms = Math.floor(now_ms / step_ms) * step_ms;
   const steps = empty ? 0 : Math.floor((minutes * 60_000) / step_ms);
   const at_ms = Array.from({ length: steps }, (_, index) => end_ms - (steps - index) * step_ms);
+  return { metric, at_ms, ...curve(metric, at_ms, step_ms) };
+}
+
+function curve(metric: string, at_ms: readonly number[], step_ms: number) {
   const [middle, swing, spread] = CURVES[metric] ?? [10, 2, 1];
   const mean = at_ms.map((time_ms) => {
     const step = time_ms / step_ms;
@@ -383,10 +389,27 @@ function recentOf(
     );
   });
   return {
-    metric,
-    at_ms,
     mean,
     min: mean.map((value) => (value === null ? null : value * 0.96)),
     max: mean.map((value) => (value === null ? null : value * 1.04)),
   };
+}
+
+/** As far back as a day. */
+function rangeOf(
+  { series, from_ms, to_ms, step_ms }: RangeQuery,
+  now_ms: number,
+  empty: boolean,
+): RangeAnswer {
+  const first = Math.floor(from_ms / step_ms);
+  const steps = Math.ceil(to_ms / step_ms) - first;
+  const at_ms = Array.from({ length: steps }, (_, index) => (first + index) * step_ms);
+  const known = (time_ms: number) => !empty && time_ms <= now_ms && time_ms > now_ms - 86_400_000;
+  const columns = series.map(({ metric }) => {
+    const { mean, min, max } = curve(metric, at_ms, step_ms);
+    const within = (values: readonly (number | null)[]) =>
+      values.map((value, index) => (known(at_ms[index]!) ? value : null));
+    return { mean: within(mean), min: within(min), max: within(max), count: mean.map(() => step_ms / 1000) };
+  });
+  return { step_ms, tier_s: 1, at_ms, columns };
 }

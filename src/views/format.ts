@@ -182,6 +182,12 @@ export function clockMinute(at_ms: number): string {
   return text === null ? NONE : `${text.slice(-13, -8)}${NO_BREAK_SPACE}UTC`;
 }
 
+/** "11-23 19:42 UTC", for the ends of an axis of days. */
+export function clockDay(at_ms: number): string {
+  const text = iso(at_ms);
+  return text === null ? NONE : `${text.slice(-19, -14)} ${clockMinute(at_ms)}`;
+}
+
 /** "2026-11-23 19:42:06 UTC". */
 export function instant(at_ms: number): string {
   const text = iso(at_ms);

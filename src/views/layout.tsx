@@ -60,7 +60,8 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
     <Document
       around={around}
       title={`${panel.title} · Evenkeel dashboard`}
-      json={relative(panel.api)}
+      // An address of its own for each id is in no list: the panel's data is at the one of what is shown.
+      json={panel.api.includes(":") ? undefined : relative(panel.api)}
       live
       embed
     >
@@ -143,7 +144,7 @@ const RELOAD_S = 5;
 interface DocumentProps {
   around: Omit<Around, "read" | "stream">;
   title: string;
-  json?: string;
+  json?: string | undefined;
   live?: boolean;
   embed?: boolean;
   children?: Child;

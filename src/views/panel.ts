@@ -23,8 +23,12 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
   /** The path of its JSON, below the base path. */
   readonly api: string;
   readonly params: P;
+  /** Values of the parameters that must be given, for the documentation. */
+  readonly example?: Readonly<Record<string, string>>;
   /** Every field described, with its unit. */
   readonly data: D;
+  /** False where it is drawn when it is loaded, and not streamed. */
+  readonly live?: false;
   load(read: Read, params: z.output<P>): z.output<D>;
   /** The panel's body, without its frame and heading. Pure. */
   view(data: z.output<D>, params: z.output<P>): Markup;
@@ -32,6 +36,8 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
   note?(data: z.output<D>, params: z.output<P>): Markup | string;
   /** The panel as a table, where it is one; its CSV and its text. */
   table?(data: z.output<D>, params: z.output<P>): Table;
+  /** The same table a slice at a time, where it may be longer than data may be; its CSV and its lines of JSON. */
+  slices?(read: Read, params: z.output<P>): Iterable<Table>;
   /** The panel as one chart, where it is one; its SVG. */
   chart?(data: z.output<D>, params: z.output<P>): Markup;
 }

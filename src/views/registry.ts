@@ -1,5 +1,6 @@
 import type { Page, Panel } from "./panel.ts";
 import { alerts } from "./panels/alerts.tsx";
+import { history, workerHistory } from "./panels/history.tsx";
 import { overview } from "./panels/overview.tsx";
 import { performance } from "./panels/performance.tsx";
 import { resources } from "./panels/resources.tsx";
@@ -16,11 +17,14 @@ export const PAGES: readonly Page[] = [
     layout: "dashboard",
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
   },
+  { path: "/history", title: "History", layout: "column", panels: [history] },
   { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },
 ];
 
-/** Every panel once, in the order of the pages. */
-export const PANELS: readonly Panel[] = [...new Set(PAGES.flatMap((page) => page.panels))];
+/** Every panel once, those of the pages in their order, then those that stand alone. */
+export const PANELS: readonly Panel[] = [
+  ...new Set([...PAGES.flatMap((page) => page.panels), workerHistory]),
+];
 
 const BY_ID: ReadonlyMap<string, Panel> = new Map(PANELS.map((panel) => [panel.id, panel]));
 

@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
 import { EvenkeelError } from "../../errors.ts";
 import type { Clock } from "../clock.ts";
+import { fromRfc3339 } from "../instant.ts";
 import { type Delivery, deliver, realSleep, type Send, type Sleep } from "./sender.ts";
 
 export interface ReplayOptions {
@@ -55,7 +56,6 @@ const MAX_WAIT_MS = 1000;
 /** A server refuses what is older than its grace period, 15 minutes or more; the rest is for sending it. */
 const SQUEEZED_MS = 10 * 60_000;
 const TASK_INSTANTS = ["queued_at", "assigned_at", "started_at", "ended_at"] as const;
-const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 /** Plays a trace into a server. Every instant t becomes start + (t − t₀) ÷ speed, t₀ being the first report's `at`. */
 export async function replay(options: ReplayOptions): Promise<ReplayProgress> {
@@ -304,10 +304,8 @@ function mapInstants({ report, file, number }: TraceLine, map: (at_ms: number) =
 
 function instantOf(value: unknown, path: string, file: string, number: number): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  if (typeof value === "string" && RFC3339.test(value)) {
-    const at_ms = Date.parse(value);
-    if (!Number.isNaN(at_ms)) return at_ms;
-  }
+  const at_ms = typeof value === "string" ? fromRfc3339(value) : Number.NaN;
+  if (!Number.isNaN(at_ms)) return at_ms;
   const came = value === undefined ? "nothing" : JSON.stringify(value);
   throw wrongLine(file, number, `${path} must be Unix milliseconds or RFC 3339 with an offset; got ${came}`);
 }

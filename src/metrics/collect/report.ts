@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { findMetric, type Scope } from "../catalogue.ts";
+import { fromRfc3339 } from "../instant.ts";
 import { MODALITIES, TASK_STATUSES, WORKER_STATUSES } from "../model.ts";
 
 /** The bounds of what one report may carry; each is a setting. */
@@ -33,7 +34,6 @@ function mustBe(rule: string) {
 // Anything printable: no control characters, no half of a surrogate pair, no line or paragraph separators.
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
 const CONTROL = /[\p{Cc}\p{Cs}](?<![\n\t])/gu;
-const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 const codePoints = (text: string) => [...text].length;
@@ -47,8 +47,8 @@ const instant = z
     const at_ms =
       typeof input === "number"
         ? Math.floor(input)
-        : typeof input === "string" && RFC3339.test(input)
-          ? Date.parse(input)
+        : typeof input === "string"
+          ? fromRfc3339(input)
           : Number.NaN;
     // 8.64e15 ms is the last instant that a Date can show.
     if (at_ms >= 0 && at_ms <= 8.64e15) return at_ms;

@@ -1,5 +1,5 @@
 import { EvenkeelError } from "../../errors.ts";
-import type { RangeAnswer, RangeQuery } from "./contract.ts";
+import type { RangeColumn, RangeQuery } from "../range.ts";
 import { type HourValues, SLOTS } from "./values.ts";
 
 /** Buckets × series of one answer: seven days of six series at one second. */
@@ -104,8 +104,8 @@ export class Buckets {
     }
   }
 
-  column(): RangeAnswer["columns"][number] {
-    const column: RangeAnswer["columns"][number] = { mean: [], min: [], max: [], count: [] };
+  column(): RangeColumn {
+    const column: RangeColumn = { mean: [], min: [], max: [], count: [] };
     for (let i = 0; i < this.#span.buckets; i++) {
       const count = this.#count[i]!;
       column.mean.push(count > 0 ? this.#sum[i]! / count : null);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Scope } from "../catalogue.ts";
-import type { MetricStore, RangeAnswer, Sample, SeriesName, TaskRecord, TickBatch } from "./contract.ts";
+import type { RangeAnswer, SeriesName } from "../range.ts";
+import type { MetricStore, Sample, TaskRecord, TickBatch } from "./contract.ts";
 
 /** An engine over data of its own: every `open` finds what earlier ones wrote and closed. */
 export interface Engine {

@@ -1,11 +1,5 @@
 import type { Scope } from "../catalogue.ts";
-
-/** Names one series: `entity` is the worker's or task's id, and "" for the system scope. */
-export interface SeriesName {
-  scope: Scope;
-  entity: string;
-  metric: string;
-}
+import type { RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 
 /** One value of a series at one instant. Instants are kept to the second (floor). */
 export interface Sample {
@@ -59,28 +53,6 @@ export interface TickBatch {
   tasks_gone: readonly string[];
   /** Small facts to keep across restarts, such as the first real report's time. */
   facts: Readonly<Record<string, string>>;
-}
-
-export interface RangeQuery {
-  series: readonly SeriesName[];
-  /** Inclusive, Unix milliseconds. */
-  from_ms: number;
-  /** Exclusive, Unix milliseconds. */
-  to_ms: number;
-  /** Bucket width, a multiple of 1000; buckets are aligned to the epoch. */
-  step_ms: number;
-}
-
-/** Column-wise: row i of every column is the bucket that starts at at_ms[i]; null where nothing was sampled. */
-export interface RangeAnswer {
-  step_ms: number;
-  at_ms: number[];
-  columns: {
-    mean: (number | null)[];
-    min: (number | null)[];
-    max: (number | null)[];
-    count: number[];
-  }[];
 }
 
 export interface LatestSample extends SeriesName {

@@ -5,7 +5,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { MetricStore, SeriesName } from "./contract.ts";
+import type { SeriesName } from "../range.ts";
+import type { MetricStore } from "./contract.ts";
 import { openStore } from "./sqlite.ts";
 import { quantize } from "./values.ts";
 

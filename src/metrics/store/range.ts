@@ -1,8 +1,8 @@
 import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
+import type { RangeAnswer, RangeQuery } from "../range.ts";
 import { type Aggregate, Buckets, type Span, spanOf } from "./buckets.ts";
 import { decodeChunk } from "./codec.ts";
-import type { RangeAnswer, RangeQuery } from "./contract.ts";
 import { chunkKey } from "./housekeeper.ts";
 import type { Registry, Series } from "./registry.ts";
 import { emptyHour, SLOTS } from "./values.ts";
@@ -13,6 +13,8 @@ export class RangeReader {
   readonly #aggregate: Statement<[number], Aggregate>;
   readonly #samples: Statement<[number], Uint8Array | null>;
   readonly #values = emptyHour();
+  /** Of the answer that is being put together. */
+  #tier_s = 1;
 
   constructor(db: Database, registry: Registry) {
     this.#registry = registry;
@@ -25,16 +27,14 @@ export class RangeReader {
     const { first_bucket, step_s, buckets } = span;
     const at_ms: number[] = [];
     for (let i = 0; i < buckets; i++) at_ms.push((first_bucket + i) * step_s * 1000);
-    return {
-      step_ms: query.step_ms,
-      at_ms,
-      columns: query.series.map((name) => {
-        const series = this.#registry.find(name);
-        const gathered = new Buckets(span);
-        if (series) this.#gather(series, span, gathered);
-        return gathered.column();
-      }),
-    };
+    this.#tier_s = 1;
+    const columns = query.series.map((name) => {
+      const series = this.#registry.find(name);
+      const gathered = new Buckets(span);
+      if (series) this.#gather(series, span, gathered);
+      return gathered.column();
+    });
+    return { step_ms: query.step_ms, tier_s: this.#tier_s, at_ms, columns };
   }
 
   #gather(series: Series, { from_second, to_second }: Span, buckets: Buckets): void {
@@ -66,6 +66,7 @@ export class RangeReader {
     const samples = this.#samples.get(k);
     if (samples === undefined) return;
     if (samples === null) {
+      this.#tier_s = SLOTS;
       // Of a summarised hour all that is left stands at its start.
       const bucket = buckets.bucketOf(hour * SLOTS);
       if (bucket !== null) buckets.addAggregate(bucket, this.#aggregate.get(k)!);

@@ -1,7 +1,7 @@
 import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
+import type { SeriesName } from "../range.ts";
 import { Column, type SavedColumn } from "./column.ts";
-import type { SeriesName } from "./contract.ts";
 import { SLOTS } from "./values.ts";
 
 /** Ids of series fill the lower 32 bits of a chunk's key. */

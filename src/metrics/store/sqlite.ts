@@ -3,14 +3,13 @@ import { dirname } from "node:path";
 import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
+import type { RangeAnswer, RangeQuery } from "../range.ts";
 import { Compaction } from "./compaction.ts";
 import type {
   EndedCount,
   EndedTask,
   LatestSample,
   MetricStore,
-  RangeAnswer,
-  RangeQuery,
   Sample,
   TaskRecord,
   TickBatch,

@@ -1,0 +1,34 @@
+import type { Scope } from "./catalogue.ts";
+
+/** Names one series: `entity` is the worker's or task's id, and "" for the system scope. */
+export interface SeriesName {
+  scope: Scope;
+  entity: string;
+  metric: string;
+}
+
+export interface RangeQuery {
+  series: readonly SeriesName[];
+  /** Inclusive, Unix milliseconds. */
+  from_ms: number;
+  /** Exclusive, Unix milliseconds. */
+  to_ms: number;
+  /** Bucket width, a multiple of 1000; buckets are aligned to the epoch. */
+  step_ms: number;
+}
+
+/** Column-wise: row i of every column is the bucket that starts at at_ms[i]; null where nothing was sampled. */
+export interface RangeAnswer {
+  step_ms: number;
+  /** What the values come from: 1 where every second was kept, 3600 where some hours have only their summaries. */
+  tier_s: number;
+  at_ms: number[];
+  columns: RangeColumn[];
+}
+
+export interface RangeColumn {
+  mean: (number | null)[];
+  min: (number | null)[];
+  max: (number | null)[];
+  count: number[];
+}

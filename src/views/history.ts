@@ -1,0 +1,228 @@
+import { z } from "zod";
+import { EvenkeelError } from "../errors.ts";
+import { findMetric, type Scope, type Unit } from "../metrics/catalogue.ts";
+import type { SeriesName } from "../metrics/range.ts";
+import type { Read } from "../metrics/read.ts";
+import type { Chart } from "./chart.tsx";
+import { iso } from "./format.ts";
+import type { Table } from "./panel.ts";
+import { at_ms } from "./schema.ts";
+import type { SeriesNumber } from "./series.ts";
+import { slicesOf, type WINDOW, type Window, windowOf } from "./window.ts";
+
+/** Series of one answer. */
+const MAX_SERIES = 100;
+const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
+/** Rows that are read at once while a long table is streamed. */
+const SLICE_STEPS = 3600;
+/** Lines of one chart: as many as there are colours. */
+const MAX_LINES = 5;
+
+const column = z.array(z.number().nullable());
+
+/** The data of every panel that shows history, column by column. */
+export const HISTORY = z.object({
+  at_ms,
+  from_ms: z.number().describe("Start of the first step, Unix milliseconds"),
+  to_ms: z.number().describe("End of the last step, Unix milliseconds"),
+  step_s: z.number().describe("Width of a step, seconds"),
+  tier_s: z
+    .number()
+    .describe(
+      "What the values come from: 1 where every second was kept, 3600 where only hourly summaries are left",
+    ),
+  times_ms: z.array(z.number()).describe("Start of each step, Unix milliseconds; the rows of every column"),
+  series: z
+    .array(
+      z.object({
+        worker_id: z.string().nullable().describe("The worker; null for the whole fleet"),
+        metric: z.string().describe("Name of the metric"),
+        label: z.string().describe("Its name for people"),
+        unit: z.string().nullable().describe("Its unit; null for a metric that a source made up"),
+        mean: column.describe("Mean of each step's samples; null where there is none"),
+        min: column
+          .optional()
+          .describe("Smallest sample of each step; given, as max is, where a step is longer than a second"),
+        max: column.optional().describe("Largest sample of each step"),
+      }),
+    )
+    .describe("The series asked for, in that order"),
+});
+export type History = z.output<typeof HISTORY>;
+type HistorySeries = History["series"][number];
+
+/** A list of names: separated by commas, given several times, or both. */
+export function listField(meaning: string, pattern: RegExp, rule: string) {
+  return z
+    .union([z.string(), z.array(z.string())])
+    .transform((given, context) => {
+      const names = [
+        ...new Set(
+          [given]
+            .flat()
+            .flatMap((text) => text.split(","))
+            .map((name) => name.trim()),
+        ),
+      ].filter((name) => name !== "");
+      if (names.length > 0 && names.length <= MAX_SERIES && names.every((name) => pattern.test(name)))
+        return names;
+      context.addIssue({
+        code: "custom",
+        message: `must be 1 to ${MAX_SERIES} ${rule}, separated by commas`,
+      });
+      return z.NEVER;
+    })
+    .optional()
+    .describe(meaning);
+}
+
+export const metricsField = (meaning: string) =>
+  listField(meaning, METRIC_NAME, "metric names of a-z, 0-9 and _");
+
+/** Reads the series of one window. */
+export function loadHistory(
+  read: Read,
+  names: readonly SeriesName[],
+  params: z.output<typeof WINDOW>,
+): History {
+  if (names.length > MAX_SERIES) {
+    throw new EvenkeelError(
+      "invalid",
+      `an answer has at most ${MAX_SERIES} series; got ${names.length}: ask for fewer metrics or workers`,
+    );
+  }
+  return historyOf(read, names, windowOf(params, read.now_ms));
+}
+
+function historyOf(read: Read, names: readonly SeriesName[], window: Window): History {
+  const answer = read.range({ series: names, ...window });
+  const coarse = window.step_ms > 1000;
+  return {
+    at_ms: read.now_ms,
+    from_ms: window.from_ms,
+    to_ms: window.to_ms,
+    step_s: window.step_ms / 1000,
+    tier_s: answer.tier_s,
+    times_ms: answer.at_ms,
+    series: names.map(({ scope, entity, metric }, index) => {
+      const { mean, min, max } = answer.columns[index]!;
+      const known = findMetric(scope, metric);
+      return {
+        worker_id: scope === "worker" ? entity : null,
+        metric,
+        label: known?.label ?? metric,
+        unit: known?.unit ?? null,
+        // A mean needs no more digits than its samples have, but for a few that keep it honest.
+        mean: coarse ? mean.map((value) => rounded(value, known?.precision)) : mean,
+        ...(coarse && { min, max }),
+      };
+    }),
+  };
+}
+
+function rounded(value: number | null, precision: number | undefined): number | null {
+  if (value === null || precision === undefined) return value;
+  const scale = 10 ** (precision + 2);
+  return Math.round(value * scale) / scale;
+}
+
+/** A row a step; of a series a column, or three where a step has several samples. */
+export function historyTable(data: History): Table {
+  const coarse = data.step_s > 1;
+  const names = data.series.map(({ worker_id, metric }) =>
+    worker_id === null ? metric : `${worker_id} ${metric}`,
+  );
+  return {
+    columns: ["time", ...names.flatMap((name) => (coarse ? [name, `${name} min`, `${name} max`] : [name]))],
+    rows: data.times_ms.map((time_ms, row) => [
+      iso(time_ms),
+      ...data.series.flatMap(({ mean, min, max }) =>
+        coarse ? [mean[row] ?? null, min?.[row] ?? null, max?.[row] ?? null] : [mean[row] ?? null],
+      ),
+    ]),
+  };
+}
+
+/** The same table for windows of up to a million steps, a slice at a time. */
+export function* historySlices(
+  read: Read,
+  names: readonly SeriesName[],
+  params: z.output<typeof WINDOW>,
+): Iterable<Table> {
+  for (const window of slicesOf(params, read.now_ms, SLICE_STEPS))
+    yield historyTable(historyOf(read, names, window));
+}
+
+export function seriesNames(scope: Scope, entity: string, metrics: readonly string[]): SeriesName[] {
+  return metrics.map((metric) => ({ scope, entity, metric }));
+}
+
+/** A chart and which of the data's series it shows. */
+export interface HistoryChart {
+  readonly chart: Chart;
+  readonly series: readonly number[];
+}
+
+/** Series that are told by the same measure share a chart: of one metric, where several workers are shown, else of one subject. */
+export function historyCharts(data: History, height: number): HistoryChart[] {
+  const several = new Set(data.series.map(({ worker_id }) => worker_id)).size > 1;
+  const groups = new Map<string, number[]>();
+  data.series.forEach((series, index) => {
+    const subject = several ? series.label : subjectOf(series);
+    const group = groups.get(subject);
+    if (group) group.push(index);
+    else groups.set(subject, [index]);
+  });
+  return [...groups].flatMap(([title, members]) =>
+    inCharts(members).map((of) => ({ series: of, chart: chartOf(data, title, of, several, height) })),
+  );
+}
+
+function chartOf(
+  data: History,
+  title: string,
+  members: readonly number[],
+  several: boolean,
+  height: number,
+): Chart {
+  const { unit } = data.series[members[0]!]!;
+  return {
+    title: members.length === 1 && !several ? data.series[members[0]!]!.label : title,
+    unit: (unit as Unit | null) ?? "count",
+    times_ms: data.times_ms,
+    step_ms: data.step_s * 1000,
+    height,
+    ...(unit === "percent" && { top: 100 }),
+    lines: members.map((index, place) => {
+      const series = data.series[index]!;
+      const { mean, min, max } = series;
+      return {
+        name: several ? (series.worker_id ?? "fleet") : nameWithin(title, series.label),
+        series: (place + 1) as SeriesNumber,
+        values: mean,
+        now: mean.findLast((value) => value !== null) ?? null,
+        ...(min && max && { min, max }),
+      };
+    }),
+  };
+}
+
+function inCharts(members: readonly number[]): number[][] {
+  const charts: number[][] = [];
+  for (let from = 0; from < members.length; from += MAX_LINES)
+    charts.push(members.slice(from, from + MAX_LINES));
+  return charts;
+}
+
+/** Utilisations lie on one axis; durations and the like by what comes before the comma; counts by what is counted. */
+function subjectOf({ label, unit }: HistorySeries): string {
+  if (unit === "percent") return "Utilisation";
+  if (unit !== "count") return label.split(", ")[0]!;
+  const counted = label.split(" ").at(-1)!;
+  return counted.charAt(0).toUpperCase() + counted.slice(1);
+}
+
+/** "p95" of "Latency, p95" in a chart named Latency; else all of it. */
+function nameWithin(title: string, label: string): string {
+  return label.startsWith(`${title}, `) ? label.slice(title.length + 2) : label;
+}

@@ -1,0 +1,302 @@
+import { z } from "zod";
+import { EvenkeelError } from "../../errors.ts";
+import { CATALOGUE, type Scope } from "../../metrics/catalogue.ts";
+import type { SeriesName } from "../../metrics/range.ts";
+import type { Read } from "../../metrics/read.ts";
+import { ChartSheet, LineChart } from "../chart.tsx";
+import { Name, Time } from "../components.tsx";
+import { clean, count, measure, NONE, shorten } from "../format.ts";
+import {
+  HISTORY,
+  type History,
+  historyCharts,
+  historySlices,
+  historyTable,
+  listField,
+  loadHistory,
+  metricsField,
+  seriesNames,
+} from "../history.ts";
+import { pathSegment } from "../identity.ts";
+import { definePanel } from "../panel.ts";
+import { durationText, WINDOW } from "../window.ts";
+
+const SYSTEM_METRICS = [
+  "throughput_per_minute",
+  "total_time_p50_s",
+  "total_time_p95_s",
+  "total_time_p99_s",
+  "cpu_utilization_mean",
+  "gpu_utilization_mean",
+  "memory_utilization_mean",
+  "network_utilization_mean",
+  "queued_tasks",
+  "running_tasks",
+];
+const WORKER_METRICS = ["cpu_utilization", "gpu_utilization", "memory_utilization", "network_utilization"];
+
+const RANGES = ["5m", "15m", "1h", "6h", "24h", "7d"];
+const DEFAULT_RANGE = "1h";
+const CHART_HEIGHT = 132;
+/** Newest steps that stand in the table below the charts; the CSV has them all. */
+const TABLE_ROWS = 30;
+const NAME_LENGTH = 64;
+// Printable, as the ingest takes ids, but for the comma that parts them.
+const WORKER_ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp},]{1,512}$/u;
+
+const params = WINDOW.extend({
+  metrics: metricsField("Metrics of the whole fleet, separated by commas"),
+  workers: listField("Workers to show beside it, ids separated by commas", WORKER_ID, "ids of workers"),
+  worker_metrics: metricsField("Metrics of those workers, separated by commas"),
+});
+type Params = z.output<typeof params>;
+
+export const history = definePanel({
+  id: "history",
+  title: "History",
+  description: "Any metrics of the fleet and of any workers, over any stretch of time that is kept.",
+  api: "/api/metrics/system/history",
+  params,
+  data: HISTORY,
+  live: false,
+  load: (read, given) => loadHistory(read, namesOf(given), given),
+  view: (data, given) => (
+    <>
+      <Controls data={data} given={given} />
+      <Charts data={data} source={`api/metrics/system/history?${queryOf(given, {})}`} />
+    </>
+  ),
+  note,
+  table: historyTable,
+  slices: (read, given) => historySlices(read, namesOf(given), given),
+  chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
+});
+
+const workerParams = WINDOW.extend({
+  worker_id: z.string().describe("The worker"),
+  metrics: metricsField("Metrics of the worker, separated by commas"),
+});
+
+export const workerHistory = definePanel({
+  id: "worker-history",
+  title: "Worker history",
+  description: "Any metrics of one worker, over any stretch of time that is kept.",
+  api: "/api/metrics/workers/:worker_id/history",
+  params: workerParams,
+  example: { worker_id: "W1" },
+  data: HISTORY,
+  live: false,
+  load: (read, given) => {
+    const data = loadHistory(read, namesOfWorker(given), given);
+    const known =
+      read.worker(given.worker_id) || data.series.some(({ mean }) => mean.some((value) => value !== null));
+    if (known) return data;
+    throw new EvenkeelError(
+      "not_found",
+      `No worker ${JSON.stringify(shorten(given.worker_id, NAME_LENGTH))} is known, and none of it is kept from that time`,
+    );
+  },
+  view: (data, given) => (
+    <Charts
+      data={data}
+      source={`api/metrics/workers/${pathSegment(given.worker_id)}/history?${queryOf(given, {})}`}
+    />
+  ),
+  note,
+  table: historyTable,
+  slices: (read, given) => historySlices(read, namesOfWorker(given), given),
+  chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
+});
+
+function namesOfWorker({ worker_id, metrics = WORKER_METRICS }: z.output<typeof workerParams>): SeriesName[] {
+  return seriesNames("worker", worker_id, metrics);
+}
+
+/** What the whole fleet did where nothing else is asked for; of workers that are named, their utilisations. */
+function namesOf({ metrics, workers = [], worker_metrics = WORKER_METRICS }: Params): SeriesName[] {
+  const ofFleet = metrics ?? (workers.length > 0 ? [] : SYSTEM_METRICS);
+  return [
+    ...seriesNames("system", "", ofFleet),
+    ...worker_metrics.flatMap((metric) =>
+      workers.flatMap((worker) => seriesNames("worker", worker, [metric])),
+    ),
+  ];
+}
+
+function note(data: History): string {
+  const summary = data.tier_s > 1 ? ", parts of it hourly summaries" : "";
+  return `a point each ${durationText(data.step_s * 1000)}${summary}`;
+}
+
+/** The parameters as a query, some of them changed; undefined leaves one out. */
+function queryOf(
+  given: z.output<typeof WINDOW> & {
+    metrics?: string[] | undefined;
+    workers?: string[] | undefined;
+    worker_metrics?: string[] | undefined;
+  },
+  changes: Readonly<Record<string, string | undefined>>,
+): string {
+  const written: Record<string, string | undefined> = {
+    metrics: given.metrics?.join(","),
+    workers: given.workers?.join(","),
+    worker_metrics: given.worker_metrics?.join(","),
+    from: given.from === undefined ? undefined : String(given.from),
+    to: given.to === undefined ? undefined : String(given.to),
+    duration: given.duration === undefined ? undefined : durationText(given.duration),
+    step: given.step === undefined ? undefined : durationText(given.step),
+    points: given.points === undefined ? undefined : String(given.points),
+    ...changes,
+  };
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(written)) if (value !== undefined) query.set(name, value);
+  return query.toString().replaceAll("%2C", ",");
+}
+
+const ANEW = { from: undefined, to: undefined, step: undefined, points: undefined };
+
+function Controls({ data, given }: { data: History; given: Params }) {
+  const fixed = given.from !== undefined || given.to !== undefined;
+  const shown = fixed ? undefined : durationText(given.duration ?? 3_600_000);
+  return (
+    <form class="controls" method="get" action="history">
+      <nav class="ranges" aria-label="Range">
+        {RANGES.map((range) => (
+          <a
+            href={`history?${queryOf(given, { ...ANEW, duration: range === DEFAULT_RANGE ? undefined : range })}`}
+            aria-current={range === shown ? "true" : undefined}
+          >
+            {range}
+          </a>
+        ))}
+      </nav>
+      <label>
+        From{" "}
+        <input
+          name="from"
+          value={fixed ? inUtc(data.from_ms) : ""}
+          placeholder="2026-11-23T18:00Z"
+          size={22}
+        />
+      </label>
+      <label>
+        to <input name="to" value={fixed ? inUtc(data.to_ms) : ""} placeholder="now" size={22} />
+      </label>
+      <button type="submit">Show</button>
+      <details>
+        <summary>Metrics and workers</summary>
+        <Choices
+          scope="system"
+          name="metrics"
+          legend="The whole fleet"
+          chosen={given.metrics ?? SYSTEM_METRICS}
+        />
+        <label class="wide">
+          Workers, ids separated by commas{" "}
+          <input name="workers" value={(given.workers ?? []).map(clean).join(",")} />
+        </label>
+        <Choices
+          scope="worker"
+          name="worker_metrics"
+          legend="Of each of these workers"
+          chosen={given.worker_metrics ?? WORKER_METRICS}
+        />
+      </details>
+    </form>
+  );
+}
+
+function inUtc(at_ms: number): string {
+  return new Date(at_ms).toISOString().replace(".000Z", "Z");
+}
+
+function Choices({
+  scope,
+  name,
+  legend,
+  chosen,
+}: {
+  scope: Scope;
+  name: string;
+  legend: string;
+  chosen: readonly string[];
+}) {
+  return (
+    <fieldset>
+      <legend>{legend}</legend>
+      {CATALOGUE.filter((metric) => metric.scope === scope).map((metric) => (
+        <label title={metric.help}>
+          <input type="checkbox" name={name} value={metric.name} checked={chosen.includes(metric.name)} />
+          {metric.label}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+/** `source` is the address of the data; the page's script draws from it what the server drew before. */
+function Charts({ data, source }: { data: History; source: string }) {
+  return (
+    <div class="history" data-history={source} data-from={data.from_ms} data-to={data.to_ms}>
+      <div class="charts">
+        {historyCharts(data, CHART_HEIGHT).map(({ chart, series }, index) => (
+          <div class="chart-place" data-series={series.join(",")}>
+            <LineChart id={`hs-${index}`} chart={chart} />
+          </div>
+        ))}
+      </div>
+      <DataTable data={data} source={source} />
+    </div>
+  );
+}
+
+function DataTable({ data, source }: { data: History; source: string }) {
+  const first = Math.max(0, data.times_ms.length - TABLE_ROWS);
+  const rows = data.times_ms.slice(first).map((time_ms, index) => ({ time_ms, row: first + index }));
+  return (
+    <details class="data">
+      <summary>Data table</summary>
+      <p>
+        The newest {count(rows.length)} of {count(data.times_ms.length)} steps. All of them:{" "}
+        <a href={`${source}&format=csv`}>CSV</a>, <a href={`${source}&format=ndjson`}>NDJSON</a>,{" "}
+        <a href={source}>JSON</a>, <a href={`${source}&format=svg`}>SVG</a>.
+      </p>
+      <div class="scroll" tabindex={0} role="region" aria-label="Data table">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Time</th>
+              {data.series.map(({ label, worker_id }) => (
+                <th scope="col">
+                  {worker_id === null ? null : (
+                    <>
+                      <Name>{shorten(worker_id, NAME_LENGTH)}</Name>{" "}
+                    </>
+                  )}
+                  {label}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ time_ms, row }) => (
+              <tr>
+                <th scope="row">
+                  <Time at_ms={time_ms} full />
+                </th>
+                {data.series.map(({ mean, unit }) => (
+                  <td>{valueText(mean[row] ?? null, unit)}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}
+
+function valueText(value: number | null, unit: string | null): string {
+  if (value === null) return NONE;
+  return measure(value, (unit as Parameters<typeof measure>[1] | null) ?? "count");
+}
