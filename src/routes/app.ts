@@ -130,6 +130,7 @@ function look(c: Ctx, values: Given, assets: Assets, base_path: string): Omit<Ar
     assets: {
       style: base + assets.href("app.css"),
       script: base + assets.href("live.js"),
+      charts: base + assets.href("charts.js"),
       icon: base + assets.href("icon.svg"),
     },
     url: pathname.slice(base.length) + search,

@@ -90,7 +90,16 @@ function readAssets(): Assets {
   ];
   return new Assets([
     { name: "live.js", type: "text/javascript; charset=utf-8", text: script.join("\n") },
-    { name: "app.css", type: "text/css; charset=utf-8", text: `${library(PICO_FILE)}\n${ours("app.css")}` },
+    {
+      name: "charts.js",
+      type: "text/javascript; charset=utf-8",
+      text: `${library("uplot/dist/uPlot.iife.min.js")}\n${withoutComments(ours("charts.js"))}`,
+    },
+    {
+      name: "app.css",
+      type: "text/css; charset=utf-8",
+      text: [PICO_FILE, "uplot/dist/uPlot.min.css"].map(library).join("\n") + ours("app.css"),
+    },
     { name: "icon.svg", type: "image/svg+xml", text: ours("icon.svg") },
   ]);
 }

@@ -1,7 +1,7 @@
 import { raw } from "hono/html";
 import type { Unit } from "../metrics/catalogue.ts";
 import { coordinate } from "./components.tsx";
-import { clockDay, clockMinute, count, iso, measure } from "./format.ts";
+import { clean, clockDay, clockMinute, count, iso, measure } from "./format.ts";
 import { Part } from "./part.tsx";
 import type { SeriesNumber } from "./series.ts";
 
@@ -51,6 +51,35 @@ interface Axis {
   readonly top: number;
 }
 
+/** A chart that is drawn once: each series with its name and its last value in words. */
+export function HistoryChart({ chart }: { chart: Chart }) {
+  return (
+    <figure class="chart">
+      <figcaption>
+        <span>{titleOf(chart)}</span>
+        <span class="legend">
+          {chart.lines.map((line) => (
+            <span>
+              <LineSwatch series={line.series} />
+              {chart.lines.length === 1 ? null : `${clean(line.name)} `}
+              <b>{measure(line.now, chart.unit)}</b>
+            </span>
+          ))}
+        </span>
+      </figcaption>
+      <Drawing chart={chart} />
+    </figure>
+  );
+}
+
+function LineSwatch({ series }: { series: SeriesNumber }) {
+  return (
+    <svg class="swatch" viewBox="0 0 8 8" width="8" height="8" aria-hidden="true">
+      <rect class={`s${series}`} y="3" width="8" height="2" />
+    </svg>
+  );
+}
+
 /** A chart with its name and its value now in words: one changes with each closed step, the other each second. */
 export function LineChart({ id, chart }: { id: string; chart: Chart }) {
   return (
@@ -61,9 +90,7 @@ export function LineChart({ id, chart }: { id: string; chart: Chart }) {
           <span class="legend">
             {chart.lines.map((line) => (
               <span>
-                <svg class="swatch" viewBox="0 0 8 8" width="8" height="8" aria-hidden="true">
-                  <rect class={`s${line.series}`} y="3" width="8" height="2" />
-                </svg>
+                <LineSwatch series={line.series} />
                 {line.name}
               </span>
             ))}

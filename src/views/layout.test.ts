@@ -9,7 +9,12 @@ const around = (more: Partial<Around> = {}): Around => ({
   base: "/keel/",
   theme: "auto",
   stream: "stream?page=%2F",
-  assets: { style: "assets/app.css?v=1", script: "assets/live.js?v=2", icon: "assets/icon.svg?v=3" },
+  assets: {
+    style: "assets/app.css?v=1",
+    script: "assets/live.js?v=2",
+    charts: "/assets/charts.js",
+    icon: "assets/icon.svg?v=3",
+  },
   url: "/",
   ...more,
 });

@@ -17,7 +17,12 @@ export interface Around {
   readonly theme: Theme;
   /** Address of the stream of the page's panels, relative to the base. */
   readonly stream: string;
-  readonly assets: { readonly style: string; readonly script: string; readonly icon: string };
+  readonly assets: {
+    readonly style: string;
+    readonly script: string;
+    readonly charts: string;
+    readonly icon: string;
+  };
   /** The address as it was asked for, below the base path, with its query. */
   readonly url: string;
 }
@@ -43,6 +48,7 @@ export function renderPage(
       title={`${page.title} · Evenkeel dashboard`}
       json={withQuery(around.url, "format", "json")}
       live
+      charts={page.panels.some((panel) => panel.script)}
     >
       <Header around={around} page={page} pages={pages} />
       <main id="main" class={page.layout} tabindex={-1}>
@@ -63,6 +69,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       // An address of its own for each id is in no list: the panel's data is at the one of what is shown.
       json={panel.api.includes(":") ? undefined : relative(panel.api)}
       live
+      charts={panel.script !== undefined}
       embed
     >
       <Stale around={around} />
@@ -146,11 +153,20 @@ interface DocumentProps {
   title: string;
   json?: string | undefined;
   live?: boolean;
+  charts?: boolean;
   embed?: boolean;
   children?: Child;
 }
 
-function Document({ around, title, json, live = false, embed = false, children }: DocumentProps) {
+function Document({
+  around,
+  title,
+  json,
+  live = false,
+  charts = false,
+  embed = false,
+  children,
+}: DocumentProps) {
   const { assets } = around;
   return (
     <html
@@ -172,6 +188,7 @@ function Document({ around, title, json, live = false, embed = false, children }
           <>
             <meta name="htmx-config" content={HTMX_CONFIG} />
             <script src={assets.script} defer></script>
+            {charts ? <script src={assets.charts} defer></script> : null}
             <noscript>
               <meta http-equiv="refresh" content={String(RELOAD_S)} />
             </noscript>

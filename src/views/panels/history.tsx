@@ -3,7 +3,7 @@ import { EvenkeelError } from "../../errors.ts";
 import { CATALOGUE, type Scope } from "../../metrics/catalogue.ts";
 import type { SeriesName } from "../../metrics/range.ts";
 import type { Read } from "../../metrics/read.ts";
-import { ChartSheet, LineChart } from "../chart.tsx";
+import { ChartSheet, HistoryChart } from "../chart.tsx";
 import { Name, Time } from "../components.tsx";
 import { clean, count, measure, NONE, shorten } from "../format.ts";
 import {
@@ -59,6 +59,7 @@ export const history = definePanel({
   params,
   data: HISTORY,
   live: false,
+  script: "charts.js",
   load: (read, given) => loadHistory(read, namesOf(given), given),
   view: (data, given) => (
     <>
@@ -86,6 +87,7 @@ export const workerHistory = definePanel({
   example: { worker_id: "W1" },
   data: HISTORY,
   live: false,
+  script: "charts.js",
   load: (read, given) => {
     const data = loadHistory(read, namesOfWorker(given), given);
     const known =
@@ -239,9 +241,9 @@ function Charts({ data, source }: { data: History; source: string }) {
   return (
     <div class="history" data-history={source} data-from={data.from_ms} data-to={data.to_ms}>
       <div class="charts">
-        {historyCharts(data, CHART_HEIGHT).map(({ chart, series }, index) => (
+        {historyCharts(data, CHART_HEIGHT).map(({ chart, series }) => (
           <div class="chart-place" data-series={series.join(",")}>
-            <LineChart id={`hs-${index}`} chart={chart} />
+            <HistoryChart chart={chart} />
           </div>
         ))}
       </div>
