@@ -45,7 +45,7 @@ test("status page, embedded panels and error page meet WCAG 2.2 AA in light and 
   const { url } = await serve();
   await report(url, troubled(15));
   for (const theme of THEMES) {
-    for (const path of ["status", "embed/worker-grid", "embed/performance"]) {
+    for (const path of ["status", "history", "embed/worker-grid", "embed/performance", "embed/history"]) {
       await openLive(page, `${url}${path}?theme=${theme}`);
       expect(await violations(page)).toEqual([]);
     }
@@ -86,6 +86,8 @@ test("the keyboard reaches everything, the way past the header first, and shows 
   await expect(page).toHaveURL(`${url}#main`);
   await live(page);
 
+  // What waits for the first report can be focused too.
+  await expect(panel(page, "Workers").getByRole("listitem")).toHaveCount(15, SOON);
   await page.reload();
   await live(page);
   const links = await page.locator("header a").allInnerTexts();

@@ -48,6 +48,7 @@ export function renderPage(
       title={`${page.title} · Evenkeel dashboard`}
       json={withQuery(around.url, "format", "json")}
       live
+      refresh={page.panels.some((panel) => panel.live !== false)}
       charts={page.panels.some((panel) => panel.script)}
     >
       <Header around={around} page={page} pages={pages} />
@@ -69,6 +70,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       // An address of its own for each id is in no list: the panel's data is at the one of what is shown.
       json={panel.api.includes(":") ? undefined : relative(panel.api)}
       live
+      refresh={panel.live !== false}
       charts={panel.script !== undefined}
       embed
     >
@@ -153,6 +155,8 @@ interface DocumentProps {
   title: string;
   json?: string | undefined;
   live?: boolean;
+  /** Whether it is loaded again and again where there is no JavaScript: never under somebody who fills in a form. */
+  refresh?: boolean;
   charts?: boolean;
   embed?: boolean;
   children?: Child;
@@ -163,6 +167,7 @@ function Document({
   title,
   json,
   live = false,
+  refresh = false,
   charts = false,
   embed = false,
   children,
@@ -189,9 +194,11 @@ function Document({
             <meta name="htmx-config" content={HTMX_CONFIG} />
             <script src={assets.script} defer></script>
             {charts ? <script src={assets.charts} defer></script> : null}
-            <noscript>
-              <meta http-equiv="refresh" content={String(RELOAD_S)} />
-            </noscript>
+            {refresh ? (
+              <noscript>
+                <meta http-equiv="refresh" content={String(RELOAD_S)} />
+              </noscript>
+            ) : null}
           </>
         ) : null}
       </head>

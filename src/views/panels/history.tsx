@@ -263,7 +263,7 @@ function DataTable({ data, source }: { data: History; source: string }) {
         <a href={`${source}&format=csv`}>CSV</a>, <a href={`${source}&format=ndjson`}>NDJSON</a>,{" "}
         <a href={source}>JSON</a>, <a href={`${source}&format=svg`}>SVG</a>.
       </p>
-      <div class="scroll" tabindex={0} role="region" aria-label="Data table">
+      <section class="scroll" tabindex={0} aria-label="Data table">
         <table>
           <thead>
             <tr>
@@ -293,7 +293,7 @@ function DataTable({ data, source }: { data: History; source: string }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
     </details>
   );
 }

@@ -1,0 +1,119 @@
+import type { Page } from "@playwright/test";
+import { type Report, report } from "./reports.ts";
+import { expect, openLive, panel, SOON, test } from "./test.ts";
+
+const MINUTE_MS = 60_000;
+const CPU = 40;
+const PEAK = 90;
+
+/** A worker's last ten minutes, second by second, with one second of a peak in their middle. */
+function tenMinutes(now_ms: number): Report[] {
+  return Array.from({ length: 600 }, (_, second) => ({
+    at: now_ms - (600 - second) * 1000,
+    source: "balancer",
+    workers: [{ id: "W/1", metrics: { cpu_utilization: second === 300 ? PEAK : CPU } }],
+  }));
+}
+
+/** The place of the numbers at a chart's right edge, CSS pixels. */
+const AXIS_WIDTH = 52;
+const minute = (at_ms: number) => Math.floor(at_ms / MINUTE_MS) * MINUTE_MS;
+
+const charts = (page: Page) => panel(page, "History").locator(".plot canvas");
+const legend = (page: Page) => panel(page, "History").locator(".legend");
+
+test("a worker's history is drawn, and a drag asks for the finer data and says so in the address", async ({
+  page,
+  serve,
+}) => {
+  const { url } = await serve();
+  const now_ms = Math.floor(Date.now() / 1000) * 1000;
+  await report(url, ...tenMinutes(now_ms));
+  const query = `workers=W/1&worker_metrics=cpu_utilization&from=${now_ms - 10 * MINUTE_MS}&to=${now_ms}&points=10`;
+  await expect(async () => {
+    await openLive(page, `${url}history?${query}`);
+    await expect(legend(page)).toContainText(`${CPU} %`, { timeout: 1000 });
+  }).toPass(SOON);
+  await expect(charts(page)).toHaveCount(1);
+  const box = (await charts(page).boundingBox())!;
+  const [first_ms, end_ms] = [minute(now_ms - 10 * MINUTE_MS), minute(now_ms + MINUTE_MS - 1)];
+  const at = (time_ms: number) =>
+    box.x + ((box.width - AXIS_WIDTH) * (time_ms - first_ms)) / (end_ms - first_ms);
+  // A minute's point stands at its start; of the one that has the peak the pointer reads the mean.
+  const peak_ms = minute(now_ms - 300_000);
+  await page.mouse.move(at(peak_ms), box.y + 40);
+  await expect(legend(page)).toContainText("40.83 %");
+
+  const answered = page.waitForResponse((response) => response.url().includes("/history?") && response.ok());
+  await page.mouse.move(at(peak_ms - MINUTE_MS), box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(at(peak_ms + 2 * MINUTE_MS), box.y + 40, { steps: 5 });
+  await page.mouse.up();
+  const finer = await (await answered).json();
+  expect(finer.step_s).toBeLessThan(60);
+  expect(Math.max(...finer.series[0].max)).toBe(PEAK);
+  await expect(page).toHaveURL(/from=\d+&to=\d+/);
+  expect(new URL(page.url()).searchParams.get("from")).not.toBe(String(now_ms - 10 * MINUTE_MS));
+  await expect(charts(page)).toHaveCount(1);
+
+  await page.goBack();
+  await expect(page).toHaveURL(new RegExp(`from=${now_ms - 10 * MINUTE_MS}`));
+});
+
+test("what comes in is appended while the page is open", async ({ page, serve }) => {
+  const { url } = await serve();
+  await report(url, { tasks: [{ id: "t1", status: "queued" }] });
+  await openLive(page, `${url}history?metrics=queued_tasks&duration=5m`);
+  await expect(legend(page)).toContainText("1", SOON);
+  await report(url, {
+    tasks: [
+      { id: "t2", status: "queued" },
+      { id: "t3", status: "queued" },
+    ],
+  });
+  await expect(legend(page)).toContainText("3", SOON);
+});
+
+test("what is kept can be read as a table, and fetched as CSV", async ({ page, serve, request }) => {
+  const { url } = await serve();
+  await report(url, { workers: [{ id: "W1" }] });
+  await openLive(page, `${url}history?metrics=total_workers&duration=5m`);
+  const data = panel(page, "History").locator("details.data");
+  await data.locator("summary").focus();
+  await page.keyboard.press("Enter");
+  await expect(data.getByRole("row")).toHaveCount(31);
+  const csv = await request.get(
+    new URL((await data.getByRole("link", { name: "CSV" }).getAttribute("href"))!, url).href,
+  );
+  expect(csv.headers()["content-type"]).toBe("text/csv; charset=utf-8");
+  expect((await csv.text()).split("\r\n")[0]).toBe("time,total_workers");
+});
+
+test("the range and the metrics are chosen on the page", async ({ page, serve }) => {
+  const { url } = await serve();
+  await openLive(page, `${url}history`);
+  await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "6h" }).click();
+  await expect(page).toHaveURL(/history\?duration=6h$/);
+  await page.getByText("Metrics and workers").click();
+  const fleet = page.getByRole("group", { name: "The whole fleet" });
+  const checked = fleet.getByRole("checkbox", { checked: true });
+  for (let left = await checked.count(); left > 0; left--) await checked.first().uncheck();
+  await page.getByRole("checkbox", { name: "Success ratio" }).check();
+  await page.getByRole("button", { name: "Show" }).click();
+  await expect(page).toHaveURL(/metrics=success_ratio/);
+  await expect(panel(page, "History").locator(".chart-place")).toHaveCount(1);
+});
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("history is drawn by the server and its ranges are links", async ({ page, serve }) => {
+    const { url } = await serve();
+    await report(url, { workers: [{ id: "W1", metrics: { cpu_utilization: 40 } }] });
+    await page.goto(`${url}history`);
+    await expect(panel(page, "History").locator("svg.drawing")).not.toHaveCount(0);
+    await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "15m" }).click();
+    await expect(panel(page, "History").getByText("a point each 5s")).toBeVisible();
+    await expect(page.locator("canvas")).toHaveCount(0);
+  });
+});
