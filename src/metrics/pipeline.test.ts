@@ -164,6 +164,22 @@ describe("a restart", () => {
     expect(after.task("t1")).toMatchObject({ state: "running", started_at_ms: START_MS - 3000 });
   });
 
+  it("judges a source's silence by the interval that it had stated", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    await report(pipeline, { source: "slow", interval_s: 60, workers: [{ id: "W1" }] });
+    tick(pipeline);
+    await store.close();
+    open.length = 0;
+    const after = pipelineOn(storeOnDisk());
+    tick(after);
+    expect(after.read().sources).toMatchObject([{ id: "slow", interval_ms: 60_000, presence: "fresh" }]);
+    for (let second = 0; second < 150; second += 1) tick(after);
+    expect(after.read().sources).toMatchObject([{ presence: "fresh" }]);
+    for (let second = 0; second < 200; second += 1) tick(after);
+    expect(after.read().sources).toMatchObject([{ presence: "lost" }]);
+  });
+
   it("takes no late report of a task that had ended, however many ended since", async () => {
     const store = storeOnDisk();
     const pipeline = pipelineOn(store);
@@ -227,6 +243,7 @@ describe("a store that can't write", () => {
         },
       },
       series: { value: store.series.bind(store) },
+      fact: { value: store.fact.bind(store) },
       endedTask: { value: store.endedTask.bind(store) },
       endedCounts: { value: store.endedCounts.bind(store) },
       latest: { value: store.latest.bind(store) },

@@ -4,7 +4,7 @@ import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import type { Alert } from "./model.ts";
 import { WORKER_STATES } from "./model.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
-import { Fleet, type FleetOptions, type FreshValue } from "./process/fleet.ts";
+import { Fleet, type FleetOptions, type FreshValue, type SourceDocument } from "./process/fleet.ts";
 import { Recent } from "./process/recent.ts";
 import { oldestQueued, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
@@ -42,6 +42,9 @@ export interface PipelineOptions {
 const MAX_UNWRITTEN_SAMPLES = 500_000;
 /** Metrics older than this are not shown again after a restart. */
 const RESTORE_MS = 3_600_000;
+/** The fact that keeps the sources, and how long it may be behind in when they were last heard of. */
+const SOURCES = "sources";
+const KEEP_SOURCES_MS = 60_000;
 /** Ended tasks that are read back in full; of the others of the last hour only their ends are counted. */
 const RESTORE_ENDED = 1000;
 
@@ -55,6 +58,7 @@ export class Pipeline {
   readonly #recent = new Recent();
   readonly #system_series = new Map<string, number>();
   #unwritten: Unwritten = nothingUnwritten();
+  #kept_sources = { what: "", at_ms: 0 };
   #store_error: string | null = null;
   #tick = 0;
   #read: Read;
@@ -89,6 +93,9 @@ export class Pipeline {
 
   /** Shows the fleet again as it was last written. */
   #restore(now_ms: number): void {
+    for (const source of JSON.parse(this.#store.fact(SOURCES) ?? "[]") as SourceDocument[]) {
+      this.fleet.restoreSource(source);
+    }
     for (const { id, document } of this.#store.workers()) {
       this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument);
     }
@@ -148,12 +155,23 @@ export class Pipeline {
     if (failure !== undefined) throw failure;
   }
 
+  /** At once where a source is new or speaks at another interval, else now and then. */
+  #rememberSources(now_ms: number): void {
+    const sources = this.fleet.sourceDocuments();
+    const what = sources.map(({ id, interval_ms }) => `${id} ${Math.round(interval_ms / 1000)}`).join("\n");
+    const { what: kept, at_ms } = this.#kept_sources;
+    if (what === kept && Math.abs(now_ms - at_ms) < KEEP_SOURCES_MS) return;
+    this.#kept_sources = { what, at_ms: now_ms };
+    this.remember({ [SOURCES]: JSON.stringify(sources) });
+  }
+
   /** @param facts small facts to keep with this tick */
   remember(facts: Record<string, string>): void {
     Object.assign(this.#unwritten.facts, facts);
   }
 
   #write(now_ms: number): void {
+    this.#rememberSources(now_ms);
     const changes = this.fleet.takeChanges();
     const waiting = this.#unwritten;
     for (const worker of changes.workers) waiting.workers.set(worker.id, worker);

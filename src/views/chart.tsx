@@ -29,6 +29,8 @@ export interface Chart {
   readonly height?: number;
 }
 
+/** Figures alone don't tell which way a text runs. */
+const LEFT_TO_RIGHT = "\u200e";
 /** The lines' own measure; it is stretched to its place, their strokes are not. */
 const WIDTH = 1000;
 const HEIGHT = 78;
@@ -97,7 +99,7 @@ export function LineChart({ id, chart }: { id: string; chart: Chart }) {
           </span>
         )}
         <Part as="b" id={`${id}-now`}>
-          {valuesNow(chart)}
+          {LEFT_TO_RIGHT + valuesNow(chart)}
         </Part>
       </figcaption>
       <Part id={id}>

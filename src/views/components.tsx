@@ -147,6 +147,7 @@ interface KpiProps {
 }
 
 export function Kpi({ id, label, value, of, lines }: KpiProps) {
+  const gap = of === undefined ? "" : widthLacking(value.value, of);
   return (
     <Part id={id} class="kpi">
       <h3>{label}</h3>
@@ -154,8 +155,8 @@ export function Kpi({ id, label, value, of, lines }: KpiProps) {
         <Figure value={value} />
         {of === undefined ? null : (
           <>
-            {widthLacking(value.value, of)}
-            <small>{` of ${of}`}</small>
+            {gap}
+            <small>{`${gap === "" ? " " : ""}of ${of}`}</small>
           </>
         )}
       </p>

@@ -44,6 +44,12 @@ describe("a page", () => {
     expect(page({ url: "/status" }, "/status")).toContain('<a href="status" aria-current="page">Status</a>');
   });
 
+  test("leads to the other pages in the same theme and time zone", () => {
+    const html = page({ url: "/?minutes=30&theme=dark&tz=Asia%2FTokyo" });
+    expect(html).toContain('<a href="status?theme=dark&amp;tz=Asia%2FTokyo">Status</a>');
+    expect(html).toContain('<a class="brand" href="./?theme=dark&amp;tz=Asia%2FTokyo">');
+  });
+
   test("skips to its panels without leaving the page", () => {
     expect(page({ url: "/status?theme=dark" }, "/status")).toContain(
       'class="skip" href="status?theme=dark#main"',

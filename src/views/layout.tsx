@@ -220,12 +220,15 @@ function Header({ around, page, pages }: HeaderProps) {
         Skip to the panels
       </a>
       <div class="top">
-        <a class="brand" href="./">
+        <a class="brand" href={sameLook("/", around.url)}>
           Evenkeel
         </a>
         <nav aria-label="Pages">
           {pages.map((other) => (
-            <a href={relative(other.path)} aria-current={other.path === page.path ? "page" : undefined}>
+            <a
+              href={sameLook(other.path, around.url)}
+              aria-current={other.path === page.path ? "page" : undefined}
+            >
               {other.title}
             </a>
           ))}
@@ -296,6 +299,16 @@ function Live({ around }: { around: Around }) {
 function relative(path: string): string {
   const below = path.replace(/^\/+/, "");
   return below === "" || below.startsWith("?") ? `./${below}` : below;
+}
+
+/** Parameters that say how any page looks. */
+const LOOK = ["theme", "tz"];
+
+/** A path below the base as a link, looking as the page at `url` does. */
+function sameLook(path: string, url: string): string {
+  const params = new URLSearchParams(splitOnce(url, "?")[1]);
+  const look = new URLSearchParams([...params].filter(([name]) => LOOK.includes(name)));
+  return relative(look.size === 0 ? path : `${path}?${look}`);
 }
 
 /** The page's own address. A fragment needs it in full, since links are relative to the base. */

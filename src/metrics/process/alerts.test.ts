@@ -114,6 +114,13 @@ describe("silence", () => {
     expect(scene.status.level).toBe("critical");
   });
 
+  it("of who reported once and has no worker raises nothing", () => {
+    const once = new Scene().report({ source: "a", tasks: [task("t", "queued")] });
+    expect(once.later(300_000).alerts).toEqual([]);
+    const twice = new Scene().report({ source: "a" }).later(1000).report({ source: "a" });
+    expect(twice.later(61_000).alerts.map((a) => a.id)).toEqual(["source_lost:a"]);
+  });
+
   it("that was announced raises nothing", () => {
     const scene = new Scene().report({ workers: [worker("W1", { status: "offline" }), worker("W2")] });
     for (let s = 0; s < 100; s += 1) scene.report({ workers: [worker("W2")] }).later(1000);
@@ -136,6 +143,24 @@ describe("a running task", () => {
     expect(scene.alerts.map((a) => [a.id, a.detail])).toEqual([
       ["task_stalled:t", "vision on W1, far longer than usual"],
     ]);
+  });
+
+  it("of many that have stalled is one of them: one alert says how many", () => {
+    const tasks = (size: number) =>
+      Array.from({ length: size }, (_, i) => task(`t${i}`, "running", `W${i % 2}`));
+    const stalled = (size: number) => {
+      const workers = [worker("W0", { interval_s: 86_400 }), worker("W1", { interval_s: 86_400 })];
+      return new Scene().report({ interval_s: 86_400, workers, tasks: tasks(size) }).later(1_800_001);
+    };
+    expect(stalled(3).alerts.map((a) => a.id)).toEqual([
+      "task_stalled:t0",
+      "task_stalled:t1",
+      "task_stalled:t2",
+    ]);
+    expect(stalled(4).alerts.map((a) => [a.title, a.detail])).toEqual([
+      ["4 tasks have stalled", "on 2 workers, far longer than usual; first of them t0"],
+    ]);
+    expect(stalled(4).status.reasons).toEqual(["4 tasks have stalled"]);
   });
 
   it("has stalled when it takes five times what is usual for its model, but never within a minute", () => {

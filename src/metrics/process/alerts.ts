@@ -13,6 +13,8 @@ export interface AlertOptions {
 
 /** So many times what 95 % of a model's tasks stay within is no longer slow but stuck. */
 const STALL_FACTOR = 5;
+/** More stalled tasks than this are one alert. */
+const STALLED_APART = 3;
 /** A task younger than this is never called stalled. */
 const STALL_MIN_MS = 60_000;
 
@@ -24,7 +26,8 @@ export function evaluateAlerts(fleet: Fleet, now_ms: number, options: AlertOptio
   const silent = new Set<string>();
   for (const source of fleet.sources()) {
     if (source.presence !== "fresh") silent.add(source.id);
-    if (source.presence !== "lost") continue;
+    // Who spoke once and has no worker promised nothing more.
+    if (source.presence !== "lost" || (source.workers === 0 && source.reports < 2)) continue;
     alerts.push({
       id: `source_lost:${source.id}`,
       rule: "source_lost",
@@ -39,10 +42,7 @@ export function evaluateAlerts(fleet: Fleet, now_ms: number, options: AlertOptio
     const alert = workerAlert(worker, silent);
     if (alert) alerts.push(alert);
   }
-  for (const task of fleet.live.values()) {
-    const since_ms = stalledSince(task, fleet.ledger, now_ms, options);
-    if (since_ms !== null) alerts.push(stalledAlert(task, since_ms));
-  }
+  alerts.push(...stalledAlerts(fleet, now_ms, options));
   return alerts.sort(
     (a, b) =>
       SEVERITY_ORDER[a.severity] - SEVERITY_ORDER[b.severity] ||
@@ -108,8 +108,32 @@ function stalledSince(
     return null;
   const usual_s = ledger.usualProcessing(task.model_id);
   const unusual_ms = usual_s === null ? Infinity : Math.max(STALL_MIN_MS, STALL_FACTOR * usual_s * 1000);
-  const since_ms = started_at_ms + Math.min(stall_after_ms, unusual_ms);
+  const since_ms = Math.round(started_at_ms + Math.min(stall_after_ms, unusual_ms));
   return now_ms > since_ms ? since_ms : null;
+}
+
+/** Each stalled task by itself, or all as one where they are many. */
+function stalledAlerts(fleet: Fleet, now_ms: number, options: AlertOptions): Alert[] {
+  const stalled: { task: TaskEntry; since_ms: number }[] = [];
+  for (const task of fleet.live.values()) {
+    const since_ms = stalledSince(task, fleet.ledger, now_ms, options);
+    if (since_ms !== null) stalled.push({ task, since_ms });
+  }
+  if (stalled.length <= STALLED_APART)
+    return stalled.map(({ task, since_ms }) => stalledAlert(task, since_ms));
+  const oldest = stalled.reduce((a, b) => (b.since_ms < a.since_ms ? b : a));
+  const workers = new Set(stalled.map(({ task }) => task.worker_id)).size;
+  return [
+    {
+      id: "task_stalled",
+      rule: "task_stalled",
+      severity: "warning",
+      title: `${stalled.length} tasks have stalled`,
+      detail: `on ${count(workers, "worker")}, far longer than usual; first of them ${oldest.task.id}`,
+      since_ms: oldest.since_ms,
+      subject: { kind: "system", id: "tasks" },
+    },
+  ];
 }
 
 function stalledAlert(task: TaskEntry, since_ms: number): Alert {
@@ -142,8 +166,9 @@ export function systemStatus(system: ReadonlyMap<string, number>, alerts: readon
   if (sources.length > 0) reasons.push(`${count(sources.length, "source")} lost`);
   const critical = reasons.length > 0;
   for (const [rule, one] of REASONS) {
-    const firing = alerts.filter((a) => a.rule === rule).length;
-    if (firing > 0) reasons.push(`${count(firing, one[0])} ${one[1]}`);
+    const firing = alerts.filter((a) => a.rule === rule);
+    if (firing.length === 1 && firing[0]!.id === rule) reasons.push(firing[0]!.title);
+    else if (firing.length > 0) reasons.push(`${count(firing.length, one[0])} ${one[1]}`);
   }
   const planned = (system.get("offline_workers") ?? 0) + (system.get("draining_workers") ?? 0);
   if (active < 0.8 * (total - planned) && active > 0)

@@ -37,6 +37,15 @@ interface EndedBefore {
   ended_at_ms: number;
 }
 
+/** How a source is kept in the store: what its silence is measured by. */
+export interface SourceDocument {
+  id: string;
+  last_ms: number;
+  interval_ms: number;
+  stated_ms: number | null;
+  reports: number;
+}
+
 class SourceEntry implements SourceClock {
   readonly id: string;
   offset_ms = 0;
@@ -388,6 +397,20 @@ export class Fleet {
     this.#gone_tasks = new Set();
     this.#values = [];
     return changes;
+  }
+
+  sourceDocuments(): SourceDocument[] {
+    return [...this.#sources.values()].map(({ id, hearing, reports }) => {
+      const { last_ms, interval_ms, stated_ms } = hearing;
+      return { id, last_ms, interval_ms, stated_ms, reports };
+    });
+  }
+
+  restoreSource({ id, last_ms, interval_ms, stated_ms, reports }: SourceDocument): void {
+    const source = this.#source(id, last_ms);
+    source.hearing.assume(interval_ms);
+    source.hearing.stated_ms = stated_ms;
+    source.reports = reports;
   }
 
   restoreWorker(id: string, document: WorkerDocument): void {

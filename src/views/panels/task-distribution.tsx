@@ -84,8 +84,7 @@ export const taskDistribution = definePanel({
   data,
   load,
   view,
-  note: ({ by_state: { queued, running } }) =>
-    `${asWideAs("999", count(queued))} queued · ${asWideAs("999", count(running))} running`,
+  note: (data) => `${count(data.by_state.queued)} queued · ${count(data.by_state.running)} running`,
   table,
 });
 
@@ -111,7 +110,7 @@ function assignments(read: Read): Assignment[] {
       queued: worker.queued_tasks,
       by_type: [...worker.running_by_type].map(([type, running]) => ({ type, running })),
     }))
-    .sort((a, b) => busyness(b) - busyness(a) || byNaturalOrder(a.worker_id, b.worker_id));
+    .sort((a, b) => b.running - a.running || byNaturalOrder(a.worker_id, b.worker_id));
 }
 
 function types(read: Read): TypeRow[] {
@@ -321,11 +320,6 @@ function Queue({ data, series }: { data: Data; series: Places }) {
       })}
     </ul>
   );
-}
-
-/** Doublings of the running tasks: a worker that starts or ends one task seldom changes its row. */
-function busyness({ running }: Assignment): number {
-  return Math.floor(Math.log2(running + 1));
 }
 
 /** Slots in a fixed number: a change of order changes the rows that it touches and not the whole list. */

@@ -331,7 +331,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
               {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
               {isHeardOf(it) ? (
                 <>
-                  <WorkerBars it={{ ...it, ...coarseBars(it) }} />
+                  {isPlain(it) ? <WorkerBars it={{ ...it, ...coarseBars(it) }} /> : null}
                   <span>
                     {it.overload === null ? asWideAs("99", count(it.running_tasks)) : cause(it.overload)}
                   </span>
