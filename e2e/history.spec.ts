@@ -42,7 +42,7 @@ test("a worker's history is drawn, and a drag asks for the finer data and says s
   // A minute's point stands at its start; of the one that has the peak the pointer reads the mean.
   const peak_ms = minute(now_ms - 300_000);
   await page.mouse.move(at(peak_ms), box.y + 40);
-  await expect(legend(page)).toContainText("40.83 %");
+  await expect(legend(page)).toContainText("40.8 %");
 
   const answered = page.waitForResponse((response) => response.url().includes("/history?") && response.ok());
   await page.mouse.move(at(peak_ms - MINUTE_MS), box.y + 40);

@@ -190,7 +190,7 @@ test.describe("below a base path", () => {
     await page.getByRole("link", { name: "light" }).click();
     await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
     await page.getByRole("link", { name: "Evenkeel", exact: true }).click();
-    await expect(page).toHaveURL(url);
+    await expect(page).toHaveURL(`${url}?theme=light`);
     await openLive(page, `${url}embed/worker-grid`);
     expect(requests.slice(1).filter((address) => !address.startsWith(url))).toEqual([]);
 

@@ -63,6 +63,7 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     const answer = range(store, CPU, T0 + 8 * SECOND_MS, T0 + 12 * SECOND_MS, 10 * SECOND_MS);
     assert.deepEqual(answer, {
       step_ms: 10 * SECOND_MS,
+      tier_s: 1,
       at_ms: [T0, T0 + 10 * SECOND_MS],
       columns: [{ mean: [15, 75], min: [10, 60], max: [20, 90], count: [2, 2] }],
     });
