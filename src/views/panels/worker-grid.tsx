@@ -3,7 +3,7 @@ import { findMetric } from "../../metrics/catalogue.ts";
 import { WORKER_STATES, WORKER_STATUSES, type Worker, type WorkerState } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } from "../components.tsx";
-import { asWideAs, clean, clock, count, counted, measure, shorten } from "../format.ts";
+import { clean, clock, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, shortLabels } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
@@ -332,9 +332,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
               {isHeardOf(it) ? (
                 <>
                   {isPlain(it) ? <WorkerBars it={{ ...it, ...coarseBars(it) }} /> : null}
-                  <span>
-                    {it.overload === null ? asWideAs("99", count(it.running_tasks)) : cause(it.overload)}
-                  </span>
+                  <span>{it.overload === null ? count(it.running_tasks) : cause(it.overload)}</span>
                 </>
               ) : (
                 <Ago since_ms={it.last_report_ms} short />
