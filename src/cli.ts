@@ -55,6 +55,12 @@ const COMMANDS = {
     argument: setting(path, "", "Reports as the ingest protocol has them, one a line"),
     options: REPLAY,
   },
+  backup: {
+    summary: "Copy the database into a new file, also while a server runs on it",
+    argument: setting(path, "", "The copy, which must not exist yet"),
+    options: SETTINGS,
+  },
+  check: { summary: "Read the whole database and say whether it is sound", options: SETTINGS },
   "check-config": { summary: "Show every setting, its value and where it came from", options: SETTINGS },
 } satisfies Record<string, CommandSpec>;
 
@@ -63,9 +69,10 @@ const COMMAND_NAMES = Object.keys(COMMANDS) as CommandName[];
 
 type Values<O extends Options> = { readonly [K in keyof O]: ValueOf<O[K]> };
 
-/** What the command line asks for. The flags of `serve` and `check-config` are for loadSettings to check. */
+/** What the command line asks for. Flags that are settings are for loadSettings to check. */
 export type Command =
-  | { readonly name: "serve" | "check-config"; readonly flags: SettingTexts }
+  | { readonly name: "serve" | "check" | "check-config"; readonly flags: SettingTexts }
+  | { readonly name: "backup"; readonly file: string; readonly flags: SettingTexts }
   | ({ readonly name: "demo" } & Values<typeof DEMO>)
   | ({ readonly name: "replay"; readonly file: string } & Values<typeof REPLAY>)
   | { readonly name: "help"; readonly command: CommandName | undefined }
@@ -93,7 +100,11 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   const spec: CommandSpec = COMMANDS[name];
   const { texts, argument, help } = read(name, spec, rest);
   if (help) return { name: "help", command: name };
-  if (name === "serve" || name === "check-config") return { name, flags: texts };
+  if (name === "serve" || name === "check" || name === "check-config") return { name, flags: texts };
+  if (name === "backup") {
+    if (argument === undefined) throw new UsageError("backup needs the FILE to write: evenkeel backup FILE");
+    return { name, file: argument, flags: texts };
+  }
 
   const ingest_token = env.EVENKEEL_INGEST_TOKEN;
   if (ingest_token !== undefined) texts.token ??= ingest_token;

@@ -14,6 +14,8 @@ import { createDemo } from "./metrics/collect/demo/demo.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
 import { type ReplayProgress, replay } from "./metrics/collect/replay.ts";
 import { httpSend } from "./metrics/collect/sender.ts";
+import { backupDatabase } from "./metrics/store/backup.ts";
+import { checkDatabase } from "./metrics/store/check.ts";
 import { startServer, VERSION } from "./server.ts";
 
 /** A second signal does not wait for the clean end of the first. */
@@ -30,6 +32,10 @@ async function main(command: Command): Promise<void> {
     case "check-config":
       process.stdout.write(describeSettings(load(command.flags)));
       return;
+    case "backup":
+      return backup(command);
+    case "check":
+      return check(command.flags);
     case "serve":
       return serve(command.flags);
     case "demo":
@@ -41,6 +47,21 @@ async function main(command: Command): Promise<void> {
 
 function load(flags: SettingTexts): LoadedSettings {
   return loadSettings({ flags, env: process.env, readFile: (path) => readFileSync(path, "utf8") });
+}
+
+function backup({ file, flags }: Extract<Command, { name: "backup" }>): void {
+  const { db } = load(flags).settings;
+  const bytes = backupDatabase(db, file);
+  process.stdout.write(`${db} was copied into ${file}, ${(bytes / 2 ** 20).toFixed(1)} MiB\n`);
+}
+
+function check(flags: SettingTexts): void {
+  const { db } = load(flags).settings;
+  const { counts, problems } = checkDatabase(db);
+  const read = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
+  for (const problem of problems) process.stderr.write(`${db}: ${problem}\n`);
+  if (problems.length > 0) process.exitCode = 1;
+  else process.stdout.write(`${db} is sound: ${read.join(", ")}\n`);
 }
 
 async function serve(flags: SettingTexts): Promise<void> {

@@ -58,6 +58,14 @@ export function openSecondConnection(path: string): Database.Database {
   return db;
 }
 
+/** A connection that can't write, to a file of ours that this program knows. */
+export function openToRead(path: string): Database.Database {
+  if (!existsSync(path)) throw refusal(path, "does not exist", "Name another file (EVENKEEL_DB)");
+  checkLength(path, ownHeader(path));
+  checkVersion(path, readMigrations().length);
+  return new Database(path, { readonly: true, fileMustExist: true, timeout: 5000 });
+}
+
 const HEADER_BYTES = 100;
 const MAGIC = "SQLite format 3\0";
 
@@ -95,11 +103,10 @@ function checkVersion(path: string, newest: number): void {
   }
 }
 
-function refusal(path: string, problem: string): EvenkeelError {
-  return new EvenkeelError(
-    "unavailable",
-    `The database ${path} ${problem}; it was left as it is. Name another file (EVENKEEL_DB), or restore a backup`,
-  );
+const NEXT_STEP = "it was left as it is. Name another file (EVENKEEL_DB), or restore a backup";
+
+function refusal(path: string, problem: string, next_step = NEXT_STEP): EvenkeelError {
+  return new EvenkeelError("unavailable", `The database ${path} ${problem}; ${next_step}`);
 }
 
 function migrate(db: Database.Database, migrations: readonly Migration[]): void {
