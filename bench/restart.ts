@@ -37,6 +37,7 @@ async function writeHistory(db: string, minutes: number): Promise<void> {
     self: () => ({
       version: "bench",
       url: "",
+      store_limit_bytes: null,
       token_needed: false,
       started_at_ms: now_ms,
       memory_bytes: 0,

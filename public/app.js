@@ -59,12 +59,22 @@
     clock = facts.at_ms - performance.now();
     tick_ms = facts.tick_ms;
     countOn();
+    showTrouble(facts.trouble ?? "");
     const now_running = `${facts.version} ${facts.demo}`;
     running ??= now_running;
     // Not all viewers at once: after an update every page loads again.
     if (running !== now_running) setTimeout(() => location.reload(), Math.random() * 1000);
     running = now_running;
   });
+
+  /** @param {string} why */
+  function showTrouble(why) {
+    const banner = document.getElementById("trouble");
+    if (!banner) return;
+    banner.hidden = why === "";
+    const place = banner.querySelector("span");
+    if (place) write(place, why);
+  }
 
   function beat() {
     const now = performance.now();

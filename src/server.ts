@@ -126,7 +126,14 @@ class Evenkeel implements RunningServer {
 
   #open(path: string, clock: Clock, demo: boolean): Instance {
     const settings = this.#settings;
-    const store = openStore(path, { retention_ms: settings.retention_ms, fresh: demo });
+    const { retention_ms, summary_retention_ms, task_retention_ms, max_db_bytes } = settings;
+    const store = openStore(path, {
+      retention_ms,
+      summary_retention_ms,
+      task_retention_ms,
+      max_bytes: max_db_bytes === 0 ? null : max_db_bytes,
+      fresh: demo,
+    });
     const options: PipelineOptions = {
       clock,
       store,
@@ -140,6 +147,7 @@ class Evenkeel implements RunningServer {
         return {
           version: VERSION,
           url: this.url,
+          store_limit_bytes: settings.max_db_bytes === 0 ? null : settings.max_db_bytes,
           token_needed: settings.ingest_token !== "",
           started_at_ms: this.#started_at_ms,
           memory_bytes: process.memoryUsage.rss(),

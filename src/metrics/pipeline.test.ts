@@ -50,6 +50,7 @@ function pipelineOn(store: MetricStore): Pipeline {
     self: () => ({
       version: "test",
       url: "http://127.0.0.1:8080/",
+      store_limit_bytes: null,
       token_needed: false,
       started_at_ms: START_MS,
       viewers: 0,

@@ -28,6 +28,7 @@ export interface PipelineOptions {
     | "version"
     | "url"
     | "token_needed"
+    | "store_limit_bytes"
     | "started_at_ms"
     | "viewers"
     | "viewers_dropped"
@@ -306,6 +307,8 @@ export class Pipeline {
       buffered_reports: collector.buffered,
       buffer_limit: this.#options.limits.max_buffered_reports,
       store_bytes: stats.bytes,
+      store_oldest_ms: stats.oldest_ms,
+      store_full_from_ms: stats.full_from_ms,
       series: stats.series,
       store_error: this.#store_error,
       limits_reached: { ...collector.limits_reached, ...this.fleet.limits_reached, ...limits_reached },

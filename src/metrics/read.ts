@@ -52,6 +52,12 @@ export interface SelfHealth {
   readonly viewers_dropped: number;
   readonly ticks_skipped: number;
   readonly store_bytes: number;
+  /** The setting's limit on disk; null for none. */
+  readonly store_limit_bytes: number | null;
+  /** From here on there are samples, Unix milliseconds; null while there are none. */
+  readonly store_oldest_ms: number | null;
+  /** From here on every second is kept; what is older has only its hours' summaries. */
+  readonly store_full_from_ms: number | null;
   readonly store_error: string | null;
   readonly series: number;
   readonly memory_bytes: number;

@@ -12,6 +12,8 @@ export interface TickFacts {
   readonly version: string;
   /** How often to expect a tick, milliseconds. */
   readonly tick_ms: number;
+  /** Why nothing is written at present; absent while it is. */
+  readonly trouble?: string;
 }
 
 /** How long a browser waits before it connects again, milliseconds. */

@@ -283,7 +283,8 @@ class Channel {
     this.#before = this.#pieces;
     this.#pieces = pieces;
     this.version++;
-    this.#facts = { tick, at_ms: now_ms, demo, version: self.version, tick_ms: self.tick_ms };
+    const { version, tick_ms, store_error: trouble } = self;
+    this.#facts = { tick, at_ms: now_ms, demo, version, tick_ms, ...(trouble !== null && { trouble }) };
     this.#changes = null;
     this.#snapshot = null;
   }

@@ -2,6 +2,7 @@ import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { Read } from "../metrics/read.ts";
 import { Time } from "./components.tsx";
+import { clean } from "./format.ts";
 import { flatten } from "./frame.tsx";
 import type { Markup, Page, Panel } from "./panel.ts";
 import { PAGES } from "./registry.ts";
@@ -74,6 +75,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       charts={panel.script !== undefined}
       embed
     >
+      <Trouble around={around} />
       <Stale around={around} />
       <main id="main" class="embed" tabindex={-1}>
         <h1 class="vh">{panel.title}</h1>
@@ -237,6 +239,7 @@ function Header({ around, page, pages }: HeaderProps) {
         <ThemeSwitch around={around} />
         <LiveState around={around} />
       </div>
+      <Trouble around={around} />
       <Stale around={around} />
     </header>
   );
@@ -270,6 +273,17 @@ function LiveState({ around }: { around: Around }) {
   return (
     <div id="live-state" role="status">
       as of <Time at_ms={around.read.now_ms} />
+    </div>
+  );
+}
+
+/** What is wrong with Evenkeel itself, on every page; each tick's facts tell the page's script. */
+function Trouble({ around }: { around: Around }) {
+  const { store_error } = around.read.self;
+  return (
+    <div id="trouble" role="alert" hidden={store_error === null}>
+      <b>Nothing is written to disk at present.</b> What you see is live; history has a gap unless this ends
+      soon. <span>{store_error === null ? "" : clean(store_error)}</span>
     </div>
   );
 }

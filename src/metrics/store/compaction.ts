@@ -19,6 +19,8 @@ export interface CompactionOptions {
   registry: Registry;
   housekeeping: Housekeeping;
   retention_ms: number;
+  summary_retention_ms: number;
+  task_retention_ms: number;
   max_bytes: number | null;
   /** The head row that the next append writes. */
   nextRow(): number;
@@ -43,15 +45,18 @@ export class Compaction {
   }
 
   async run(now_ms: number): Promise<void> {
-    const { registry, housekeeping, retention_ms, max_bytes } = this.#options;
+    const { registry, housekeeping, retention_ms, summary_retention_ms, task_retention_ms, max_bytes } =
+      this.#options;
     const due = dueHours(registry, now_ms);
     for (let i = 0; i < due.length && !this.#stopped; i += SERIES_A_SLICE) {
       await this.#seal(due.slice(i, i + SERIES_A_SLICE));
     }
     if (this.#stopped) return;
-    const chunk_hour = Math.floor((now_ms - retention_ms) / HOUR_MS);
+    const summary_hour = Math.floor((now_ms - retention_ms) / HOUR_MS);
+    const chunk_hour = Math.min(summary_hour, Math.floor((now_ms - summary_retention_ms) / HOUR_MS));
     const head_row = this.#oldestNeededRow();
-    await housekeeping.trim({ head_row, chunk_hour, task_ended_ms: now_ms - retention_ms, max_bytes });
+    const task_ended_ms = now_ms - task_retention_ms;
+    await housekeeping.trim({ head_row, chunk_hour, summary_hour, task_ended_ms, max_bytes });
     if (chunk_hour > this.#retained_hour) await this.#retainFrom(chunk_hour);
     if (Math.abs(now_ms - this.#saved_ms) >= SAVE_EVERY_MS) await this.#save(now_ms);
   }

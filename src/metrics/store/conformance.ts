@@ -5,7 +5,11 @@ import type { MetricStore, Sample, TaskRecord, TickBatch } from "./contract.ts";
 
 /** An engine over data of its own: every `open` finds what earlier ones wrote and closed. */
 export interface Engine {
-  open(options?: { retention_ms?: number }): MetricStore;
+  open(options?: {
+    retention_ms?: number;
+    summary_retention_ms?: number;
+    task_retention_ms?: number;
+  }): MetricStore;
 }
 
 /** A full hour of 2026, so that the promises know where hours begin. */
@@ -143,7 +147,7 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
   }),
 
   "samples and ended tasks go when they pass out of retention, younger ones stay": async (engine) => {
-    const store = engine.open({ retention_ms: 2 * HOUR_MS });
+    const store = engine.open({ retention_ms: 2 * HOUR_MS, task_retention_ms: 2 * HOUR_MS });
     const old_task = task("old", { ended_at_ms: T0 });
     store.append({ ...batchOf(store, T0, [[CPU, T0, 1]]), tasks: [old_task, task("live", {})] });
     const young_ms = T0 + 3 * HOUR_MS;
@@ -272,6 +276,32 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       ]);
     },
   ),
+
+  "an hour beyond the retention of seconds keeps its summary for as long as summaries are kept": async (
+    engine,
+  ) => {
+    const store = engine.open({ retention_ms: 2 * HOUR_MS, summary_retention_ms: 6 * HOUR_MS });
+    const samples = [1, 2, 6].map((value, i): [SeriesName, number, number] => [
+      CPU,
+      T0 + i * 600 * SECOND_MS,
+      value,
+    ]);
+    write(store, T0, samples);
+    write(store, T0 + 5 * HOUR_MS, [[CPU, T0 + 5 * HOUR_MS, 9]]);
+    await store.compact(T0 + 5 * HOUR_MS);
+    const { full_from_ms, oldest_ms } = store.stats();
+    assert.deepEqual([oldest_ms, full_from_ms], [T0, T0 + HOUR_MS]);
+    const hour = range(store, CPU, T0, T0 + HOUR_MS, HOUR_MS);
+    assert.deepEqual(hour.columns[0], { mean: [3], min: [1], max: [6], count: [3] });
+    // All that is left of it stands at its start.
+    const minutes = range(store, CPU, T0, T0 + HOUR_MS, 600 * SECOND_MS);
+    assert.equal(minutes.tier_s, 3600);
+    assert.deepEqual(minutes.columns[0]!.count, [3, 0, 0, 0, 0, 0]);
+    await store.compact(T0 + 9 * HOUR_MS);
+    assert.deepEqual(range(store, CPU, T0, T0 + HOUR_MS, HOUR_MS).columns[0]!.count, [0]);
+    assert.equal(range(store, CPU, T0, T0 + 6 * HOUR_MS, HOUR_MS).columns[0]!.count[5], 1);
+    await store.close();
+  },
 
   "an hour sealed late hides no newer one after opening again": async (engine) => {
     let store = engine.open();

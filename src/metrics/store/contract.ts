@@ -98,7 +98,10 @@ export interface MetricStore {
   /** How many tasks ended in each second from `since_ms` on, by status and type. */
   endedCounts(since_ms: number): EndedCount[];
   fact(name: string): string | undefined;
-  /** The store's size on disk, and the start of the hour from which on it may have samples. */
-  stats(): { bytes: number; series: number; oldest_ms: number | null };
+  /**
+   * The store's size on disk, the start of the hour from which on it may have samples, and from which on every
+   * second of them is kept: what is older has only its hours' summaries.
+   */
+  stats(): { bytes: number; series: number; oldest_ms: number | null; full_from_ms: number | null };
   close(): Promise<void>;
 }

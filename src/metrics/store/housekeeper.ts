@@ -29,6 +29,8 @@ export interface OpenHour extends SavedColumn {
 export interface Edges {
   head_row: number;
   chunk_hour: number;
+  /** Before it chunks are no more than summaries. */
+  summary_hour: number;
   task_ended_ms: number;
   /** The file's limit on disk: beyond it the oldest hours give way to their summaries. */
   max_bytes: number | null;
@@ -66,6 +68,10 @@ export function chunkKey(hour: number, series: number): number {
   return hour * 2 ** 32 + series;
 }
 
+export function hourOfKey(k: number): number {
+  return Math.floor(k / 2 ** 32);
+}
+
 interface Sealed extends Aggregate {
   k: number;
   series: number;
@@ -87,7 +93,7 @@ export class Housekeeper implements Housekeeping {
   #summarized_k = 0;
   readonly #store: (hours: readonly ClosedHour[], sealed: readonly Sealed[]) => void;
   readonly #save: (hours: readonly OpenHour[]) => void;
-  readonly #whole_chunks: Statement<[number], Summary>;
+  readonly #whole_chunks: Statement<[number, number], Summary>;
   readonly #shorten: (chunks: readonly Summary[]) => void;
 
   /** @param pause_ms the rest between two slices, so that ticks get their turn */
@@ -122,7 +128,7 @@ export class Housekeeper implements Housekeeping {
         save.run({ ...hour, k: chunkKey(hour.hour, hour.series), exact: Number(hour.exact) });
     });
     this.#whole_chunks = this.#db.prepare(
-      `SELECT k, min, max, sum, count FROM chunk WHERE k > ? AND samples IS NOT NULL
+      `SELECT k, min, max, sum, count FROM chunk WHERE k > ? AND k < ? AND samples IS NOT NULL
        ORDER BY k LIMIT ${SLICE.summary}`,
     );
     const drop = this.#db.prepare<[Summary]>("DELETE FROM chunk WHERE k = @k");
@@ -178,10 +184,11 @@ export class Housekeeper implements Housekeeping {
     };
   }
 
-  async trim({ head_row, chunk_hour, task_ended_ms, max_bytes }: Edges): Promise<void> {
+  async trim({ head_row, chunk_hour, summary_hour, task_ended_ms, max_bytes }: Edges): Promise<void> {
     await this.#deleteSlices("head WHERE id < ? ORDER BY id", head_row, SLICE.head);
     await this.#deleteSlices("chunk WHERE k < ? ORDER BY k", chunkKey(chunk_hour, 0), SLICE.chunk);
     await this.#deleteSlices("tasks WHERE ended_at_ms < ? ORDER BY ended_at_ms", task_ended_ms, SLICE.task);
+    while (this.#attempt(() => this.#summarize(chunkKey(summary_hour, 0)))) await pause(this.#pause_ms);
     await this.#giveBackPages();
     if (max_bytes !== null) await this.#shrinkTo(max_bytes);
     // Here and not at a tick's end: this waits for the disk.
@@ -207,14 +214,14 @@ export class Housekeeper implements Housekeeping {
     while (this.#pragma("page_count") * page_bytes > max_bytes) {
       if (this.#pragma("freelist_count") > 0) {
         this.#attempt(() => this.#db.pragma(`incremental_vacuum(${SLICE.page})`));
-      } else if (!this.#attempt(() => this.#summarize())) return;
+      } else if (!this.#attempt(() => this.#summarize(Number.MAX_SAFE_INTEGER))) return;
       await pause(this.#pause_ms);
     }
   }
 
-  /** Leaves only the summaries of the oldest chunks; false where there is no chunk left to shorten. */
-  #summarize(): boolean {
-    const oldest = this.#whole_chunks.all(this.#summarized_k);
+  /** Leaves only the summaries of the oldest chunks; false where there is none left to shorten before that key. */
+  #summarize(before_k: number): boolean {
+    const oldest = this.#whole_chunks.all(this.#summarized_k, before_k);
     if (oldest.length === 0) return false;
     this.#summarized_k = oldest.at(-1)!.k;
     this.#shorten(oldest);

@@ -18,7 +18,7 @@ import type {
 import { withDatabase } from "./failure.ts";
 import { openDatabase, removeDatabase } from "./file.ts";
 import { HeadRow } from "./head.ts";
-import { Housekeeper, type Housekeeping } from "./housekeeper.ts";
+import { Housekeeper, type Housekeeping, hourOfKey } from "./housekeeper.ts";
 import { HousekeepingThread } from "./housekeeping-thread.ts";
 import { FileLock } from "./lock.ts";
 import { RangeReader } from "./range.ts";
@@ -28,8 +28,12 @@ import { restore } from "./restore.ts";
 import { quantize, SLOTS } from "./values.ts";
 
 export interface StoreOptions {
-  /** How long samples and ended tasks are kept. */
+  /** How long every second is kept. */
   retention_ms: number;
+  /** How long an hour's mean, smallest, largest and count are kept; never shorter than every second is. */
+  summary_retention_ms: number;
+  /** How long ended tasks are kept. */
+  task_retention_ms: number;
   /**
    * The file's limit on disk, or null for none: beyond it the oldest hours keep only their mean, smallest,
    * largest and count. The log of the last hour and a half and the records need their room in any case.
@@ -41,8 +45,11 @@ export interface StoreOptions {
   housekeeping: "thread" | "inline";
 }
 
+const WEEK_MS = 7 * 24 * 3_600_000;
 const DEFAULTS: StoreOptions = {
-  retention_ms: 7 * 24 * 3_600_000,
+  retention_ms: WEEK_MS,
+  summary_retention_ms: 0,
+  task_retention_ms: WEEK_MS,
   max_bytes: null,
   fresh: false,
   housekeeping: "thread",
@@ -93,6 +100,7 @@ class SqliteStore implements MetricStore {
   readonly #ranges: RangeReader;
   readonly #housekeeping: Housekeeping;
   readonly #compaction: Compaction;
+  readonly #newest_summary: Statement<[], number | null>;
   readonly #write: (batch: TickBatch, arrivals: readonly Arrival[], head: string) => void;
   readonly #forget: (series: readonly Series[]) => void;
   #next_row: number;
@@ -105,6 +113,9 @@ class SqliteStore implements MetricStore {
     this.#records = new Records(db);
     this.#next_row = restore(db, this.#registry);
     this.#ranges = new RangeReader(db, this.#registry);
+    this.#newest_summary = db
+      .prepare<[], number | null>("SELECT max(k) FROM chunk WHERE samples IS NULL")
+      .pluck();
     this.#write = this.#prepareWrite();
     this.#forget = this.#prepareForget();
     this.#housekeeping = housekeeping === "thread" ? new HousekeepingThread(path) : new Housekeeper(path, 0);
@@ -218,13 +229,16 @@ class SqliteStore implements MetricStore {
     return withDatabase(this.#path, "read", () => this.#records.fact(name));
   }
 
-  stats(): { bytes: number; series: number; oldest_ms: number | null } {
+  stats(): ReturnType<MetricStore["stats"]> {
     const { size, oldest_hour } = this.#registry;
     const log_bytes = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    const oldest_ms = oldest_hour === Number.POSITIVE_INFINITY ? null : oldest_hour * SLOTS * 1000;
+    const newest_summary = this.#newest_summary.get() ?? null;
     return {
       bytes: statSync(this.#path).size + log_bytes,
       series: size,
-      oldest_ms: oldest_hour === Number.POSITIVE_INFINITY ? null : oldest_hour * SLOTS * 1000,
+      oldest_ms,
+      full_from_ms: newest_summary === null ? oldest_ms : (hourOfKey(newest_summary) + 1) * SLOTS * 1000,
     };
   }
 

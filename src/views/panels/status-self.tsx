@@ -31,6 +31,15 @@ const data = z.object({
   viewers: countField("Pages connected now"),
   viewers_dropped: countField("Viewers dropped because they did not read"),
   store_bytes: z.number().describe("Size of the database, bytes"),
+  store_limit_bytes: z.number().nullable().describe("The database's limit on disk, bytes; null for none"),
+  store_oldest_ms: z
+    .number()
+    .nullable()
+    .describe("From here on there are samples, Unix milliseconds; null while there are none"),
+  store_full_from_ms: z
+    .number()
+    .nullable()
+    .describe("From here on every second is kept, before it hourly summaries, Unix milliseconds"),
   store_error: z.string().nullable().describe("Why the last write failed; null where it did not"),
   series: countField("Series kept"),
   memory_bytes: z.number().describe("Memory of the process, bytes"),
@@ -101,10 +110,11 @@ function view(data: Data) {
         name="Store"
         bad={data.store_error !== null}
         lines={[
-          `${measure(data.store_bytes, "bytes")}, ${count(data.series)} series`,
+          `${storeSize(data)}, ${count(data.series)} series`,
           data.store_error === null ? "writes succeed" : `Last write failed: ${clean(data.store_error)}`,
         ]}
       />
+      <Fact id="kept" name="Kept" lines={keptLines(data)} />
       <Fact id="memory" name="Memory" lines={[measure(data.memory_bytes, "bytes")]} />
       <Fact
         id="viewers"
@@ -122,6 +132,27 @@ function view(data: Data) {
       />
     </dl>
   );
+}
+
+function storeSize({ store_bytes, store_limit_bytes }: Data): string {
+  const size = measure(store_bytes, "bytes");
+  return store_limit_bytes === null ? size : `${size} of ${measure(store_limit_bytes, "bytes")}`;
+}
+
+function keptLines({ store_oldest_ms, store_full_from_ms }: Data): Child[] {
+  if (store_oldest_ms === null || store_full_from_ms === null) return ["nothing yet"];
+  const full = (
+    <>
+      every second since <Time at_ms={store_full_from_ms} full />
+    </>
+  );
+  if (store_full_from_ms <= store_oldest_ms) return [full];
+  return [
+    full,
+    <>
+      hourly summaries since <Time at_ms={store_oldest_ms} full />
+    </>,
+  ];
 }
 
 function Fact({
