@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
 import { type Report, report } from "./reports.ts";
+import { runEvenkeel } from "./server.ts";
 import { expect, openLive, panel, SOON, test } from "./test.ts";
 
 const MINUTE_MS = 60_000;
@@ -72,6 +73,22 @@ test("what comes in is appended while the page is open", async ({ page, serve })
     ],
   });
   await expect(legend(page)).toContainText("3", SOON);
+});
+
+test("a mark that was set stands below the charts in words", async ({ page, serve, request }) => {
+  const { url } = await serve();
+  await report(url, { workers: [{ id: "W1" }] });
+  const text = "<b>model server</b> 2.4";
+  const { code } = await runEvenkeel(["mark", text, "--kind", "deploy", "--url", url]);
+  expect(code).toBe(0);
+  await expect(async () => {
+    await openLive(page, `${url}history?metrics=total_workers&duration=5m`);
+    const marks = page.getByRole("region", { name: "Marks" });
+    await expect(marks).toContainText(`deploy ${text}`, { timeout: 500 });
+    await expect(marks).toContainText("restart Evenkeel started");
+  }).toPass(SOON);
+  const data = await (await request.get(`${url}api/metrics/system/history?duration=5m`)).json();
+  expect(data.marks).toContainEqual({ at_ms: expect.any(Number), kind: "deploy", text });
 });
 
 test("what is kept can be read as a table, and fetched as CSV", async ({ page, serve, request }) => {

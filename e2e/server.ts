@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,6 +19,8 @@ export interface ServerOptions {
   db?: string;
   /** Where a server listened before; without it, any free port. */
   port?: number;
+  /** No file may grow beyond so many KiB, as if the disk were full; `roomAgain` ends it. */
+  room_kib?: number;
 }
 
 export interface Server {
@@ -29,6 +31,8 @@ export interface Server {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Ends the server as a crash would (SIGKILL). */
   kill(): Promise<void>;
+  /** Lets its files grow as they like. */
+  roomAgain(): void;
   /** What it has printed, both streams. */
   output(): string;
 }
@@ -39,10 +43,11 @@ export async function startServer({
   args = [],
   db,
   port = 0,
+  room_kib,
 }: ServerOptions = {}): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "evenkeel-e2e-"));
   const file = db ?? join(folder, "evenkeel.db");
-  const child = spawnEvenkeel(["serve", "--port", String(port), "--db", file, ...args], env);
+  const child = spawnEvenkeel(["serve", "--port", String(port), "--db", file, ...args], env, room_kib);
   child.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   let output = "";
   const url = await new Promise<string>((resolve, reject) => {
@@ -68,6 +73,7 @@ export async function startServer({
   return {
     url,
     port: Number(new URL(url).port),
+    roomAgain: () => void execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"]),
     output: () => output,
     stop: (signal = "SIGTERM") => end(child, signal),
     kill: async () => {
@@ -100,9 +106,15 @@ export async function finished(child: ReturnType<typeof spawnEvenkeel>): Promise
   return { ...ended, code };
 }
 
-function spawnEvenkeel(args: string[], env: Record<string, string>) {
+/** A process whose file has grown too large is told by a signal that would end it, and by an error. */
+const WITH_LIMIT = 'ulimit -S -f "$0"; trap "" XFSZ; exec "$@"';
+
+function spawnEvenkeel(args: string[], env: Record<string, string>, room_kib?: number) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
-  return spawn(process.execPath, [BIN, ...args], {
+  const command = [process.execPath, BIN, ...args];
+  const [program = "", ...rest] =
+    room_kib === undefined ? command : ["bash", "-c", WITH_LIMIT, String(room_kib), ...command];
+  return spawn(program, rest, {
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

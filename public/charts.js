@@ -121,6 +121,10 @@
     return {
       ...newer,
       from_ms,
+      marks: [
+        ...older.marks.filter(({ at_ms }) => at_ms >= from_ms && at_ms < newer.from_ms),
+        ...newer.marks,
+      ],
       times_ms: join(older.times_ms, newer.times_ms),
       series: newer.series.map((series, index) => {
         const before = older.series[index] ?? series;
@@ -234,6 +238,7 @@
           series,
           bands,
           hooks: {
+            drawAxes: [(/** @type {any} */ u) => drawMarks(u, now, colour("--gone"))],
             setCursor: [(/** @type {any} */ u) => showValues(u.cursor.idx)],
             setSelect: [
               (/** @type {any} */ u) => {
@@ -277,6 +282,24 @@
         plot = null;
       },
     };
+  }
+
+  /** Upright lines where something happened. @param {any} u @param {History | null} data @param {string} colour */
+  function drawMarks(u, data, colour) {
+    const { ctx, bbox } = u;
+    ctx.save();
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+    for (const { at_ms } of data?.marks ?? []) {
+      const x = u.valToPos(at_ms / 1000, "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+    }
+    ctx.restore();
   }
 
   const MINUTE = 60;

@@ -4,6 +4,7 @@ import {
   complaint,
   didYouMean,
   integer,
+  matching,
   onOff,
   optional,
   path,
@@ -47,6 +48,16 @@ const REPLAY = {
   loop: setting(onOff, "off", "Start over at the end of the file, until interrupted"),
 } satisfies Options;
 
+const MARK = {
+  url: SERVER,
+  token: TOKEN,
+  kind: setting(
+    matching("1 to 32 of a-z, 0-9, _ and -, beginning with a letter", "KIND", /^[a-z][a-z0-9_-]{0,31}$/),
+    "note",
+    "What kind of mark it is, such as deploy or maintenance",
+  ),
+} satisfies Options;
+
 const COMMANDS = {
   serve: { summary: "Serve the dashboard", options: SETTINGS },
   demo: { summary: "Send the reports of a demo fleet to a server", options: DEMO },
@@ -54,6 +65,11 @@ const COMMANDS = {
     summary: "Send the reports of a recorded file to a server",
     argument: setting(path, "", "Reports as the ingest protocol has them, one a line"),
     options: REPLAY,
+  },
+  mark: {
+    summary: "Set a mark on a server's charts of history, such as a deploy",
+    argument: setting(matching("text", "TEXT", /^.+$/s), "", "What happened"),
+    options: MARK,
   },
   backup: {
     summary: "Copy the database into a new file, also while a server runs on it",
@@ -74,6 +90,7 @@ export type Command =
   | { readonly name: "serve" | "check" | "check-config"; readonly flags: SettingTexts }
   | { readonly name: "backup"; readonly file: string; readonly flags: SettingTexts }
   | ({ readonly name: "demo" } & Values<typeof DEMO>)
+  | ({ readonly name: "mark"; readonly text: string } & Values<typeof MARK>)
   | ({ readonly name: "replay"; readonly file: string } & Values<typeof REPLAY>)
   | { readonly name: "help"; readonly command: CommandName | undefined }
   | { readonly name: "version" };
@@ -109,6 +126,10 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   const ingest_token = env.EVENKEEL_INGEST_TOKEN;
   if (ingest_token !== undefined) texts.token ??= ingest_token;
   if (name === "demo") return { name, ...values(DEMO, texts) };
+  if (name === "mark") {
+    if (argument === undefined) throw new UsageError("mark needs the TEXT to set: evenkeel mark TEXT");
+    return { name, text: argument, ...values(MARK, texts) };
+  }
   if (argument === undefined)
     throw new UsageError("replay needs the FILE to replay: evenkeel replay FILE --url URL");
   return { name, file: argument, ...values(REPLAY, texts) };

@@ -32,7 +32,7 @@ export function complaint(given_as: string, rule: Setting<unknown>, text: string
   return `${given_as} must be ${rule.rule}; got ${got}`;
 }
 
-function matching(rule: string, placeholder: string, pattern: RegExp): Kind<string> {
+export function matching(rule: string, placeholder: string, pattern: RegExp): Kind<string> {
   return { rule, placeholder, read: (text) => (pattern.test(text) ? text : undefined) };
 }
 

@@ -32,6 +32,8 @@ async function main(command: Command): Promise<void> {
     case "check-config":
       process.stdout.write(describeSettings(load(command.flags)));
       return;
+    case "mark":
+      return mark(command);
     case "backup":
       return backup(command);
     case "check":
@@ -47,6 +49,20 @@ async function main(command: Command): Promise<void> {
 
 function load(flags: SettingTexts): LoadedSettings {
   return loadSettings({ flags, env: process.env, readFile: (path) => readFileSync(path, "utf8") });
+}
+
+async function mark({ url, token, kind, text }: Extract<Command, { name: "mark" }>): Promise<void> {
+  const { status, body } = await httpSend(
+    url,
+    token || undefined,
+    "api/marks",
+  )(JSON.stringify({ text, kind }), "application/json");
+  if (status === 201) process.stdout.write(`Set: ${kind}, ${text}\n`);
+  else fail(new EvenkeelError("invalid", `the mark was not taken (${status}): ${detailOf(body)}`));
+}
+
+function detailOf(body: unknown): string {
+  return (body as { detail?: string } | null)?.detail ?? String(body);
 }
 
 function backup({ file, flags }: Extract<Command, { name: "backup" }>): void {

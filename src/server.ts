@@ -13,7 +13,7 @@ import type { Send } from "./metrics/collect/sender.ts";
 import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
-import { type App, createApp } from "./routes/app.ts";
+import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import { Hub } from "./routes/hub.ts";
 import { renderPanel } from "./views/frame.tsx";
 
@@ -80,7 +80,8 @@ class Evenkeel implements RunningServer {
     const read = () => this.#shown.pipeline.read();
     const { max_viewers, max_topics } = settings;
     this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
-    this.#app = this.#createApp((body, type) => this.#ingest(body, type), settings.ingest_token);
+    const mark: AppDeps["mark"] = (set) => (this.#real ?? this.#shown).pipeline.mark(set);
+    this.#app = this.#createApp((body, type) => this.#ingest(body, type), mark, settings.ingest_token);
   }
 
   /** What viewers see. */
@@ -90,11 +91,12 @@ class Evenkeel implements RunningServer {
     return shown;
   }
 
-  #createApp(ingest: Parameters<typeof createApp>[0]["ingest"], ingest_token: string): App {
+  #createApp(ingest: AppDeps["ingest"], mark: AppDeps["mark"], ingest_token: string): App {
     const { base_path, frame_ancestors, max_body_bytes } = this.#settings;
     return createApp({
       read: () => this.#shown.pipeline.read(),
       ingest,
+      mark,
       hub: this.#hub,
       ready: () => this.#notReady(),
       settings: {
@@ -171,7 +173,8 @@ class Evenkeel implements RunningServer {
     const clock: Clock = { now: () => past.now_ms ?? this.#clock.now() };
     const instance = this.#open(demoPath(db), clock, true);
     const demo = createDemo({ workers, tasks, seed, start_ms });
-    const app = this.#createApp((body, type) => accept(instance, body, type), "");
+    const mark: AppDeps["mark"] = (set) => instance.pipeline.mark(set);
+    const app = this.#createApp((body, type) => accept(instance, body, type), mark, "");
     const send = sendTo(app, this.#settings.base_path);
     for (past.now_ms = start_ms; past.now_ms <= now_ms; past.now_ms += 1000) {
       const reports = demo.reportsUntil(past.now_ms);

@@ -93,6 +93,18 @@ export interface Report {
   system: Metrics;
 }
 
+/** Something that happened beside the samples, to stand on charts. */
+export interface Mark {
+  /** Unix milliseconds. */
+  readonly at_ms: number;
+  /** Such as deploy or maintenance; RESTART is our own. */
+  readonly kind: string;
+  readonly text: string;
+}
+
+/** The kind of the mark that a start of Evenkeel sets. */
+export const RESTART = "restart";
+
 /** A resource of a worker beyond its overload threshold. */
 export interface Overload {
   /** A metric of the catalogue. */

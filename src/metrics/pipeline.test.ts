@@ -165,6 +165,32 @@ describe("a restart", () => {
     expect(after.task("t1")).toMatchObject({ state: "running", started_at_ms: START_MS - 3000 });
   });
 
+  it("stands on the charts as a mark, beside what others set", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    tick(pipeline);
+    pipeline.mark({ at_ms: clock.now(), kind: "deploy", text: "2.4" });
+    tick(pipeline);
+    await store.close();
+    open.length = 0;
+    const after = pipelineOn(storeOnDisk());
+    tick(after);
+    const kinds = after
+      .read()
+      .marks(START_MS - 1, clock.now() + 1)
+      .map((mark) => mark.kind);
+    expect(kinds).toEqual(["restart", "deploy", "restart"]);
+  });
+
+  it("takes so many marks a tick and no more", () => {
+    const pipeline = pipelineOn(storeOnDisk());
+    const mark = (i: number) => pipeline.mark({ at_ms: START_MS + i, kind: "note", text: "x" });
+    for (let i = 1; i < 1000; i += 1) mark(i);
+    expect(() => mark(1000)).toThrow(/At most 1000 marks may wait/);
+    tick(pipeline);
+    mark(1000);
+  });
+
   it("judges a source's silence by the interval that it had stated", async () => {
     const store = storeOnDisk();
     const pipeline = pipelineOn(store);
@@ -244,6 +270,7 @@ describe("a store that can't write", () => {
         },
       },
       series: { value: store.series.bind(store) },
+      marks: { value: store.marks.bind(store) },
       fact: { value: store.fact.bind(store) },
       endedTask: { value: store.endedTask.bind(store) },
       endedCounts: { value: store.endedCounts.bind(store) },

@@ -1,15 +1,15 @@
+import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
-import type { Alert } from "./model.ts";
-import { WORKER_STATES } from "./model.ts";
+import { type Alert, type Mark, RESTART, WORKER_STATES } from "./model.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
 import { Fleet, type FleetOptions, type FreshValue, type SourceDocument } from "./process/fleet.ts";
 import { Recent } from "./process/recent.ts";
 import { oldestQueued, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import type { WorkerDocument, WorkerEntry } from "./process/worker.ts";
-import { RECENT_MINUTES, type Read, type SelfHealth } from "./read.ts";
+import { MARKS_LIMIT, RECENT_MINUTES, type Read, type SelfHealth } from "./read.ts";
 import type { MetricStore, Sample, TickBatch } from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
 
@@ -43,6 +43,8 @@ export interface PipelineOptions {
 const MAX_UNWRITTEN_SAMPLES = 500_000;
 /** Metrics older than this are not shown again after a restart. */
 const RESTORE_MS = 3_600_000;
+/** Marks that come within one tick. */
+const MAX_WAITING_MARKS = 1000;
 /** The fact that keeps the sources, and how long it may be behind in when they were last heard of. */
 const SOURCES = "sources";
 const KEEP_SOURCES_MS = 60_000;
@@ -84,6 +86,8 @@ export class Pipeline {
       hasTask: (id) => fleet.tasks.has(id),
     });
     this.#restore(now_ms);
+    // A demo's past is made in one go: nothing of it was ever restarted.
+    if (!options.demo) this.mark({ at_ms: now_ms, kind: RESTART, text: "Evenkeel started" });
     this.#read = this.#look(now_ms);
   }
 
@@ -166,6 +170,19 @@ export class Pipeline {
     this.remember({ [SOURCES]: JSON.stringify(sources) });
   }
 
+  /** @throws EvenkeelError "too_many" while too many marks wait to be written */
+  mark(mark: Mark): void {
+    const { marks } = this.#unwritten;
+    if (marks.length >= MAX_WAITING_MARKS) {
+      throw new EvenkeelError(
+        "too_many",
+        `At most ${MAX_WAITING_MARKS} marks may wait to be written; send this one again`,
+        { retry_after_s: 1 },
+      );
+    }
+    marks.push(mark);
+  }
+
   /** @param facts small facts to keep with this tick */
   remember(facts: Record<string, string>): void {
     Object.assign(this.#unwritten.facts, facts);
@@ -222,6 +239,7 @@ export class Pipeline {
         document: JSON.stringify(task.toDocument()),
       })),
       tasks_gone: [...waiting.gone_tasks],
+      marks: waiting.marks,
       facts: waiting.facts,
     };
   }
@@ -274,6 +292,7 @@ export class Pipeline {
       task: (id) => fleet.tasks.get(id),
       oldestQueued: () => oldestQueued(fleet),
       range: (query) => this.#store.range(query),
+      marks: (from_ms, to_ms) => this.#store.marks(from_ms, to_ms, MARKS_LIMIT),
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
     };
   }
@@ -325,6 +344,7 @@ interface Unwritten {
   gone_workers: Set<string>;
   gone_tasks: Set<string>;
   values: FreshValue[];
+  marks: Mark[];
   facts: Record<string, string>;
 }
 
@@ -335,6 +355,7 @@ function nothingUnwritten(): Unwritten {
     gone_workers: new Set(),
     gone_tasks: new Set(),
     values: [],
+    marks: [],
     facts: {},
   };
 }

@@ -1,4 +1,4 @@
-import type { Alert, Source, Task, TaskState, Worker } from "./model.ts";
+import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 
 /** Task counts of one cut of the fleet; the states add up to the tasks known. */
@@ -101,7 +101,12 @@ export interface Read {
    * @throws EvenkeelError "invalid" for a malformed query, or one of more values than the store's limit
    */
   range(query: RangeQuery): RangeAnswer;
+  /** What happened from `from_ms` to before `to_ms`, oldest first, at most the newest MARKS_LIMIT. */
+  marks(from_ms: number, to_ms: number): readonly Mark[];
 }
+
+/** Marks of one window that are told at most. */
+export const MARKS_LIMIT = 500;
 
 /** How far back `recent` reaches. */
 export const RECENT_MINUTES = 60;

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import type { Mark } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
 import type { Around, ErrorFacts } from "../views/layout.tsx";
 import { answer, failure } from "./answers.ts";
@@ -9,6 +10,7 @@ import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
 import { type Ingest, ingestRoutes } from "./ingest.ts";
+import { markRoutes } from "./marks.ts";
 import { mount } from "./mount.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
@@ -25,6 +27,8 @@ export interface AppDeps {
   read(): Read;
   /** @throws EvenkeelError */
   ingest: Ingest;
+  /** @throws EvenkeelError */
+  mark(mark: Mark): void;
   hub: Hub;
   /** Null when ready, else the reason. */
   ready(): string | null;
@@ -80,6 +84,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
     ...ingestRoutes(deps.ingest, settings.max_body_bytes),
+    ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms }),
     ...streamRoutes(site.panels, hub),
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>

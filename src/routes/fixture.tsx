@@ -45,6 +45,7 @@ export function read(given: Partial<Read> = {}): Read {
       at_ms: [],
       columns: series.map(() => ({ mean: [], min: [], max: [], count: [] })),
     }),
+    marks: () => [],
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
     ...given,
   };
@@ -164,12 +165,13 @@ export interface WorldOptions {
   settings?: Partial<AppDeps["settings"]>;
   limits?: Partial<HubLimits>;
   ingest?: AppDeps["ingest"];
+  mark?: AppDeps["mark"];
   ready?: AppDeps["ready"];
   /** Left out: a page "/" of two boards and a page "/things/:id". */
   site?: Site;
 }
 
-export function world({ settings, limits, ingest, ready, site }: WorldOptions = {}): World {
+export function world({ settings, limits, ingest, mark, ready, site }: WorldOptions = {}): World {
   const shown = board();
   const [one, other, thing] = [boardPanel(shown), boardPanel(shown, "other"), thingPanel()];
   const pages: Page[] = [
@@ -184,6 +186,7 @@ export function world({ settings, limits, ingest, ready, site }: WorldOptions = 
     read: () => now.read,
     hub,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
+    mark: mark ?? (() => {}),
     ready: ready ?? (() => null),
     settings: {
       base_path: "/",

@@ -1,10 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { Readable } from "node:stream";
-import type { ReadableStream } from "node:stream/web";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { json, problem } from "./answers.ts";
-import { BODY_TIMEOUT_MS, BodyReader } from "./body.ts";
+import { BODY_TIMEOUT_MS, BodyReader, bodyOf, mediaTypeOf } from "./body.ts";
 import type { Ctx, Route } from "./route.ts";
 
 export interface Ingested {
@@ -53,7 +51,7 @@ export function ingestRoutes(ingest: Ingest, max_body_bytes: number): Route[] {
 }
 
 async function take(c: Ctx, ingest: Ingest, reader: BodyReader): Promise<Response> {
-  const mediaType = mediaTypeOf(c);
+  const mediaType = mediaTypeOf(c, MEDIA_TYPES);
   const encoding = encodingOf(c);
   const received = await reader.read(bodyOf(c), c.req.header("content-length"));
   const body = encoding === "gzip" ? await reader.inflate(received) : received;
@@ -64,16 +62,6 @@ async function take(c: Ctx, ingest: Ingest, reader: BodyReader): Promise<Respons
   return problem(c, { status: 422, detail: `Every report was rejected${where}`, details: { ...result } });
 }
 
-function mediaTypeOf(c: Ctx): string {
-  const header = c.req.header("content-type") ?? "";
-  const mediaType = header.split(";", 1)[0]!.trim().toLowerCase();
-  if (MEDIA_TYPES.includes(mediaType)) return mediaType;
-  throw new EvenkeelError(
-    "unsupported_media_type",
-    `Content-Type must be ${MEDIA_TYPES.join(" or ")}; ${header === "" ? "it is missing" : `got ${JSON.stringify(header)}`}`,
-  );
-}
-
 function encodingOf(c: Ctx): "gzip" | "identity" {
   const header = (c.req.header("content-encoding") ?? "identity").trim().toLowerCase();
   if (header === "gzip" || header === "x-gzip") return "gzip";
@@ -82,13 +70,6 @@ function encodingOf(c: Ctx): "gzip" | "identity" {
     "unsupported_media_type",
     `Content-Encoding must be gzip or none; got ${JSON.stringify(header)}`,
   );
-}
-
-// Node's own stream where there is one: a web stream around it would cost a third of a small request.
-function bodyOf(c: Ctx): Readable {
-  if (c.env?.incoming) return c.env.incoming;
-  const { body } = c.req.raw;
-  return body ? Readable.fromWeb(body as ReadableStream) : Readable.from([]);
 }
 
 /** Whether an Authorization header bears the token; it takes as long whatever is wrong with it. */

@@ -25,6 +25,8 @@ export interface Chart {
   readonly lines: readonly ChartSeries[];
   /** The top of the axis, where it is known beforehand. */
   readonly top?: number;
+  /** Instants that an upright line stands at, Unix milliseconds. */
+  readonly marks_ms?: readonly number[];
   /** Of the lines' place, CSS pixels; left out, HEIGHT. */
   readonly height?: number;
 }
@@ -114,7 +116,7 @@ const DARK = ["#6ea8ff", "#ffab5e", "#46cabb", "#c29bff", "#8592a5"];
 
 /** Colours for a file that no stylesheet reaches; dark where the viewer's system is. */
 const STANDALONE_STYLE = `svg{color-scheme:light dark;font:11px system-ui,sans-serif}
-.name{font-size:13px;font-weight:600}.line{stroke-width:1.5}.area{opacity:.12}.band{opacity:.18}
+.name{font-size:13px;font-weight:600}.line{stroke-width:1.5}.marks{stroke:#6b7686;stroke-dasharray:3 3}.area{opacity:.12}.band{opacity:.18}
 text{fill:#5a6778}.name{fill:#17202c}.grid{stroke:#dfe4ea}.paper{fill:#fff}${seriesStyle(LIGHT)}
 @media(prefers-color-scheme:dark){text{fill:#93a1b5}.name{fill:#e5ebf3}.grid{stroke:#263142}.paper{fill:#151c26}${seriesStyle(DARK)}}`;
 
@@ -204,6 +206,7 @@ function Drawing({ chart }: { chart: Chart }) {
           vector-effect="non-scaling-stroke"
           d={ticks.map((_, index) => `M0 ${tickY(index)}H${WIDTH}`).join("")}
         />
+        <Marks chart={chart} height={height} />
         {chart.lines.map((line) => (
           <Line line={line} y={y} floor={height} single={chart.lines.length === 1} />
         ))}
@@ -225,6 +228,15 @@ function Drawing({ chart }: { chart: Chart }) {
       )}
     </svg>
   );
+}
+
+function Marks({ chart, height }: { chart: Chart; height: number }) {
+  const [from_ms, to_ms] = [chart.times_ms[0], chart.times_ms[chart.times_ms.length - 1]];
+  if (from_ms === undefined || to_ms === undefined || to_ms === from_ms) return null;
+  const x = (at_ms: number) => coordinate((WIDTH * (at_ms - from_ms)) / (to_ms - from_ms));
+  const shown = (chart.marks_ms ?? []).filter((at_ms) => at_ms >= from_ms && at_ms <= to_ms);
+  const d = shown.map((at_ms) => `M${x(at_ms)} 0V${height}`).join("");
+  return d === "" ? null : <path class="marks" vector-effect="non-scaling-stroke" d={d} />;
 }
 
 /** From this length on the axis shows days too. */

@@ -198,6 +198,10 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) => recentOf(metric, minutes, step_s, now_ms, empty),
     range: (query) => rangeOf(query, now_ms, empty),
+    marks: (from_ms, to_ms) =>
+      [{ at_ms: NOW_MS - 600_000, kind: "deploy", text: hostile ? HOSTILE[0]! : "model server 2.4" }].filter(
+        ({ at_ms }) => at_ms >= from_ms && at_ms < to_ms,
+      ),
   };
 }
 

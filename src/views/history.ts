@@ -20,6 +20,12 @@ const MAX_LINES = 5;
 
 const column = z.array(z.number().nullable());
 
+const mark = z.object({
+  at_ms: z.number().describe("When it happened, Unix milliseconds"),
+  kind: z.string().describe("Such as deploy, maintenance or restart"),
+  text: z.string().describe("What happened"),
+});
+
 /** The data of every panel that shows history, column by column. */
 export const HISTORY = z.object({
   at_ms,
@@ -47,6 +53,7 @@ export const HISTORY = z.object({
       }),
     )
     .describe("The series asked for, in that order"),
+  marks: z.array(mark).describe("What happened meanwhile, oldest first"),
 });
 export type History = z.output<typeof HISTORY>;
 type HistorySeries = History["series"][number];
@@ -104,6 +111,7 @@ function historyOf(read: Read, names: readonly SeriesName[], window: Window): Hi
     step_s: window.step_ms / 1000,
     tier_s: answer.tier_s,
     times_ms: answer.at_ms,
+    marks: read.marks(window.from_ms, window.to_ms).map((one) => ({ ...one })),
     series: names.map(({ scope, entity, metric }, index) => {
       const { mean, min, max } = answer.columns[index]!;
       const known = findMetric(scope, metric);
@@ -192,6 +200,7 @@ function chartOf(
     times_ms: data.times_ms,
     step_ms: data.step_s * 1000,
     height,
+    marks_ms: data.marks.map(({ at_ms }) => at_ms),
     ...(unit === "percent" && { top: 100 }),
     lines: members.map((index, place) => {
       const series = data.series[index]!;

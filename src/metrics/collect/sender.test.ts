@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, deliver, httpSend, ingestUrl, NDJSON, type Send } from "./sender.ts";
+import { type Answer, deliver, httpSend, NDJSON, routeUrl, type Send } from "./sender.ts";
 
 const lines = ['{"n":1}', '{"n":2}', '{"n":3}'];
 
@@ -109,13 +109,13 @@ describe("the ingest URL", () => {
     ["http://localhost:8080", "http://localhost:8080/api/ingest"],
     ["https://lab.example/evenkeel/", "https://lab.example/evenkeel/api/ingest"],
     ["http://localhost:8080/a/b?x=1#y", "http://localhost:8080/a/b/api/ingest"],
-  ])("of %s is %s", (url, expected) => expect(ingestUrl(url)).toBe(expected));
+  ])("of %s is %s", (url, expected) => expect(routeUrl(url, "api/ingest")).toBe(expected));
 
   it("needs an http URL without a password", () => {
-    expect(() => ingestUrl("localhost:8080")).toThrow(
+    expect(() => routeUrl("localhost:8080", "api/ingest")).toThrow(
       'must begin with http:// or https://; got "localhost:8080"',
     );
-    expect(() => ingestUrl("http://me:secret@lab")).toThrow("pass an ingest token instead");
+    expect(() => routeUrl("http://me:secret@lab", "api/ingest")).toThrow("pass an ingest token instead");
   });
 });
 
@@ -160,7 +160,7 @@ describe("sending over HTTP", () => {
   it("says where nobody answers, and why", async () => {
     const refused = () =>
       Promise.reject(Object.assign(new TypeError("fetch failed"), { cause: { code: "ECONNREFUSED" } }));
-    await expect(httpSend("http://lab:1", undefined, refused)("{}", NDJSON)).rejects.toThrow(
+    await expect(httpSend("http://lab:1", undefined, "api/ingest", refused)("{}", NDJSON)).rejects.toThrow(
       "http://lab:1/api/ingest does not answer (ECONNREFUSED); is Evenkeel running there, and is the URL right?",
     );
   });

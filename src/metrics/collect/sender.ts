@@ -38,8 +38,13 @@ const DEFAULT_PAUSE_S = 1;
 const MAX_PAUSE_S = 60;
 
 /** A sender over HTTP. `url` is where Evenkeel's start page is, base path included. */
-export function httpSend(url: string, token?: string, fetcher: typeof fetch = fetch): Send {
-  const target = ingestUrl(url);
+export function httpSend(
+  url: string,
+  token?: string,
+  route = "api/ingest",
+  fetcher: typeof fetch = fetch,
+): Send {
+  const target = routeUrl(url, route);
   return async (body, content_type) => {
     const headers: Record<string, string> = { "content-type": content_type, accept: "application/json" };
     if (token !== undefined) headers.authorization = `Bearer ${token}`;
@@ -61,8 +66,8 @@ export function httpSend(url: string, token?: string, fetcher: typeof fetch = fe
   };
 }
 
-/** Where reports go on the server whose start page is at `url`. */
-export function ingestUrl(url: string): string {
+/** The address of a route on the server whose start page is at `url`. */
+export function routeUrl(url: string, route: string): string {
   const parts = URL.canParse(url) ? new URL(url) : null;
   if (parts === null || !["http:", "https:"].includes(parts.protocol)) {
     throw new EvenkeelError(
@@ -76,7 +81,7 @@ export function ingestUrl(url: string): string {
       "the URL must not carry a user or password; pass an ingest token instead",
     );
   }
-  return `${parts.origin}${parts.pathname.replace(/\/+$/, "")}/api/ingest`;
+  return `${parts.origin}${parts.pathname.replace(/\/+$/, "")}/${route}`;
 }
 
 /**

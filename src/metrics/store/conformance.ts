@@ -277,6 +277,22 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     },
   ),
 
+  "marks come back in their order, the same one once, and go with the ended tasks": async (engine) => {
+    const store = engine.open({ task_retention_ms: HOUR_MS });
+    const [deploy, note] = [
+      { at_ms: T0 + 5, kind: "deploy", text: "2.4" },
+      { at_ms: T0, kind: "note", text: "2.4" },
+    ];
+    store.append({ ...batchOf(store, T0, []), marks: [deploy, note, deploy] });
+    store.append({ ...batchOf(store, T0 + SECOND_MS, []), marks: [note] });
+    assert.deepEqual(store.marks(T0, T0 + HOUR_MS, 10), [note, deploy]);
+    assert.deepEqual(store.marks(T0, T0 + HOUR_MS, 1), [deploy]);
+    assert.deepEqual(store.marks(T0, T0 + 5, 10), [note]);
+    await store.compact(T0 + HOUR_MS + 3);
+    assert.deepEqual(store.marks(0, T0 + DAY_MS, 10), [deploy]);
+    await store.close();
+  },
+
   "an hour beyond the retention of seconds keeps its summary for as long as summaries are kept": async (
     engine,
   ) => {
@@ -383,7 +399,7 @@ function batchOf(store: MetricStore, at_ms: number, written: readonly Written[])
       value,
     }),
   );
-  return { at_ms, samples, workers: [], workers_gone: [], tasks: [], tasks_gone: [], facts: {} };
+  return { at_ms, samples, workers: [], workers_gone: [], tasks: [], tasks_gone: [], marks: [], facts: {} };
 }
 
 function write(store: MetricStore, at_ms: number, written: readonly Written[]): void {

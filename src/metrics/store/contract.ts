@@ -1,4 +1,5 @@
 import type { Scope } from "../catalogue.ts";
+import type { Mark } from "../model.ts";
 import type { RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 
 /** One value of a series at one instant. Instants are kept to the second (floor). */
@@ -51,6 +52,8 @@ export interface TickBatch {
   workers_gone: readonly string[];
   tasks: readonly TaskRecord[];
   tasks_gone: readonly string[];
+  /** Kept for as long as ended tasks are; the same mark again changes nothing. */
+  marks: readonly Mark[];
   /** Small facts to keep across restarts, such as the first real report's time. */
   facts: Readonly<Record<string, string>>;
 }
@@ -97,6 +100,8 @@ export interface MetricStore {
   endedTask(id: string): EndedTask | undefined;
   /** How many tasks ended in each second from `since_ms` on, by status and type. */
   endedCounts(since_ms: number): EndedCount[];
+  /** From `from_ms` to before `to_ms`, the newest `limit` of them, oldest first. */
+  marks(from_ms: number, to_ms: number, limit: number): Mark[];
   fact(name: string): string | undefined;
   /**
    * The store's size on disk, the start of the hour from which on it may have samples, and from which on every

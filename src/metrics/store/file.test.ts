@@ -21,7 +21,16 @@ async function makeStore(): Promise<void> {
   const series = store.series("worker", "W1", "cpu_utilization");
   for (let at_ms = 1e12; at_ms < 1e12 + 300_000; at_ms += 1000) {
     const samples = Array.from({ length: 100 }, (_, i) => ({ series, at_ms: at_ms - i * 1000, value: i }));
-    store.append({ at_ms, samples, workers: [], workers_gone: [], tasks: [], tasks_gone: [], facts: {} });
+    store.append({
+      at_ms,
+      samples,
+      workers: [],
+      workers_gone: [],
+      tasks: [],
+      tasks_gone: [],
+      marks: [],
+      facts: {},
+    });
   }
   await store.close();
 }

@@ -188,6 +188,7 @@ export class Housekeeper implements Housekeeping {
     await this.#deleteSlices("head WHERE id < ? ORDER BY id", head_row, SLICE.head);
     await this.#deleteSlices("chunk WHERE k < ? ORDER BY k", chunkKey(chunk_hour, 0), SLICE.chunk);
     await this.#deleteSlices("tasks WHERE ended_at_ms < ? ORDER BY ended_at_ms", task_ended_ms, SLICE.task);
+    await this.#deleteSlices("marks WHERE at_ms < ? ORDER BY at_ms", task_ended_ms, SLICE.task);
     while (this.#attempt(() => this.#summarize(chunkKey(summary_hour, 0)))) await pause(this.#pause_ms);
     await this.#giveBackPages();
     if (max_bytes !== null) await this.#shrinkTo(max_bytes);

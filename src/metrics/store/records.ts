@@ -1,5 +1,6 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { Scope } from "../catalogue.ts";
+import type { Mark } from "../model.ts";
 import type { EndedCount, EndedTask, TaskRecord, TickBatch, WorkerRecord } from "./contract.ts";
 
 /** Workers, tasks and facts: what is kept besides samples. */
@@ -12,6 +13,8 @@ export class Records {
   readonly #some_tasks: Statement<[number, number], TaskRecord>;
   readonly #ended_task: Statement<[string], EndedTask>;
   readonly #ended_counts: Statement<[number], EndedCount>;
+  readonly #put_mark: Statement<[number, string, string]>;
+  readonly #some_marks: Statement<[number, number, number], Mark>;
   readonly #put_fact: Statement<[string, string]>;
   readonly #one_fact: Statement<[string], string>;
   readonly #known: Record<"worker" | "task", Statement<[string]>>;
@@ -43,6 +46,13 @@ export class Records {
       `SELECT CAST(ended_at_ms / 1000 AS INTEGER) * 1000 AS at_ms, status, type, count(*) AS count
        FROM tasks WHERE ended_at_ms >= ? GROUP BY 1, 2, 3`,
     );
+    this.#put_mark = db.prepare(
+      "INSERT INTO marks (at_ms, kind, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+    );
+    this.#some_marks = db.prepare(
+      `SELECT at_ms, kind, text FROM marks WHERE at_ms >= ? AND at_ms < ?
+       ORDER BY at_ms DESC, id DESC LIMIT ?`,
+    );
     this.#put_fact = db.prepare(
       "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
     );
@@ -59,6 +69,7 @@ export class Records {
     for (const id of batch.tasks_gone) this.#drop_task.run(id);
     for (const worker of batch.workers) this.#put_worker.run(worker);
     for (const task of batch.tasks) this.#put_task.run(task);
+    for (const { at_ms, kind, text } of batch.marks) this.#put_mark.run(Math.floor(at_ms), kind, text);
     for (const [name, value] of Object.entries(batch.facts)) this.#put_fact.run(name, value);
   }
 
@@ -76,6 +87,10 @@ export class Records {
 
   endedCounts(since_ms: number): EndedCount[] {
     return this.#ended_counts.all(since_ms);
+  }
+
+  marks(from_ms: number, to_ms: number, limit: number): Mark[] {
+    return this.#some_marks.all(from_ms, to_ms, limit).reverse();
   }
 
   fact(name: string): string | undefined {

@@ -9,7 +9,15 @@ import { openStore, type StoreOptions } from "./sqlite.ts";
 
 const T0 = Date.UTC(2026, 0, 1, 12);
 const HOUR_MS = 3_600_000;
-const NOTHING = { samples: [], workers: [], workers_gone: [], tasks: [], tasks_gone: [], facts: {} };
+const NOTHING = {
+  samples: [],
+  workers: [],
+  workers_gone: [],
+  tasks: [],
+  tasks_gone: [],
+  marks: [],
+  facts: {},
+};
 
 let folder: string;
 let path: string;

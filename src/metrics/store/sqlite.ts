@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
+import type { Mark } from "../model.ts";
 import type { RangeAnswer, RangeQuery } from "../range.ts";
 import { Compaction } from "./compaction.ts";
 import type {
@@ -223,6 +224,10 @@ class SqliteStore implements MetricStore {
 
   endedCounts(since_ms: number): EndedCount[] {
     return withDatabase(this.#path, "read", () => this.#records.endedCounts(since_ms));
+  }
+
+  marks(from_ms: number, to_ms: number, limit: number): Mark[] {
+    return withDatabase(this.#path, "read", () => this.#records.marks(from_ms, to_ms, limit));
   }
 
   fact(name: string): string | undefined {

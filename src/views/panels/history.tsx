@@ -4,7 +4,7 @@ import { CATALOGUE, type Scope } from "../../metrics/catalogue.ts";
 import type { SeriesName } from "../../metrics/range.ts";
 import type { Read } from "../../metrics/read.ts";
 import { ChartSheet, HistoryChart } from "../chart.tsx";
-import { Name, Time } from "../components.tsx";
+import { more, Name, Time } from "../components.tsx";
 import { clean, count, measure, NONE, shorten } from "../format.ts";
 import {
   HISTORY,
@@ -38,6 +38,8 @@ const WORKER_METRICS = ["cpu_utilization", "gpu_utilization", "memory_utilizatio
 const RANGES = ["5m", "15m", "1h", "6h", "24h", "7d"];
 const DEFAULT_RANGE = "1h";
 const CHART_HEIGHT = 132;
+/** Newest marks that are told in words. */
+const MARK_ROWS = 8;
 /** Newest steps that stand in the table below the charts; the CSV has them all. */
 const TABLE_ROWS = 30;
 const NAME_LENGTH = 64;
@@ -247,8 +249,31 @@ function Charts({ data, source }: { data: History; source: string }) {
           </div>
         ))}
       </div>
+      <MarkList data={data} />
       <DataTable data={data} source={source} />
     </div>
+  );
+}
+
+/** The newest marks of the window in words: the charts show only where they are. */
+function MarkList({ data }: { data: History }) {
+  if (data.marks.length === 0) return null;
+  const shown = data.marks.slice(-MARK_ROWS).reverse();
+  const hidden = data.marks.length - shown.length;
+  return (
+    <section class="mark-list" aria-label="Marks">
+      <h3>
+        Marks <small>dashed lines in the charts</small>
+      </h3>
+      <ul class="rows">
+        {shown.map(({ at_ms, kind, text }) => (
+          <li class="quiet">
+            <Time at_ms={at_ms} full /> <b>{clean(kind)}</b> <Name>{text}</Name>
+          </li>
+        ))}
+      </ul>
+      {hidden > 0 ? <p class="more">{more(hidden)}</p> : null}
+    </section>
   );
 }
 
