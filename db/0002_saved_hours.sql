@@ -17,9 +17,6 @@ CREATE TABLE saved_hour (
   samples BLOB NOT NULL
 ) STRICT;
 
--- Counting the last hour's ends reads the index alone.
-DROP INDEX tasks_ended;
-CREATE INDEX tasks_ended ON tasks (ended_at_ms, status, type) WHERE ended_at_ms IS NOT NULL;
 
 -- Finds how far back every second is kept.
 CREATE INDEX chunk_summaries ON chunk (k) WHERE samples IS NULL;

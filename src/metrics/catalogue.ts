@@ -1,5 +1,9 @@
-/** What a series belongs to: the whole fleet, one worker, or one task. */
-export type Scope = "system" | "worker" | "task";
+/** What a series belongs to: the whole fleet, one worker, one task, or a cut of the fleet. */
+export type Scope = "system" | "worker" | "task" | Cut;
+
+/** The cuts of the fleet that history can be filtered by: they are kept as series of their own. */
+export const CUTS = ["worker_type", "task_type", "model_family"] as const;
+export type Cut = (typeof CUTS)[number];
 
 export type Unit =
   | "percent"
@@ -18,8 +22,11 @@ export interface Metric {
   readonly name: string;
   readonly scope: Scope;
   readonly unit: Unit;
-  /** A gauge may go either way; a counter only grows, and starts over after a restart of its source. */
-  readonly kind: "gauge" | "counter";
+  /**
+   * A gauge may go either way; a counter only grows, and starts over after a restart of its source; events
+   * count what happened in their second, and a second without any has no sample.
+   */
+  readonly kind: "gauge" | "counter" | "events";
   /** Decimal places kept by the store: a value is stored as round(value · 10^precision). */
   readonly precision: number;
   /** Smallest and largest value that a report may carry; null where there is no bound. */
@@ -53,6 +60,25 @@ function metrics(scope: Scope, derived: boolean, kind: Metric["kind"], entries: 
     return { name, scope, unit, kind, precision, min, max, label, help, derived };
   });
 }
+
+/** The resources that an operator watches, in the order in which every page shows them. */
+export const RESOURCES = ["cpu", "gpu", "memory", "network"] as const;
+export type Resource = (typeof RESOURCES)[number];
+
+const RESOURCE_LABELS: Record<Resource, string> = {
+  cpu: "CPU",
+  gpu: "GPU",
+  memory: "Memory",
+  network: "Network",
+};
+
+/** Of one resource over workers: the ending of its name, its label, its meaning. */
+export const UTILIZATION_STATISTICS = [
+  ["mean", "mean", "Mean over the reporting workers"],
+  ["p50", "p50", "Half of the reporting workers use no more"],
+  ["p95", "p95", "95 % of the reporting workers use no more"],
+  ["max", "worst", "The reporting worker that uses most"],
+] as const;
 
 /** Utilisations are kept to a tenth of a percent: finer than any sampler resolves in one second. */
 const UTILIZATION_PRECISION = 1;
@@ -122,7 +148,7 @@ const SYSTEM_REPORTED = metrics("system", false, "gauge", [
   ["queue_depth", "count", 0, "Queue depth", "Tasks waiting, as the load balancer itself counts them"],
 ]);
 
-const SYSTEM_DERIVED = metrics("system", true, "gauge", [
+const WORKER_COUNTS: Entry[] = [
   ["total_workers", "count", 0, "Workers", "Workers known, lost ones included until they are purged"],
   ["active_workers", "count", 0, "Active workers", "Workers that report and take tasks"],
   ["draining_workers", "count", 0, "Draining workers", "Workers that finish what they have and take no more"],
@@ -136,6 +162,10 @@ const SYSTEM_DERIVED = metrics("system", true, "gauge", [
     "Overloaded workers",
     "Workers with a resource above its overload threshold",
   ],
+];
+
+/** What waits, runs and ends, and how long it takes: of all tasks, of a task type, of a model family. */
+const FLOW: Entry[] = [
   ["queued_tasks", "count", 0, "Queued tasks", "Tasks that wait for a worker"],
   ["assigned_tasks", "count", 0, "Assigned tasks", "Tasks given to a worker and not started yet"],
   ["running_tasks", "count", 0, "Running tasks", "Tasks that run now"],
@@ -151,7 +181,6 @@ const SYSTEM_DERIVED = metrics("system", true, "gauge", [
   ["cancelled_tasks", "count", 0, "Cancelled tasks", "Tasks cancelled in the last hour"],
   ["throughput_per_minute", "per_minute", 1, "Throughput", "Tasks completed in the last 60 seconds"],
   ["success_ratio", "ratio", 4, "Success ratio", "Completed ÷ (completed + failed), over the last hour"],
-  ["oldest_queued_s", "seconds", 1, "Oldest waiting task", "How long the oldest queued task has waited"],
   [
     "queue_time_mean_s",
     "seconds",
@@ -236,39 +265,46 @@ const SYSTEM_DERIVED = metrics("system", true, "gauge", [
     "Latency, p99",
     "From queued to completed, tasks completed in the last 5 minutes",
   ],
-  ["cpu_utilization_mean", "percent", UTILIZATION_PRECISION, "CPU, mean", "Mean over the reporting workers"],
-  ["cpu_utilization_max", "percent", UTILIZATION_PRECISION, "CPU, worst", "The busiest reporting worker"],
-  ["gpu_utilization_mean", "percent", UTILIZATION_PRECISION, "GPU, mean", "Mean over the reporting workers"],
-  ["gpu_utilization_max", "percent", UTILIZATION_PRECISION, "GPU, worst", "The busiest reporting worker"],
-  [
-    "memory_utilization_mean",
-    "percent",
-    UTILIZATION_PRECISION,
-    "Memory, mean",
-    "Mean over the reporting workers",
-  ],
-  [
-    "memory_utilization_max",
-    "percent",
-    UTILIZATION_PRECISION,
-    "Memory, worst",
-    "The fullest reporting worker",
-  ],
-  [
-    "network_utilization_mean",
-    "percent",
-    UTILIZATION_PRECISION,
-    "Network, mean",
-    "Mean over the reporting workers",
-  ],
-  [
-    "network_utilization_max",
-    "percent",
-    UTILIZATION_PRECISION,
-    "Network, worst",
-    "The busiest reporting worker",
-  ],
+];
+
+const FLOW_EVENTS: Entry[] = [
+  ["completions", "count", 0, "Completions", "Tasks completed in the second"],
+  ["failures", "count", 0, "Failures", "Tasks that failed in the second"],
+  ["cancellations", "count", 0, "Cancellations", "Tasks cancelled in the second"],
+];
+
+/** Over the reporting workers of the fleet or of a worker type. */
+const UTILIZATIONS: Entry[] = RESOURCES.flatMap((resource) => {
+  const label = RESOURCE_LABELS[resource];
+  return UTILIZATION_STATISTICS.map(
+    ([statistic, name, help]): Entry => [
+      `${resource}_utilization_${statistic}`,
+      "percent",
+      UTILIZATION_PRECISION,
+      `${label}, ${name}`,
+      help,
+    ],
+  );
+});
+
+const SYSTEM_DERIVED = metrics("system", true, "gauge", [
+  ...WORKER_COUNTS,
+  ...FLOW,
+  ["oldest_queued_s", "seconds", 1, "Oldest waiting task", "How long the oldest queued task has waited"],
+  ...UTILIZATIONS,
 ]);
+
+const CUT_DERIVED = [
+  ...metrics("worker_type", true, "gauge", [
+    ...WORKER_COUNTS,
+    ["running_tasks", "count", 0, "Running tasks", "Tasks that run now"],
+    ...UTILIZATIONS,
+  ]),
+  ...(["task_type", "model_family"] as const).flatMap((cut) => [
+    ...metrics(cut, true, "gauge", FLOW),
+    ...metrics(cut, true, "events", FLOW_EVENTS),
+  ]),
+];
 
 const TASK_REPORTED = metrics("task", false, "gauge", [
   ["memory_bytes", "bytes", 0, "Memory used", "Main memory that the task uses"],
@@ -280,16 +316,21 @@ const TASK_REPORTED = metrics("task", false, "gauge", [
 export const CATALOGUE: readonly Metric[] = [
   ...SYSTEM_REPORTED,
   ...SYSTEM_DERIVED,
+  ...metrics("system", true, "events", FLOW_EVENTS),
   ...WORKER_REPORTED,
   ...WORKER_COUNTERS,
   ...WORKER_DERIVED,
   ...TASK_REPORTED,
+  ...CUT_DERIVED,
 ];
 
 const BY_NAME: Record<Scope, ReadonlyMap<string, Metric>> = {
   system: index("system"),
   worker: index("worker"),
   task: index("task"),
+  worker_type: index("worker_type"),
+  task_type: index("task_type"),
+  model_family: index("model_family"),
 };
 
 function index(scope: Scope): ReadonlyMap<string, Metric> {
@@ -300,7 +341,3 @@ function index(scope: Scope): ReadonlyMap<string, Metric> {
 export function findMetric(scope: Scope, name: string): Metric | undefined {
   return BY_NAME[scope].get(name);
 }
-
-/** The resources that an operator watches, in the order in which every page shows them. */
-export const RESOURCES = ["cpu", "gpu", "memory", "network"] as const;
-export type Resource = (typeof RESOURCES)[number];

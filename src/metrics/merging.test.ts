@@ -453,8 +453,8 @@ describe("bounds", () => {
       status: "completed",
     }));
     await h.report({ tasks });
-    expect(h.fleet.ledger.completed.total).toBe(66);
-    expect(h.fleet.ledger.ended_by_type.size).toBe(64);
+    expect(h.fleet.ledger.all.events.completions.total).toBe(66);
+    expect(h.fleet.ledger.by_type.size).toBe(64);
     expect(h.fleet.limits_reached).toEqual({ "task types counted apart": 2 });
   });
 });

@@ -273,7 +273,7 @@ describe("a store that can't write", () => {
       marks: { value: store.marks.bind(store) },
       fact: { value: store.fact.bind(store) },
       endedTask: { value: store.endedTask.bind(store) },
-      endedCounts: { value: store.endedCounts.bind(store) },
+      histograms: { value: store.histograms.bind(store) },
       latest: { value: store.latest.bind(store) },
       range: { value: store.range.bind(store) },
       workers: { value: store.workers.bind(store) },

@@ -1,16 +1,19 @@
 import { EvenkeelError } from "../errors.ts";
-import { CATALOGUE } from "./catalogue.ts";
+import { CATALOGUE, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { type Alert, type Mark, RESTART, WORKER_STATES } from "./model.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
-import { Fleet, type FleetOptions, type FreshValue, type SourceDocument } from "./process/fleet.ts";
+import { Fleet, type FleetOptions, type SourceDocument } from "./process/fleet.ts";
+import { DURATIONS, EVENTS } from "./process/flow.ts";
+import { DurationHistogram } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
-import { oldestQueued, systemMetrics } from "./process/system.ts";
+import { cutMetrics, oldestQueued, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import type { WorkerDocument, WorkerEntry } from "./process/worker.ts";
+import type { SeriesName } from "./range.ts";
 import { MARKS_LIMIT, RECENT_MINUTES, type Read, type SelfHealth } from "./read.ts";
-import type { MetricStore, Sample, TickBatch } from "./store/contract.ts";
+import type { HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
 
 export interface PipelineOptions {
@@ -45,6 +48,8 @@ const MAX_UNWRITTEN_SAMPLES = 500_000;
 const RESTORE_MS = 3_600_000;
 /** Marks that come within one tick. */
 const MAX_WAITING_MARKS = 1000;
+/** A flow writes this each tick. */
+const FLOW_IS_KNOWN_BY = "queued_tasks";
 /** The fact that keeps the sources, and how long it may be behind in when they were last heard of. */
 const SOURCES = "sources";
 const KEEP_SOURCES_MS = 60_000;
@@ -59,7 +64,8 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #store: MetricStore;
   readonly #recent = new Recent();
-  readonly #system_series = new Map<string, number>();
+  /** Handles of the series of the fleet and of its cuts, by metric. */
+  readonly #handles = new Map<string, Map<string, number>>();
   #unwritten: Unwritten = nothingUnwritten();
   #kept_sources = { what: "", at_ms: 0 };
   #store_error: string | null = null;
@@ -105,9 +111,11 @@ export class Pipeline {
       this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument);
     }
     this.#restoreTasks(now_ms);
-    for (const { scope, entity, metric, value, at_ms } of this.#store.latest(now_ms - RESTORE_MS)) {
+    const latest = this.#store.latest(now_ms - RESTORE_MS);
+    for (const { scope, entity, metric, value, at_ms } of latest) {
       if (scope === "worker") this.fleet.restoreMetric(entity, metric, value, at_ms);
     }
+    this.#restoreFlows(latest, now_ms);
     this.fleet.takeChanges();
     this.fleet.advance(now_ms);
     this.#restoreRecent(now_ms);
@@ -116,11 +124,32 @@ export class Pipeline {
   #restoreTasks(now_ms: number): void {
     const { fleet } = this;
     const hour_ms = now_ms - RESTORE_MS;
-    for (const { at_ms, status, type, count } of this.#store.endedCounts(hour_ms)) {
-      fleet.ledger.restoreEnded(at_ms, status, type, count);
-    }
     for (const { id, document } of this.#store.tasks(hour_ms, RESTORE_ENDED)) {
       fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
+    }
+  }
+
+  /** Rates and durations go on where they were: the last hour's events second by second, durations by the minute. */
+  #restoreFlows(latest: readonly SeriesName[], now_ms: number): void {
+    for (const { scope, entity, metric } of latest) {
+      if (metric !== FLOW_IS_KNOWN_BY || scope === "worker" || scope === "task" || scope === "worker_type")
+        continue;
+      const flow = this.fleet.ledger.flowOf(scope, entity);
+      if (!flow) continue;
+      const series = EVENTS.map((event) => ({ scope, entity, metric: event }));
+      const from_ms = now_ms - RESTORE_MS;
+      const range = this.#store.range({ series, from_ms, to_ms: now_ms + 1, step_ms: 1000 });
+      EVENTS.forEach((event, column) => {
+        range.columns[column]!.mean.forEach((count, row) => {
+          if (count !== null) flow.events[event].restore(range.at_ms[row]!, count);
+        });
+      });
+      for (const duration of DURATIONS) {
+        const name = { scope, entity, metric: `${duration}_s` };
+        for (const { at_ms, sum, buckets } of this.#store.histograms(name, from_ms, now_ms + 1)) {
+          flow.durations[duration].restore(at_ms, DurationHistogram.from(sum, buckets));
+        }
+      }
     }
   }
 
@@ -203,10 +232,17 @@ export class Pipeline {
       waiting.gone_tasks.add(id);
     }
     // One by one: a call takes no hundred thousand arguments.
-    for (const value of changes.values) waiting.values.push(value);
-    for (const [metric, value] of this.#read.system) {
-      waiting.values.push({ worker: null, metric, at_ms: now_ms, value });
+    for (const { worker, metric, at_ms, value } of changes.values) {
+      waiting.values.push({ of: worker ?? SYSTEM, metric, at_ms, value });
     }
+    for (const [metric, value] of this.#read.system) {
+      waiting.values.push({ of: SYSTEM, metric, at_ms: now_ms, value });
+    }
+    for (const { cut, name, metrics } of cutMetrics(this.fleet)) {
+      const of = { scope: cut, entity: name };
+      for (const [metric, value] of metrics) waiting.values.push({ of, metric, at_ms: now_ms, value });
+    }
+    this.#gatherFlows(waiting);
     if (waiting.values.length > MAX_UNWRITTEN_SAMPLES)
       waiting.values.splice(0, waiting.values.length - MAX_UNWRITTEN_SAMPLES);
     try {
@@ -215,6 +251,25 @@ export class Pipeline {
       this.#store_error = null;
     } catch (error) {
       this.#store_error = (error as Error).message;
+    }
+  }
+
+  /** What happened in which second, and how long it took, by the minute. */
+  #gatherFlows(waiting: Unwritten): void {
+    for (const { scope, entity, flow } of this.fleet.ledger.flows()) {
+      const of = { scope, entity };
+      for (const event of EVENTS) {
+        for (const [at_ms, value] of flow.events[event].takeChanged()) {
+          waiting.values.push({ of, metric: event, at_ms, value });
+        }
+      }
+      for (const duration of DURATIONS) {
+        const name = { scope, entity, metric: `${duration}_s` };
+        for (const [at_ms, histogram] of flow.durations[duration].takeChanged()) {
+          const record = { name, at_ms, sum: histogram.sum_s, buckets: histogram.sparse() };
+          waiting.histograms.set(`${scope} ${duration} ${at_ms} ${entity}`, record);
+        }
+      }
     }
   }
 
@@ -239,19 +294,30 @@ export class Pipeline {
         document: JSON.stringify(task.toDocument()),
       })),
       tasks_gone: [...waiting.gone_tasks],
+      histograms: [...waiting.histograms.values()],
       marks: waiting.marks,
       facts: waiting.facts,
     };
   }
 
-  #sample({ worker, metric, at_ms, value }: FreshValue): Sample {
-    const handles = worker ? worker.series : this.#system_series;
+  #sample({ of, metric, at_ms, value }: WaitingValue): Sample {
+    const worker = "series" in of;
+    const handles = worker ? of.series : this.#handlesOf(of);
     let series = handles.get(metric);
     if (series === undefined) {
-      series = this.#store.series(worker ? "worker" : "system", worker?.id ?? "", metric);
+      series = worker
+        ? this.#store.series("worker", of.id, metric)
+        : this.#store.series(of.scope, of.entity, metric);
       handles.set(metric, series);
     }
     return { series, at_ms, value };
+  }
+
+  #handlesOf({ scope, entity }: SeriesOwner): Map<string, number> {
+    const key = `${scope} ${entity}`;
+    const known = this.#handles.get(key) ?? new Map<string, number>();
+    this.#handles.set(key, known);
+    return known;
   }
 
   #look(now_ms: number): Read {
@@ -259,11 +325,11 @@ export class Pipeline {
     const { demo, alerts: alert_options } = this.#options;
     const system = systemMetrics(fleet, now_ms);
     const alerts: Alert[] = evaluateAlerts(fleet, now_ms, alert_options);
-    const { completed, failed, cancelled } = fleet.ledger;
+    const { completions, failures, cancellations } = fleet.ledger.all.events;
     const ended_by_type = new Map(
-      [...fleet.ledger.ended_by_type].map(([type, ended]) => [
+      [...fleet.ledger.by_type].map(([type, { events }]) => [
         type,
-        { completed: ended.completed.total, failed: ended.failed.total },
+        { completed: events.completions.total, failed: events.failures.total },
       ]),
     );
     let workers: readonly WorkerEntry[] | undefined;
@@ -275,9 +341,9 @@ export class Pipeline {
       system,
       tasks_by_state: {
         ...fleet.ledger.states(),
-        completed: completed.total,
-        failed: failed.total,
-        cancelled: cancelled.total,
+        completed: completions.total,
+        failed: failures.total,
+        cancelled: cancellations.total,
       },
       queue: fleet.ledger.queue(),
       ended_by_type,
@@ -337,13 +403,29 @@ export class Pipeline {
 
 const BY_NAME = new Intl.Collator("en", { numeric: true });
 
+/** Whom a series belongs to that is no worker's. */
+interface SeriesOwner {
+  scope: Scope;
+  entity: string;
+}
+
+const SYSTEM: SeriesOwner = { scope: "system", entity: "" };
+
+interface WaitingValue {
+  of: WorkerEntry | SeriesOwner;
+  metric: string;
+  at_ms: number;
+  value: number;
+}
+
 /** What the store has still to write; more than one tick's worth while it can't. */
 interface Unwritten {
   workers: Map<string, WorkerEntry>;
   tasks: Map<string, TaskEntry>;
   gone_workers: Set<string>;
   gone_tasks: Set<string>;
-  values: FreshValue[];
+  values: WaitingValue[];
+  histograms: Map<string, HistogramRecord>;
   marks: Mark[];
   facts: Record<string, string>;
 }
@@ -355,6 +437,7 @@ function nothingUnwritten(): Unwritten {
     gone_workers: new Set(),
     gone_tasks: new Set(),
     values: [],
+    histograms: new Map(),
     marks: [],
     facts: {},
   };

@@ -7,6 +7,15 @@ export interface SeriesName {
   metric: string;
 }
 
+/** How many values of one minute fell into which bucket. */
+export interface Histogram {
+  /** Start of the minute, Unix milliseconds. */
+  readonly at_ms: number;
+  readonly sum: number;
+  /** The buckets that are not empty, in their order. */
+  readonly buckets: readonly (readonly [bucket: number, count: number])[];
+}
+
 export interface RangeQuery {
   series: readonly SeriesName[];
   /** Inclusive, Unix milliseconds. */

@@ -20,7 +20,7 @@ export const noParams = z.object({});
 
 export const countField = (what: string) => z.number().describe(`${what}, count`);
 
-/** One field a metric of the catalogue, null where it is not known. */
+/** One field a metric of the catalogue that has a value now, null where it is not known. */
 export function metricFields(scope: Scope): Record<string, z.ZodNullable<z.ZodNumber>> {
   return Object.fromEntries(
     metricsOf(scope).map((metric) => [metric.name, z.number().nullable().describe(describeMetric(metric))]),
@@ -33,13 +33,16 @@ export function metricNames(scope: Scope): readonly string[] {
 }
 
 function metricsOf(scope: Scope): readonly Metric[] {
-  return CATALOGUE.filter((metric) => metric.scope === scope);
+  return CATALOGUE.filter((metric) => metric.scope === scope && metric.kind !== "events");
 }
 
 const NAMES: Record<Scope, readonly string[]> = {
   system: metricsOf("system").map((metric) => metric.name),
   worker: metricsOf("worker").map((metric) => metric.name),
   task: metricsOf("task").map((metric) => metric.name),
+  worker_type: metricsOf("worker_type").map((metric) => metric.name),
+  task_type: metricsOf("task_type").map((metric) => metric.name),
+  model_family: metricsOf("model_family").map((metric) => metric.name),
 };
 
 function describeMetric(metric: Metric): string {

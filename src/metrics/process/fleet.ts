@@ -103,7 +103,7 @@ export class Fleet {
     this.#started_ms = started_ms;
     this.ledger = new Ledger(
       (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
-      (limit) => this.#reached(limit),
+      (limit) => this.reached(limit),
     );
     this.ledger.advance(started_ms);
   }
@@ -127,7 +127,7 @@ export class Fleet {
     const known = this.#sources.get(id);
     if (known) return known;
     if (this.#sources.size >= MAX_SOURCES && id !== OVERFLOW_SOURCE) {
-      this.#reached("sources");
+      this.reached("sources");
       return this.#source(OVERFLOW_SOURCE, now_ms);
     }
     const entry = new SourceEntry(id, now_ms);
@@ -348,13 +348,14 @@ export class Fleet {
     for (const [id, { until_ms }] of this.#tombstones) {
       if (until_ms > now_ms) {
         if (this.#tombstones.size <= MAX_TOMBSTONES) break;
-        this.#reached("tombstones of ended tasks");
+        this.reached("tombstones of ended tasks");
       }
       this.#tombstones.delete(id);
     }
   }
 
-  #reached(limit: string): void {
+  /** Notes that a bound was reached. */
+  reached(limit: string): void {
     this.limits_reached[limit] = (this.limits_reached[limit] ?? 0) + 1;
   }
 

@@ -1,13 +1,11 @@
-import { TASK_STATES, type TaskState } from "../model.ts";
+import type { TaskState } from "../model.ts";
 import type { QueueCell, StateCounts } from "../read.ts";
-import { DurationHistogram, SlidingCounter, SlidingDurations } from "./rates.ts";
+import { Flow } from "./flow.ts";
+import { DurationHistogram } from "./rates.ts";
 import type { TaskEntry } from "./task.ts";
 
-const HOUR_S = 3600;
-const DURATIONS_WINDOW_S = 300;
-const DURATIONS_SLOT_S = 5;
-/** Task types counted one by one; what comes beyond counts in the fleet's figures alone. */
-const MAX_TYPES = 64;
+/** Task types, and model families, counted one by one; what comes beyond counts in the fleet's figures alone. */
+const MAX_CUTS = 64;
 /** Models whose usual processing time is learned. */
 const MAX_MODELS = 1024;
 /** Beyond so many, older durations of a model weigh half. */
@@ -20,14 +18,12 @@ interface Counted {
   state: TaskState;
   priority: number | null;
   type: string | null;
+  family: string | null;
   worker_id: string | null;
   ended_at_ms: number | null;
 }
 
-interface Ended {
-  completed: SlidingCounter;
-  failed: SlidingCounter;
-}
+export type FlowScope = "system" | "task_type" | "model_family";
 
 /** What is usual for a model; the quantile is worked out when it is asked for. */
 interface UsualTime {
@@ -37,17 +33,13 @@ interface UsualTime {
 
 /** Keeps every count and rate over tasks up to date, one changed task at a time. */
 export class Ledger {
-  readonly by_state: Record<TaskState, number> = emptyCounts();
-  readonly throughput = new SlidingCounter(60);
-  readonly completed = new SlidingCounter(HOUR_S);
-  readonly failed = new SlidingCounter(HOUR_S);
-  readonly cancelled = new SlidingCounter(HOUR_S);
-  readonly queue_time = new SlidingDurations(DURATIONS_WINDOW_S, DURATIONS_SLOT_S);
-  readonly processing_time = new SlidingDurations(DURATIONS_WINDOW_S, DURATIONS_SLOT_S);
-  readonly total_time = new SlidingDurations(DURATIONS_WINDOW_S, DURATIONS_SLOT_S);
-  readonly ended_by_type = new Map<string, Ended>();
+  /** Of all tasks, of each type, and of each model family. */
+  readonly all = new Flow(0);
+  readonly by_type = new Map<string, Flow>();
+  readonly by_family = new Map<string, Flow>();
   readonly #queue = new Map<string, QueueCell & { queued: number }>();
   readonly #counted = new Map<string, Counted>();
+  #now_ms = 0;
   readonly #usual = new Map<string, UsualTime>();
   /** Attempts whose queue time and whose processing time were taken already, by task. */
   readonly #timed = new Map<string, { started: number; ended: number }>();
@@ -67,13 +59,21 @@ export class Ledger {
   ) {}
 
   advance(now_ms: number): void {
-    for (const counter of [this.throughput, this.completed, this.failed, this.cancelled])
-      counter.advance(now_ms);
-    for (const times of [this.queue_time, this.processing_time, this.total_time]) times.advance(now_ms);
-    for (const { completed, failed } of this.ended_by_type.values()) {
-      completed.advance(now_ms);
-      failed.advance(now_ms);
-    }
+    this.#now_ms = now_ms;
+    for (const flow of [this.all, ...this.by_type.values(), ...this.by_family.values()]) flow.advance(now_ms);
+  }
+
+  /** Every flow, with the scope and entity that its series have. */
+  *flows(): Iterable<{ scope: FlowScope; entity: string; flow: Flow }> {
+    yield { scope: "system", entity: "", flow: this.all };
+    for (const [entity, flow] of this.by_type) yield { scope: "task_type", entity, flow };
+    for (const [entity, flow] of this.by_family) yield { scope: "model_family", entity, flow };
+  }
+
+  /** The flow of a scope and entity, made where it is new; undefined beyond the bound. */
+  flowOf(scope: FlowScope, entity: string): Flow | undefined {
+    if (scope === "system") return this.all;
+    return scope === "task_type" ? this.#flow(this.by_type, entity) : this.#flow(this.by_family, entity);
   }
 
   /** Counts a task as it is now, in place of what it was counted as before. */
@@ -87,16 +87,12 @@ export class Ledger {
     this.#time(task);
   }
 
-  /** Counts a task read back from the store; the last hour's ends come back apart, by `restoreEnded`. */
+  /** Counts a task read back from the store; rates and durations come back apart, flow by flow. */
   restore(task: TaskEntry): void {
     const now = counted(task);
     this.#bookLive(now, 1);
     this.#counted.set(task.id, now);
-    this.#time(task);
-  }
-
-  restoreEnded(at_ms: number, state: string, type: string | null, count: number): void {
-    this.#bookEnded({ ended_at_ms: at_ms, state, type }, count);
+    this.#time(task, false);
   }
 
   /** Takes a task out of the counts of what is known; what it added to rates and to the last hour stays. */
@@ -113,22 +109,37 @@ export class Ledger {
     this.#bookEnded(as, delta);
   }
 
-  #bookEnded(as: { state: string; type: string | null; ended_at_ms: number | null }, delta: number): void {
-    if (as.ended_at_ms === null) return;
-    if (as.state === "completed") {
-      this.throughput.add(as.ended_at_ms, delta);
-      this.completed.add(as.ended_at_ms, delta);
-      this.#endedOf(as.type)?.completed.add(as.ended_at_ms, delta);
-    } else if (as.state === "failed") {
-      this.failed.add(as.ended_at_ms, delta);
-      this.#endedOf(as.type)?.failed.add(as.ended_at_ms, delta);
-    } else if (as.state === "cancelled") {
-      this.cancelled.add(as.ended_at_ms, delta);
-    }
+  #bookEnded(as: Counted, delta: number): void {
+    const { ended_at_ms, state } = as;
+    if (ended_at_ms === null) return;
+    for (const flow of this.#flowsOf(as)) flow.bookEnd(state, ended_at_ms, delta);
+    // Told here, where a task comes by once.
+    if (delta > 0 && as.type !== null && !this.by_type.has(as.type)) this.reached("task types counted apart");
+    if (delta > 0 && as.family !== null && !this.by_family.has(as.family))
+      this.reached("model families counted apart");
+  }
+
+  /** The flows that a task counts in. */
+  #flowsOf({ type, family }: Pick<Counted, "type" | "family">): Flow[] {
+    const flows = [this.all];
+    const ofType = type === null ? undefined : this.flowOf("task_type", type);
+    const ofFamily = family === null ? undefined : this.flowOf("model_family", family);
+    if (ofType) flows.push(ofType);
+    if (ofFamily) flows.push(ofFamily);
+    return flows;
+  }
+
+  #flow(flows: Map<string, Flow>, name: string): Flow | undefined {
+    const known = flows.get(name);
+    if (known) return known;
+    if (flows.size >= MAX_CUTS) return undefined;
+    const flow = new Flow(this.#now_ms);
+    flows.set(name, flow);
+    return flow;
   }
 
   #bookLive(as: Counted, delta: 1 | -1): void {
-    this.by_state[as.state] += delta;
+    for (const flow of this.#flowsOf(as)) flow.live[as.state] += delta;
     if (as.state === "queued") {
       const key = JSON.stringify([as.priority, as.type]);
       const cell = this.#queue.get(key) ?? { priority: as.priority, type: as.type, queued: 0 };
@@ -139,42 +150,29 @@ export class Ledger {
     if (as.worker_id !== null) this.live_change(as.worker_id, as.state, as.type, delta);
   }
 
-  #endedOf(type: string | null): Ended | undefined {
-    if (type === null) return undefined;
-    let ended = this.ended_by_type.get(type);
-    if (!ended) {
-      if (this.ended_by_type.size >= MAX_TYPES) {
-        this.reached("task types counted apart");
-        return undefined;
-      }
-      ended = { completed: new SlidingCounter(HOUR_S), failed: new SlidingCounter(HOUR_S) };
-      ended.completed.advance(this.#now_ms);
-      ended.failed.advance(this.#now_ms);
-      this.ended_by_type.set(type, ended);
-    }
-    return ended;
-  }
-
-  get #now_ms(): number {
-    return this.throughput.now_ms;
-  }
-
   /** Takes each attempt's durations once, when it starts and when it completes. */
-  #time(task: TaskEntry): void {
+  #time(task: TaskEntry, booked = true): void {
+    const flows = booked ? this.#flowsOf(counted(task)) : [];
     const timed = this.#timed.get(task.id) ?? { started: 0, ended: 0 };
     const { attempt, queued_at_ms, started_at_ms, ended_at_ms } = task;
     if (started_at_ms !== null && queued_at_ms !== null && timed.started < attempt) {
       timed.started = attempt;
-      this.queue_time.add(started_at_ms, seconds(queued_at_ms, started_at_ms));
+      for (const { durations } of flows)
+        durations.queue_time.add(started_at_ms, seconds(queued_at_ms, started_at_ms));
     }
     if (task.status === "completed" && ended_at_ms !== null && timed.ended < attempt) {
       timed.ended = attempt;
       if (started_at_ms !== null) {
-        this.processing_time.add(ended_at_ms, seconds(started_at_ms, ended_at_ms));
+        for (const { durations } of flows) {
+          durations.processing_time.add(ended_at_ms, seconds(started_at_ms, ended_at_ms));
+        }
         this.#learn(task.model_id, seconds(started_at_ms, ended_at_ms));
       }
       const first_queued_ms = task.attempts().find((a) => a.queued_at_ms !== null)?.queued_at_ms ?? null;
-      if (first_queued_ms !== null) this.total_time.add(ended_at_ms, seconds(first_queued_ms, ended_at_ms));
+      if (first_queued_ms !== null) {
+        for (const { durations } of flows)
+          durations.total_time.add(ended_at_ms, seconds(first_queued_ms, ended_at_ms));
+      }
     }
     this.#timed.set(task.id, timed);
   }
@@ -211,7 +209,7 @@ export class Ledger {
   }
 
   states(): StateCounts {
-    return { ...this.by_state };
+    return { ...this.all.live };
   }
 }
 
@@ -220,13 +218,10 @@ function counted(task: TaskEntry): Counted {
     state: task.state,
     priority: task.priority,
     type: task.type,
+    family: task.model_family,
     worker_id: task.worker_id,
     ended_at_ms: task.ended_at_ms,
   };
-}
-
-function emptyCounts(): Record<TaskState, number> {
-  return Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>;
 }
 
 function same(a: Counted, b: Counted): boolean {
@@ -234,6 +229,7 @@ function same(a: Counted, b: Counted): boolean {
     a.state === b.state &&
     a.priority === b.priority &&
     a.type === b.type &&
+    a.family === b.family &&
     a.worker_id === b.worker_id &&
     a.ended_at_ms === b.ended_at_ms
   );

@@ -93,12 +93,58 @@ describe("a histogram of durations", () => {
 
 describe("durations of the last minutes", () => {
   it("leave with their window", () => {
-    const sliding = new SlidingDurations(300, 5);
-    sliding.advance(START_MS);
-    sliding.add(START_MS, 10);
-    sliding.advance(START_MS + 295_000);
+    const sliding = new SlidingDurations();
+    const minute_ms = Math.floor(START_MS / 60_000) * 60_000;
+    sliding.advance(minute_ms);
+    sliding.add(minute_ms, 10);
+    sliding.advance(minute_ms + 299_999);
     expect(sliding.stats()?.count).toBe(1);
-    sliding.advance(START_MS + 300_000);
+    sliding.advance(minute_ms + 300_000);
     expect(sliding.stats()).toBeNull();
+  });
+
+  it("that come late are kept with their minute, up to twenty minutes", () => {
+    const sliding = new SlidingDurations();
+    const minute_ms = Math.floor(START_MS / 60_000) * 60_000;
+    sliding.advance(minute_ms);
+    sliding.add(minute_ms - 19 * 60_000, 10);
+    sliding.add(minute_ms - 20 * 60_000, 10);
+    expect(sliding.stats()).toBeNull();
+    expect(sliding.takeChanged().map(([at_ms, { count }]) => [at_ms - minute_ms, count])).toEqual([
+      [-19 * 60_000, 1],
+    ]);
+    expect(sliding.takeChanged()).toEqual([]);
+  });
+
+  it("go on after a restart as if there had been none", () => {
+    const second = fc.integer({ min: 0, max: 600 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(second, fc.double({ min: 0.001, max: 1000, noNaN: true }))),
+        second,
+        (events, restart) => {
+          const start_ms = Math.floor(START_MS / 60_000) * 60_000;
+          const kept = new Map<number, [sum_s: number, buckets: [number, number][]]>();
+          let going = new SlidingDurations();
+          const whole = new SlidingDurations();
+          for (let s = 0; s <= 600; s += 1) {
+            const at_ms = start_ms + s * 1000;
+            for (const sliding of [going, whole]) {
+              sliding.advance(at_ms);
+              for (const [second, value] of events) if (second === s) sliding.add(at_ms, value);
+            }
+            for (const [minute_ms, minute] of going.takeChanged())
+              kept.set(minute_ms, [minute.sum_s, minute.sparse()]);
+            if (s !== restart) continue;
+            going = new SlidingDurations();
+            going.advance(at_ms);
+            for (const [minute_ms, minute] of kept)
+              going.restore(minute_ms, DurationHistogram.from(...minute));
+          }
+          expect(going.stats()?.count).toBe(whole.stats()?.count);
+          expect(going.stats()?.p95_s).toBe(whole.stats()?.p95_s);
+        },
+      ),
+    );
   });
 });

@@ -5,6 +5,7 @@
 export class SlidingCounter {
   readonly #buckets: Int32Array;
   #second = 0;
+  #changed = new Set<number>();
   total = 0;
 
   constructor(window_s: number) {
@@ -17,6 +18,28 @@ export class SlidingCounter {
     if (second <= this.#second - this.#buckets.length) return;
     this.#buckets[this.#slot(second)]! += delta;
     this.total += delta;
+    this.#changed.add(second);
+  }
+
+  /** Takes back what was counted in a second before a restart. */
+  restore(at_ms: number, count: number): void {
+    this.add(at_ms, count);
+    this.#changed.clear();
+  }
+
+  /** Events of the window's last seconds. */
+  last(seconds: number): number {
+    let sum = 0;
+    for (let i = 0; i < seconds; i += 1) sum += this.#buckets[this.#slot(this.#second - i)]!;
+    return sum;
+  }
+
+  /** The seconds whose count changed since the last call, Unix milliseconds, each with its count now. */
+  takeChanged(): [at_ms: number, count: number][] {
+    const oldest = this.#second - this.#buckets.length;
+    const changed = [...this.#changed].filter((second) => second > oldest);
+    this.#changed = new Set();
+    return changed.map((second) => [second * 1000, this.#buckets[this.#slot(second)]!]);
   }
 
   /** Moves the window's end to an instant; never back. */
@@ -81,6 +104,29 @@ export class DurationHistogram {
     this.sum_s = 0;
   }
 
+  /** The buckets that are not empty, in their order. */
+  sparse(): [bucket: number, count: number][] {
+    const buckets: [number, number][] = [];
+    this.counts.forEach((count, bucket) => {
+      if (count > 0) buckets.push([bucket, count]);
+    });
+    return buckets;
+  }
+
+  static from(
+    sum_s: number,
+    buckets: readonly (readonly [bucket: number, count: number])[],
+  ): DurationHistogram {
+    const histogram = new DurationHistogram();
+    histogram.sum_s = sum_s;
+    for (const [bucket, count] of buckets) {
+      if (bucket >= BUCKETS) continue;
+      histogram.counts[bucket]! += count;
+      histogram.count += count;
+    }
+    return histogram;
+  }
+
   /** Forgets half of what it holds, so that the newer half weighs more. */
   halve(): void {
     this.sum_s /= 2;
@@ -124,37 +170,62 @@ function middleOf(bucket: number): number {
   return bucket === 0 ? SMALLEST_S : SMALLEST_S * GROWTH ** (bucket - 0.5);
 }
 
-/** Durations of the last minutes: a ring of histograms whose sum is kept up. */
-export class SlidingDurations {
-  readonly #ring: DurationHistogram[];
-  readonly #slot_s: number;
-  readonly #sum = new DurationHistogram();
-  #slot = 0;
+const MINUTE_MS = 60_000;
+/** What the figures of now cover, and how late a duration may come and still be kept with its minute. */
+const WINDOW_MINUTES = 5;
+const KEPT_MINUTES = 20;
 
-  constructor(window_s: number, slot_s: number) {
-    this.#slot_s = slot_s;
-    this.#ring = Array.from({ length: window_s / slot_s }, () => new DurationHistogram());
-  }
+/** Durations by the minute: those of the last five are summed up, and those of the last twenty still take late ones. */
+export class SlidingDurations {
+  readonly #minutes = new Map<number, DurationHistogram>();
+  readonly #sum = new DurationHistogram();
+  #minute = 0;
+  #changed = new Set<number>();
 
   add(at_ms: number, seconds: number): void {
-    const slot = Math.min(Math.floor(at_ms / 1000 / this.#slot_s), this.#slot);
-    if (slot <= this.#slot - this.#ring.length) return;
-    this.#ring[slot % this.#ring.length]!.add(seconds);
-    this.#sum.add(seconds);
+    const minute = Math.min(Math.floor(at_ms / MINUTE_MS), this.#minute);
+    if (minute <= this.#minute - KEPT_MINUTES) return;
+    this.#of(minute).add(seconds);
+    if (minute > this.#minute - WINDOW_MINUTES) this.#sum.add(seconds);
+    this.#changed.add(minute);
+  }
+
+  /** Takes back a minute that was kept before a restart. */
+  restore(at_ms: number, histogram: DurationHistogram): void {
+    const minute = Math.floor(at_ms / MINUTE_MS);
+    if (minute > this.#minute || minute <= this.#minute - KEPT_MINUTES) return;
+    this.#of(minute).merge(histogram, 1);
+    if (minute > this.#minute - WINDOW_MINUTES) this.#sum.merge(histogram, 1);
+  }
+
+  #of(minute: number): DurationHistogram {
+    const known = this.#minutes.get(minute) ?? new DurationHistogram();
+    this.#minutes.set(minute, known);
+    return known;
   }
 
   advance(now_ms: number): void {
-    const slot = Math.floor(now_ms / 1000 / this.#slot_s);
-    const steps = Math.min(slot - this.#slot, this.#ring.length);
-    for (let i = 0; i < steps; i += 1) {
-      const leaving = this.#ring[(slot - i) % this.#ring.length]!;
-      this.#sum.merge(leaving, -1);
-      leaving.clear();
+    const minute = Math.floor(now_ms / MINUTE_MS);
+    if (minute <= this.#minute) return;
+    const [before, after] = [this.#minute - WINDOW_MINUTES, minute - WINDOW_MINUTES];
+    this.#minute = minute;
+    for (const [at, histogram] of this.#minutes) {
+      if (at > before && at <= after) this.#sum.merge(histogram, -1);
+      if (at <= minute - KEPT_MINUTES) this.#minutes.delete(at);
     }
-    this.#slot = Math.max(slot, this.#slot);
   }
 
   stats(): DurationStats | null {
     return this.#sum.stats();
+  }
+
+  /** The minutes that changed since the last call, Unix milliseconds, each with all its durations. */
+  takeChanged(): [at_ms: number, histogram: DurationHistogram][] {
+    const changed = [...this.#changed];
+    this.#changed = new Set();
+    return changed.flatMap((minute) => {
+      const histogram = this.#minutes.get(minute);
+      return histogram ? [[minute * MINUTE_MS, histogram]] : [];
+    });
   }
 }

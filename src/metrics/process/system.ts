@@ -1,7 +1,7 @@
-import { findMetric, RESOURCES } from "../catalogue.ts";
+import { type Cut, findMetric, RESOURCES, type Scope } from "../catalogue.ts";
 import type { WorkerState } from "../model.ts";
 import type { Fleet } from "./fleet.ts";
-import type { DurationStats } from "./rates.ts";
+import type { WorkerEntry } from "./worker.ts";
 
 const STATE_METRIC: Record<WorkerState, string> = {
   active: "active_workers",
@@ -15,65 +15,98 @@ const STATE_METRIC: Record<WorkerState, string> = {
 /** Every derived metric of the whole fleet as of now; one that cannot be measured is absent. */
 export function systemMetrics(fleet: Fleet, now_ms: number): Map<string, number> {
   const metrics = new Map(fleet.system);
-  countWorkers(fleet, metrics);
-  const { ledger } = fleet;
-  const { by_state } = ledger;
-  metrics.set("queued_tasks", by_state.queued);
-  metrics.set("assigned_tasks", by_state.assigned);
-  metrics.set("running_tasks", by_state.running);
-  metrics.set("orphaned_tasks", by_state.orphaned);
-  metrics.set("completed_tasks", ledger.completed.total);
-  metrics.set("failed_tasks", ledger.failed.total);
-  metrics.set("cancelled_tasks", ledger.cancelled.total);
-  metrics.set("throughput_per_minute", ledger.throughput.total);
-  const ended = ledger.completed.total + ledger.failed.total;
-  if (ended > 0) metrics.set("success_ratio", ledger.completed.total / ended);
+  addAll(metrics, workerMetrics(fleet.workers.values()));
+  addAll(metrics, fleet.ledger.all.metrics());
   const oldest_ms = oldestQueued(fleet)?.queued_at_ms ?? null;
   if (oldest_ms !== null) metrics.set("oldest_queued_s", Math.max(0, now_ms - oldest_ms) / 1000);
-  setDurations(metrics, "queue_time", ledger.queue_time.stats());
-  setDurations(metrics, "processing_time", ledger.processing_time.stats());
-  setDurations(metrics, "total_time", ledger.total_time.stats());
-  for (const [name, value] of metrics) metrics.set(name, asPrecise(name, value));
-  return metrics;
+  return precise("system", metrics);
+}
+
+/** One cut of the fleet, such as the workers of one type, with its metrics as of now. */
+export interface CutMetrics {
+  readonly cut: Cut;
+  readonly name: string;
+  readonly metrics: ReadonlyMap<string, number>;
+}
+
+/** Every cut that history can be filtered by. */
+export function cutMetrics(fleet: Fleet): CutMetrics[] {
+  const cuts: CutMetrics[] = [];
+  for (const [name, workers] of byType(fleet)) {
+    const metrics = workerMetrics(workers);
+    metrics.set(
+      "running_tasks",
+      workers.reduce((sum, { counts }) => sum + counts.running, 0),
+    );
+    cuts.push({ cut: "worker_type", name, metrics: precise("worker_type", metrics) });
+  }
+  const { by_type, by_family } = fleet.ledger;
+  for (const [cut, flows] of [
+    ["task_type", by_type],
+    ["model_family", by_family],
+  ] as const) {
+    for (const [name, flow] of flows) cuts.push({ cut, name, metrics: precise(cut, flow.metrics()) });
+  }
+  return cuts;
+}
+
+/** Worker types told apart; what comes beyond is in the fleet's figures alone. */
+const MAX_WORKER_TYPES = 64;
+
+function byType(fleet: Fleet): Map<string, WorkerEntry[]> {
+  const types = new Map<string, WorkerEntry[]>();
+  for (const worker of fleet.workers.values()) {
+    if (worker.type === null) continue;
+    const known = types.get(worker.type);
+    if (known) known.push(worker);
+    else if (types.size < MAX_WORKER_TYPES) types.set(worker.type, [worker]);
+    else fleet.reached("worker types counted apart");
+  }
+  return types;
+}
+
+function addAll(metrics: Map<string, number>, more: ReadonlyMap<string, number>): void {
+  for (const [name, value] of more) metrics.set(name, value);
 }
 
 /** No more digits than the catalogue declares, and than the store keeps. */
-function asPrecise(name: string, value: number): number {
-  const precision = findMetric("system", name)?.precision;
-  return precision === undefined ? value : Math.round(value * 10 ** precision) / 10 ** precision;
+function precise(scope: Scope, metrics: Map<string, number>): Map<string, number> {
+  for (const [name, value] of metrics) {
+    const precision = findMetric(scope, name)?.precision;
+    if (precision !== undefined) metrics.set(name, Math.round(value * 10 ** precision) / 10 ** precision);
+  }
+  return metrics;
 }
 
-function countWorkers(fleet: Fleet, metrics: Map<string, number>): void {
-  metrics.set("total_workers", fleet.workers.size);
-  for (const name of Object.values(STATE_METRIC)) metrics.set(name, 0);
-  const sums = RESOURCES.map((resource) => ({ name: `${resource}_utilization`, sum: 0, max: 0, count: 0 }));
-  for (const worker of fleet.workers.values()) {
+/** Counts by state, and what the reporting ones use. */
+function workerMetrics(workers: Iterable<WorkerEntry>): Map<string, number> {
+  const metrics = new Map<string, number>(Object.values(STATE_METRIC).map((name) => [name, 0]));
+  const used = RESOURCES.map((resource) => ({ name: `${resource}_utilization`, values: [] as number[] }));
+  let total = 0;
+  for (const worker of workers) {
+    total += 1;
     const name = STATE_METRIC[worker.state];
     metrics.set(name, metrics.get(name)! + 1);
     if (worker.presence !== "fresh") continue;
-    for (const total of sums) {
-      const value = worker.metrics.get(total.name);
-      if (value === undefined) continue;
-      total.sum += value;
-      total.count += 1;
-      total.max = Math.max(total.max, value);
+    for (const { name, values } of used) {
+      const value = worker.metrics.get(name);
+      if (value !== undefined) values.push(value);
     }
   }
+  metrics.set("total_workers", total);
   // An overloaded worker reports and takes tasks: it is one of the active.
   metrics.set("active_workers", metrics.get("active_workers")! + metrics.get("overloaded_workers")!);
-  for (const { name, sum, max, count } of sums) {
-    if (count === 0) continue;
-    metrics.set(`${name}_mean`, sum / count);
-    metrics.set(`${name}_max`, max);
-  }
+  for (const { name, values } of used) setStatistics(metrics, name, Float64Array.from(values).sort());
+  return metrics;
 }
 
-function setDurations(metrics: Map<string, number>, name: string, stats: DurationStats | null): void {
-  if (!stats) return;
-  metrics.set(`${name}_mean_s`, stats.mean_s);
-  metrics.set(`${name}_p50_s`, stats.p50_s);
-  metrics.set(`${name}_p95_s`, stats.p95_s);
-  metrics.set(`${name}_p99_s`, stats.p99_s);
+function setStatistics(metrics: Map<string, number>, name: string, sorted: Float64Array): void {
+  if (sorted.length === 0) return;
+  const quantile = (q: number) => sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)]!;
+  metrics.set(`${name}_mean`, sorted.reduce((sum, value) => sum + value, 0) / sorted.length);
+  metrics.set(`${name}_p50`, quantile(0.5));
+  metrics.set(`${name}_p95`, quantile(0.95));
+  metrics.set(`${name}_max`, quantile(1));
 }
 
 /** The queued task that has waited longest; undefined when nothing waits. */

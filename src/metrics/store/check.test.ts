@@ -30,6 +30,7 @@ function append(store: MetricStore, at_ms: number): void {
     workers_gone: [],
     tasks: [{ id: `t${at_ms}`, ...task, queued_at_ms: at_ms, ended_at_ms: null, document: "{}" }],
     tasks_gone: [],
+    histograms: [],
     marks: [],
     facts: {},
   });

@@ -253,29 +253,51 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     assert.deepEqual(store.tasks(0, 100), [ended]);
   }),
 
-  "of many ended tasks the last are read in full, each by its name, and each second by its counts": held(
-    async (store) => {
-      const ends = [0, 100, 1000, 1999].map((ms, i) =>
-        task(`E${i}`, { status: "completed", ended_at_ms: T0 + ms, attempt: i + 1 }),
+  "of many ended tasks the last are read in full, each by its name": held(async (store) => {
+    const ends = [0, 100, 1000, 1999].map((ms, i) =>
+      task(`E${i}`, { status: "completed", ended_at_ms: T0 + ms, attempt: i + 1 }),
+    );
+    const tasks = [
+      ...ends,
+      task("F", { status: "failed", type: "text", ended_at_ms: T0 + 500 }),
+      task("R", {}),
+    ];
+    store.append({ ...batchOf(store, T0, []), tasks });
+    const ids = store.tasks(T0, 2).map((t) => t.id);
+    assert.deepEqual(ids.sort(), ["E2", "E3", "R"]);
+    assert.deepEqual(store.endedTask("E2"), { attempt: 3, ended_at_ms: T0 + 1000 });
+    assert.deepEqual([store.endedTask("R"), store.endedTask("unknown")], [undefined, undefined]);
+  }),
+
+  "histograms come back by the minute, the later in place of the earlier, and go with the ended tasks":
+    async (engine) => {
+      let store = engine.open({ task_retention_ms: HOUR_MS });
+      const of = name("task_type", "vision", "queue_time_s");
+      const record = (minute: number, ...buckets: [number, number][]) => {
+        const sum = buckets.reduce((total, [bucket, count]) => total + bucket * count, 0);
+        return { name: of, at_ms: T0 + minute * MINUTE_MS, sum, buckets };
+      };
+      store.append({
+        ...batchOf(store, T0, []),
+        histograms: [record(0, [3, 1]), record(1, [0, 2], [431, 70_000])],
+      });
+      const replaced = record(0, [3, 2], [4, 1]);
+      store.append({ ...batchOf(store, T0 + SECOND_MS, []), histograms: [replaced] });
+      await store.close();
+      store = engine.open({ task_retention_ms: HOUR_MS });
+      const read = (from_ms: number, to_ms: number) =>
+        store.histograms(of, from_ms, to_ms).map(({ at_ms, sum, buckets }) => ({ at_ms, sum, buckets }));
+      const stored = [replaced, record(1, [0, 2], [431, 70_000])].map(
+        ({ name: _, ...histogram }) => histogram,
       );
-      const tasks = [
-        ...ends,
-        task("F", { status: "failed", type: "text", ended_at_ms: T0 + 500 }),
-        task("R", {}),
-      ];
-      store.append({ ...batchOf(store, T0, []), tasks });
-      const ids = store.tasks(T0, 2).map((t) => t.id);
-      assert.deepEqual(ids.sort(), ["E2", "E3", "R"]);
-      assert.deepEqual(store.endedTask("E2"), { attempt: 3, ended_at_ms: T0 + 1000 });
-      assert.deepEqual([store.endedTask("R"), store.endedTask("unknown")], [undefined, undefined]);
-      const counts = store.endedCounts(T0).map((c) => [c.at_ms - T0, c.status, c.type, c.count]);
-      assert.deepEqual(counts.sort(), [
-        [0, "completed", null, 2],
-        [0, "failed", "text", 1],
-        [1000, "completed", null, 2],
-      ]);
+      assert.deepEqual(read(T0 + 1, T0 + HOUR_MS), stored);
+      assert.deepEqual(read(T0 + MINUTE_MS, T0 + HOUR_MS), stored.slice(1));
+      assert.deepEqual(read(T0, T0 + MINUTE_MS), stored.slice(0, 1));
+      assert.deepEqual(store.histograms(name("task_type", "text", "queue_time_s"), T0, T0 + HOUR_MS), []);
+      await store.compact(T0 + HOUR_MS + MINUTE_MS);
+      assert.deepEqual(read(T0, T0 + HOUR_MS), stored.slice(1));
+      await store.close();
     },
-  ),
 
   "marks come back in their order, the same one once, and go with the ended tasks": async (engine) => {
     const store = engine.open({ task_retention_ms: HOUR_MS });
@@ -399,7 +421,17 @@ function batchOf(store: MetricStore, at_ms: number, written: readonly Written[])
       value,
     }),
   );
-  return { at_ms, samples, workers: [], workers_gone: [], tasks: [], tasks_gone: [], marks: [], facts: {} };
+  return {
+    at_ms,
+    samples,
+    workers: [],
+    workers_gone: [],
+    tasks: [],
+    tasks_gone: [],
+    histograms: [],
+    marks: [],
+    facts: {},
+  };
 }
 
 function write(store: MetricStore, at_ms: number, written: readonly Written[]): void {

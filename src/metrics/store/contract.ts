@@ -1,6 +1,6 @@
 import type { Scope } from "../catalogue.ts";
 import type { Mark } from "../model.ts";
-import type { RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
+import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 
 /** One value of a series at one instant. Instants are kept to the second (floor). */
 export interface Sample {
@@ -32,12 +32,9 @@ export interface TaskRecord {
 
 export type EndedTask = Pick<TaskRecord, "attempt"> & { ended_at_ms: number };
 
-export interface EndedCount {
-  /** Unix milliseconds, whole seconds. */
-  at_ms: number;
-  status: string;
-  type: string | null;
-  count: number;
+/** One minute's durations of one name. */
+export interface HistogramRecord extends Histogram {
+  readonly name: SeriesName;
 }
 
 /**
@@ -52,6 +49,8 @@ export interface TickBatch {
   workers_gone: readonly string[];
   tasks: readonly TaskRecord[];
   tasks_gone: readonly string[];
+  /** Each in place of what that name had for that minute; kept for as long as ended tasks are. */
+  histograms: readonly HistogramRecord[];
   /** Kept for as long as ended tasks are; the same mark again changes nothing. */
   marks: readonly Mark[];
   /** Small facts to keep across restarts, such as the first real report's time. */
@@ -98,8 +97,8 @@ export interface MetricStore {
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[];
   /** When and at which attempt the task ended; undefined where it is not known or has not. */
   endedTask(id: string): EndedTask | undefined;
-  /** How many tasks ended in each second from `since_ms` on, by status and type. */
-  endedCounts(since_ms: number): EndedCount[];
+  /** The minutes of one name that have a histogram, from the one that holds `from_ms` to before `to_ms`. */
+  histograms(name: SeriesName, from_ms: number, to_ms: number): Histogram[];
   /** From `from_ms` to before `to_ms`, the newest `limit` of them, oldest first. */
   marks(from_ms: number, to_ms: number, limit: number): Mark[];
   fact(name: string): string | undefined;

@@ -28,6 +28,7 @@ async function makeStore(): Promise<void> {
       workers_gone: [],
       tasks: [],
       tasks_gone: [],
+      histograms: [],
       marks: [],
       facts: {},
     });

@@ -5,6 +5,7 @@ import { decodeChunk, encodeChunk } from "./codec.ts";
 import { type ColumnBytes, layOutColumn, type SavedColumn } from "./column.ts";
 import { failureOf } from "./failure.ts";
 import { openSecondConnection } from "./file.ts";
+import { histogramKey } from "./histograms.ts";
 import { emptyHour, SLOTS } from "./values.ts";
 
 /** A closed hour of one series, to be sealed together with what its chunk already has. */
@@ -188,6 +189,7 @@ export class Housekeeper implements Housekeeping {
     await this.#deleteSlices("head WHERE id < ? ORDER BY id", head_row, SLICE.head);
     await this.#deleteSlices("chunk WHERE k < ? ORDER BY k", chunkKey(chunk_hour, 0), SLICE.chunk);
     await this.#deleteSlices("tasks WHERE ended_at_ms < ? ORDER BY ended_at_ms", task_ended_ms, SLICE.task);
+    await this.#deleteSlices("histogram WHERE k < ? ORDER BY k", histogramKey(task_ended_ms, 0), SLICE.task);
     await this.#deleteSlices("marks WHERE at_ms < ? ORDER BY at_ms", task_ended_ms, SLICE.task);
     while (this.#attempt(() => this.#summarize(chunkKey(summary_hour, 0)))) await pause(this.#pause_ms);
     await this.#giveBackPages();

@@ -125,6 +125,7 @@ function append(
     workers_gone: [],
     tasks: [],
     tasks_gone: [],
+    histograms: [],
     marks: [],
     facts: {},
   });

@@ -1,7 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { Scope } from "../catalogue.ts";
 import type { Mark } from "../model.ts";
-import type { EndedCount, EndedTask, TaskRecord, TickBatch, WorkerRecord } from "./contract.ts";
+import type { EndedTask, TaskRecord, TickBatch, WorkerRecord } from "./contract.ts";
 
 /** Workers, tasks and facts: what is kept besides samples. */
 export class Records {
@@ -12,7 +12,6 @@ export class Records {
   readonly #drop_task: Statement<[string]>;
   readonly #some_tasks: Statement<[number, number], TaskRecord>;
   readonly #ended_task: Statement<[string], EndedTask>;
-  readonly #ended_counts: Statement<[number], EndedCount>;
   readonly #put_mark: Statement<[number, string, string]>;
   readonly #some_marks: Statement<[number, number, number], Mark>;
   readonly #put_fact: Statement<[string, string]>;
@@ -41,10 +40,6 @@ export class Records {
     );
     this.#ended_task = db.prepare(
       "SELECT attempt, ended_at_ms FROM tasks WHERE id = ? AND ended_at_ms IS NOT NULL",
-    );
-    this.#ended_counts = db.prepare(
-      `SELECT CAST(ended_at_ms / 1000 AS INTEGER) * 1000 AS at_ms, status, type, count(*) AS count
-       FROM tasks WHERE ended_at_ms >= ? GROUP BY 1, 2, 3`,
     );
     this.#put_mark = db.prepare(
       "INSERT INTO marks (at_ms, kind, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -85,10 +80,6 @@ export class Records {
     return this.#ended_task.get(id);
   }
 
-  endedCounts(since_ms: number): EndedCount[] {
-    return this.#ended_counts.all(since_ms);
-  }
-
   marks(from_ms: number, to_ms: number, limit: number): Mark[] {
     return this.#some_marks.all(from_ms, to_ms, limit).reverse();
   }
@@ -97,8 +88,8 @@ export class Records {
     return this.#one_fact.get(name);
   }
 
-  /** Whether a record keeps the entity in mind; the whole fleet always is. */
+  /** Whether a record keeps the entity in mind; the whole fleet and its cuts always are. */
   knows(scope: Scope, entity: string): boolean {
-    return scope === "system" || this.#known[scope].get(entity) !== undefined;
+    return (scope !== "worker" && scope !== "task") || this.#known[scope].get(entity) !== undefined;
   }
 }

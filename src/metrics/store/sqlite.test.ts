@@ -15,6 +15,7 @@ const NOTHING = {
   workers_gone: [],
   tasks: [],
   tasks_gone: [],
+  histograms: [],
   marks: [],
   facts: {},
 };

@@ -4,10 +4,9 @@ import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
 import type { Mark } from "../model.ts";
-import type { RangeAnswer, RangeQuery } from "../range.ts";
+import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 import { Compaction } from "./compaction.ts";
 import type {
-  EndedCount,
   EndedTask,
   LatestSample,
   MetricStore,
@@ -19,6 +18,7 @@ import type {
 import { withDatabase } from "./failure.ts";
 import { openDatabase, removeDatabase } from "./file.ts";
 import { HeadRow } from "./head.ts";
+import { Histograms } from "./histograms.ts";
 import { Housekeeper, type Housekeeping, hourOfKey } from "./housekeeper.ts";
 import { HousekeepingThread } from "./housekeeping-thread.ts";
 import { FileLock } from "./lock.ts";
@@ -97,6 +97,7 @@ class SqliteStore implements MetricStore {
   readonly #lock: FileLock;
   readonly #db: Database;
   readonly #records: Records;
+  readonly #histograms: Histograms;
   readonly #registry = new Registry();
   readonly #ranges: RangeReader;
   readonly #housekeeping: Housekeeping;
@@ -112,6 +113,7 @@ class SqliteStore implements MetricStore {
     this.#lock = lock;
     this.#db = db;
     this.#records = new Records(db);
+    this.#histograms = new Histograms(db);
     this.#next_row = restore(db, this.#registry);
     this.#ranges = new RangeReader(db, this.#registry);
     this.#newest_summary = db
@@ -142,6 +144,7 @@ class SqliteStore implements MetricStore {
       for (const { id, scope, entity, metric } of first_seen) put_series.run(id, scope, entity, metric);
       if (arrivals.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
+      this.#histograms.write(batch.histograms);
     });
   }
 
@@ -222,8 +225,8 @@ class SqliteStore implements MetricStore {
     return withDatabase(this.#path, "read", () => this.#records.endedTask(id));
   }
 
-  endedCounts(since_ms: number): EndedCount[] {
-    return withDatabase(this.#path, "read", () => this.#records.endedCounts(since_ms));
+  histograms(name: SeriesName, from_ms: number, to_ms: number): Histogram[] {
+    return withDatabase(this.#path, "read", () => this.#histograms.read(name, from_ms, to_ms));
   }
 
   marks(from_ms: number, to_ms: number, limit: number): Mark[] {
