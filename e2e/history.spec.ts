@@ -75,6 +75,31 @@ test("what comes in is appended while the page is open", async ({ page, serve })
   await expect(legend(page)).toContainText("3", SOON);
 });
 
+test("history is cut by a task type, and by no two things at once", async ({ page, serve, request }) => {
+  const { url } = await serve();
+  const now_ms = Date.now();
+  const ended = (id: string, type: string, took_s: number) => ({
+    id,
+    type,
+    status: "completed" as const,
+    queued_at: now_ms - took_s * 1000,
+    started_at: now_ms - took_s * 500,
+    ended_at: now_ms,
+  });
+  await report(url, { tasks: [ended("a", "vision", 10), ended("b", "vision", 10), ended("c", "text", 40)] });
+  await expect(async () => {
+    await openLive(page, `${url}history?task_type=vision&metrics=completed_tasks&duration=5m`);
+    await expect(legend(page)).toContainText("2", { timeout: 500 });
+  }).toPass(SOON);
+  const took = panel(page, "How long tasks took");
+  await expect(took.getByRole("img", { name: /^Latency.* of 2 tasks.*p95 (9\.[5-9]|10\.[0-5]) s/ })).toBeVisible();
+  await page.getByTitle("Show the whole fleet again").click();
+  await expect(took.getByRole("img", { name: /^Latency.* of 3 tasks.*p99 (39|40|41)\.\d s/ })).toBeVisible();
+  const both = await request.get(`${url}api/metrics/system/history?task_type=vision&worker_type=gpu`);
+  expect(both.status()).toBe(400);
+  expect((await both.json()).detail).toContain("got worker_type and task_type");
+});
+
 test("a mark that was set stands below the charts in words", async ({ page, serve, request }) => {
   const { url } = await serve();
   await report(url, { workers: [{ id: "W1" }] });
@@ -111,7 +136,7 @@ test("the range and the metrics are chosen on the page", async ({ page, serve })
   await openLive(page, `${url}history`);
   await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "6h" }).click();
   await expect(page).toHaveURL(/history\?duration=6h$/);
-  await page.getByText("Metrics and workers").click();
+  await page.getByText("Metrics, filters and workers").click();
   const fleet = page.getByRole("group", { name: "The whole fleet" });
   const checked = fleet.getByRole("checkbox", { checked: true });
   for (let left = await checked.count(); left > 0; left--) await checked.first().uncheck();

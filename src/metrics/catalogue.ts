@@ -73,7 +73,7 @@ const RESOURCE_LABELS: Record<Resource, string> = {
 };
 
 /** Of one resource over workers: the ending of its name, its label, its meaning. */
-export const UTILIZATION_STATISTICS = [
+const UTILIZATION_STATISTICS = [
   ["mean", "mean", "Mean over the reporting workers"],
   ["p50", "p50", "Half of the reporting workers use no more"],
   ["p95", "p95", "95 % of the reporting workers use no more"],

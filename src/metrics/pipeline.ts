@@ -6,13 +6,20 @@ import { type Alert, type Mark, RESTART, WORKER_STATES } from "./model.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
 import { Fleet, type FleetOptions, type SourceDocument } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
-import { DurationHistogram } from "./process/rates.ts";
+import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestQueued, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import type { WorkerDocument, WorkerEntry } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
-import { MARKS_LIMIT, RECENT_MINUTES, type Read, type SelfHealth } from "./read.ts";
+import {
+  type Durations,
+  type DurationsQuery,
+  MARKS_LIMIT,
+  RECENT_MINUTES,
+  type Read,
+  type SelfHealth,
+} from "./read.ts";
 import type { HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
 
@@ -146,7 +153,8 @@ export class Pipeline {
       });
       for (const duration of DURATIONS) {
         const name = { scope, entity, metric: `${duration}_s` };
-        for (const { at_ms, sum, buckets } of this.#store.histograms(name, from_ms, now_ms + 1)) {
+        const kept_ms = now_ms - KEPT_MINUTES * 60_000;
+        for (const { at_ms, sum, buckets } of this.#store.histograms(name, kept_ms, now_ms + 1)) {
           flow.durations[duration].restore(at_ms, DurationHistogram.from(sum, buckets));
         }
       }
@@ -358,9 +366,25 @@ export class Pipeline {
       task: (id) => fleet.tasks.get(id),
       oldestQueued: () => oldestQueued(fleet),
       range: (query) => this.#store.range(query),
+      durations: (query) => this.#durations(query),
       marks: (from_ms, to_ms) => this.#store.marks(from_ms, to_ms, MARKS_LIMIT),
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
     };
+  }
+
+  #durations({ scope, entity, duration, from_ms, to_ms, step_ms }: DurationsQuery): (Durations | null)[] {
+    const steps = Array.from(
+      { length: Math.ceil((to_ms - from_ms) / step_ms) },
+      () => new DurationHistogram(),
+    );
+    const name = { scope, entity, metric: `${duration}_s` };
+    for (const { at_ms, sum, buckets } of this.#store.histograms(name, from_ms, to_ms)) {
+      steps[Math.floor((at_ms - from_ms) / step_ms)]?.merge(DurationHistogram.from(sum, buckets), 1);
+    }
+    return steps.map((step) => {
+      const stats = step.stats();
+      return stats && { ...stats, bars: step.bars() };
+    });
   }
 
   #by_name: readonly WorkerEntry[] = [];

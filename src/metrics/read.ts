@@ -27,6 +27,30 @@ export interface RecentSeries {
   readonly max: readonly (number | null)[];
 }
 
+/** Which durations: of all tasks, of one task type or of one model family. */
+export interface DurationsQuery {
+  readonly scope: "system" | "task_type" | "model_family";
+  /** The type's or family's name; "" for all tasks. */
+  readonly entity: string;
+  readonly duration: "queue_time" | "processing_time" | "total_time";
+  /** Aligned to the step. */
+  readonly from_ms: number;
+  readonly to_ms: number;
+  /** A multiple of a minute. */
+  readonly step_ms: number;
+}
+
+/** Durations of tasks, seconds; quantiles are over all of them, never averaged. */
+export interface Durations {
+  readonly count: number;
+  readonly mean_s: number;
+  readonly p50_s: number;
+  readonly p95_s: number;
+  readonly p99_s: number;
+  /** How many lie between which bounds, shortest first; bounds are 5 % apart. */
+  readonly bars: readonly { readonly from_s: number; readonly to_s: number; readonly count: number }[];
+}
+
 /** How Evenkeel itself is doing. */
 export interface SelfHealth {
   readonly version: string;
@@ -101,6 +125,8 @@ export interface Read {
    * @throws EvenkeelError "invalid" for a malformed query, or one of more values than the store's limit
    */
   range(query: RangeQuery): RangeAnswer;
+  /** Durations of each step, from the store; null where nothing ended. */
+  durations(query: DurationsQuery): (Durations | null)[];
   /** What happened from `from_ms` to before `to_ms`, oldest first, at most the newest MARKS_LIMIT. */
   marks(from_ms: number, to_ms: number): readonly Mark[];
 }

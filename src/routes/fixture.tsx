@@ -46,6 +46,7 @@ export function read(given: Partial<Read> = {}): Read {
       columns: series.map(() => ({ mean: [], min: [], max: [], count: [] })),
     }),
     marks: () => [],
+    durations: () => [],
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
     ...given,
   };

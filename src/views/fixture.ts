@@ -9,7 +9,7 @@ import {
   type WorkerState,
 } from "../metrics/model.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
-import type { QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
+import type { Durations, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 
 /** 2026-11-23 19:42:06 UTC. */
 export const NOW_MS = 1_795_462_926_000;
@@ -198,6 +198,10 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) => recentOf(metric, minutes, step_s, now_ms, empty),
     range: (query) => rangeOf(query, now_ms, empty),
+    durations: ({ from_ms, to_ms, step_ms }) =>
+      Array.from({ length: Math.ceil((to_ms - from_ms) / step_ms) }, (_, step) =>
+        empty || step % 7 === 0 ? null : durationsOf(step),
+      ),
     marks: (from_ms, to_ms) =>
       [{ at_ms: NOW_MS - 600_000, kind: "deploy", text: hostile ? HOSTILE[0]! : "model server 2.4" }].filter(
         ({ at_ms }) => at_ms >= from_ms && at_ms < to_ms,
@@ -382,6 +386,16 @@ function recentOf(
   const steps = empty ? 0 : Math.floor((minutes * 60_000) / step_ms);
   const at_ms = Array.from({ length: steps }, (_, index) => end_ms - (steps - index) * step_ms);
   return { metric, at_ms, ...curve(metric, at_ms, step_ms) };
+}
+
+function durationsOf(step: number): Durations {
+  const middle_s = 10 + (step % 5);
+  const bars = [1, 3, 9, 4, 1].map((count, index) => ({
+    from_s: middle_s * 2 ** (index - 2),
+    to_s: middle_s * 2 ** (index - 2) * 1.05,
+    count,
+  }));
+  return { count: 18, mean_s: middle_s, p50_s: middle_s, p95_s: 3 * middle_s, p99_s: 4 * middle_s, bars };
 }
 
 function curve(metric: string, at_ms: readonly number[], step_ms: number) {

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
-import { findMetric, type Scope, type Unit } from "../metrics/catalogue.ts";
+import { CUTS, findMetric, type Scope, type Unit } from "../metrics/catalogue.ts";
 import type { SeriesName } from "../metrics/range.ts";
-import type { Read } from "../metrics/read.ts";
+import type { Durations, DurationsQuery, Read } from "../metrics/read.ts";
 import type { Chart } from "./chart.tsx";
 import { iso } from "./format.ts";
 import type { Table } from "./panel.ts";
@@ -41,10 +41,15 @@ export const HISTORY = z.object({
   series: z
     .array(
       z.object({
-        worker_id: z.string().nullable().describe("The worker; null for the whole fleet"),
+        worker_id: z.string().nullable().describe("The worker; null for the fleet or a cut of it"),
         metric: z.string().describe("Name of the metric"),
         label: z.string().describe("Its name for people"),
         unit: z.string().nullable().describe("Its unit; null for a metric that a source made up"),
+        statistic: z
+          .enum(["mean", "exact"])
+          .describe(
+            "What mean holds: the mean of the step's samples, or, of durations in steps of whole minutes, the figure over all tasks of the step",
+          ),
         mean: column.describe("Mean of each step's samples; null where there is none"),
         min: column
           .optional()
@@ -86,6 +91,29 @@ export function listField(meaning: string, pattern: RegExp, rule: string) {
 export const metricsField = (meaning: string) =>
   listField(meaning, METRIC_NAME, "metric names of a-z, 0-9 and _");
 
+const cutField = (what: string) =>
+  z.string().min(1).max(256).optional().describe(`Only of this ${what}; one cut of the fleet at a time`);
+
+/** The cuts of the fleet that history is kept by. */
+export const CUT_FILTERS = z.object({
+  worker_type: cutField("worker type"),
+  task_type: cutField("task type"),
+  model_family: cutField("model family"),
+});
+
+/** The scope and entity that the filters name: the whole fleet where there is none. */
+export function cutOf(filters: z.output<typeof CUT_FILTERS>): { scope: Scope; entity: string } {
+  const given = CUTS.filter((cut) => filters[cut] !== undefined);
+  if (given.length > 1) {
+    throw new EvenkeelError(
+      "invalid",
+      `History is kept by one cut at a time; give one of ${CUTS.join(", ")}; got ${given.join(" and ")}`,
+    );
+  }
+  const [cut] = given;
+  return cut === undefined ? { scope: "system", entity: "" } : { scope: cut, entity: filters[cut]! };
+}
+
 /** Reads the series of one window. */
 export function loadHistory(
   read: Read,
@@ -103,6 +131,7 @@ export function loadHistory(
 
 function historyOf(read: Read, names: readonly SeriesName[], window: Window): History {
   const answer = read.range({ series: names, ...window });
+  const exact = durationsOf(read, window);
   const coarse = window.step_ms > 1000;
   return {
     at_ms: read.now_ms,
@@ -115,16 +144,36 @@ function historyOf(read: Read, names: readonly SeriesName[], window: Window): Hi
     series: names.map(({ scope, entity, metric }, index) => {
       const { mean, min, max } = answer.columns[index]!;
       const known = findMetric(scope, metric);
+      const over = exact({ scope, entity, metric });
       return {
         worker_id: scope === "worker" ? entity : null,
         metric,
         label: known?.label ?? metric,
         unit: known?.unit ?? null,
+        statistic: over ? ("exact" as const) : ("mean" as const),
         // A mean needs no more digits than its samples have, but for a few that keep it honest.
-        mean: coarse ? mean.map((value) => rounded(value, known?.precision)) : mean,
+        mean: (over ?? mean).map((value) => (coarse ? rounded(value, known?.precision) : value)),
         ...(coarse && { min, max }),
       };
     }),
+  };
+}
+
+const DURATION = /^(queue_time|processing_time|total_time)_(mean|p50|p95|p99)_s$/;
+const MINUTE_MS = 60_000;
+
+/** Durations are kept by the minute, and add up: in whole minutes a quantile is one over all tasks of the step. */
+function durationsOf(read: Read, window: Window) {
+  // Of one entity in one answer; a worker has none.
+  const known = new Map<string, (Durations | null)[]>();
+  return ({ scope, entity, metric }: SeriesName): (number | null)[] | undefined => {
+    const [, duration, statistic] = DURATION.exec(metric) ?? [];
+    if (duration === undefined || window.step_ms % MINUTE_MS !== 0) return undefined;
+    if (scope !== "system" && scope !== "task_type" && scope !== "model_family") return undefined;
+    const query = { scope, entity, duration, ...window } as DurationsQuery;
+    const steps = known.get(duration) ?? read.durations(query);
+    known.set(duration, steps);
+    return steps.map((step) => step?.[`${statistic}_s` as "p50_s"] ?? null);
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Page, Panel } from "./panel.ts";
 import { alerts } from "./panels/alerts.tsx";
+import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
 import { overview } from "./panels/overview.tsx";
 import { performance } from "./panels/performance.tsx";
@@ -17,7 +18,7 @@ export const PAGES: readonly Page[] = [
     layout: "dashboard",
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
   },
-  { path: "/history", title: "History", layout: "column", panels: [history] },
+  { path: "/history", title: "History", layout: "column", panels: [history, durations] },
   { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },
 ];
 

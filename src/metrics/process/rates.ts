@@ -137,6 +137,15 @@ export class DurationHistogram {
     }
   }
 
+  /** The bounds of each bucket that is not empty, seconds, with its count. */
+  bars(): { from_s: number; to_s: number; count: number }[] {
+    return this.sparse().map(([bucket, count]) => ({
+      from_s: bucket === 0 ? 0 : SMALLEST_S * GROWTH ** (bucket - 1),
+      to_s: SMALLEST_S * GROWTH ** bucket,
+      count,
+    }));
+  }
+
   /** The duration that the share `q` of all is at most, within 2.5 %; NaN when empty. */
   quantile(q: number): number {
     if (this.count === 0) return Number.NaN;
@@ -173,7 +182,7 @@ function middleOf(bucket: number): number {
 const MINUTE_MS = 60_000;
 /** What the figures of now cover, and how late a duration may come and still be kept with its minute. */
 const WINDOW_MINUTES = 5;
-const KEPT_MINUTES = 20;
+export const KEPT_MINUTES = 20;
 
 /** Durations by the minute: those of the last five are summed up, and those of the last twenty still take late ones. */
 export class SlidingDurations {

@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
-import { CATALOGUE, type Scope } from "../../metrics/catalogue.ts";
+import { CATALOGUE, CUTS, type Cut, findMetric, type Scope } from "../../metrics/catalogue.ts";
 import type { SeriesName } from "../../metrics/range.ts";
 import type { Read } from "../../metrics/read.ts";
 import { ChartSheet, HistoryChart } from "../chart.tsx";
 import { more, Name, Time } from "../components.tsx";
 import { clean, count, measure, NONE, shorten } from "../format.ts";
 import {
+  CUT_FILTERS,
+  cutOf,
   HISTORY,
   type History,
   historyCharts,
@@ -19,6 +21,7 @@ import {
 } from "../history.ts";
 import { pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
+import { metricNames } from "../schema.ts";
 import { durationText, WINDOW } from "../window.ts";
 
 const SYSTEM_METRICS = [
@@ -32,6 +35,17 @@ const SYSTEM_METRICS = [
   "network_utilization_mean",
   "queued_tasks",
   "running_tasks",
+];
+const FLOW_METRICS = [
+  "throughput_per_minute",
+  "total_time_p50_s",
+  "total_time_p95_s",
+  "total_time_p99_s",
+  "queue_time_p50_s",
+  "queue_time_p95_s",
+  "queued_tasks",
+  "running_tasks",
+  "success_ratio",
 ];
 const WORKER_METRICS = ["cpu_utilization", "gpu_utilization", "memory_utilization", "network_utilization"];
 
@@ -47,6 +61,7 @@ const NAME_LENGTH = 64;
 const WORKER_ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp},]{1,512}$/u;
 
 const params = WINDOW.extend({
+  ...CUT_FILTERS.shape,
   metrics: metricsField("Metrics of the whole fleet, separated by commas"),
   workers: listField("Workers to show beside it, ids separated by commas", WORKER_ID, "ids of workers"),
   worker_metrics: metricsField("Metrics of those workers, separated by commas"),
@@ -116,11 +131,28 @@ function namesOfWorker({ worker_id, metrics = WORKER_METRICS }: z.output<typeof 
   return seriesNames("worker", worker_id, metrics);
 }
 
-/** What the whole fleet did where nothing else is asked for; of workers that are named, their utilisations. */
-function namesOf({ metrics, workers = [], worker_metrics = WORKER_METRICS }: Params): SeriesName[] {
-  const ofFleet = metrics ?? (workers.length > 0 ? [] : SYSTEM_METRICS);
+/** What is shown of the fleet, or of a cut of it, where nothing else is asked for. */
+const STANDARD: Partial<Record<Scope, readonly string[]>> = {
+  system: SYSTEM_METRICS,
+  worker_type: [...WORKER_METRICS.map((metric) => `${metric}_mean`), "active_workers", "running_tasks"],
+  task_type: FLOW_METRICS,
+  model_family: FLOW_METRICS,
+};
+
+/** The series that the parameters name; of workers that are named, their utilisations. */
+function namesOf(given: Params): SeriesName[] {
+  const { metrics, workers = [], worker_metrics = WORKER_METRICS } = given;
+  const { scope, entity } = cutOf(given);
+  const ofFleet = metrics ?? (workers.length > 0 ? [] : (STANDARD[scope] ?? []));
+  for (const metric of scope === "system" ? [] : ofFleet) {
+    if (findMetric(scope, metric)) continue;
+    const there = metricNames(scope).join(", ");
+    throw new EvenkeelError("invalid", `By ${scope} history is kept of ${there}; got ${metric}`, {
+      details: { parameter: "metrics" },
+    });
+  }
   return [
-    ...seriesNames("system", "", ofFleet),
+    ...seriesNames(scope, entity, ofFleet),
     ...worker_metrics.flatMap((metric) =>
       workers.flatMap((worker) => seriesNames("worker", worker, [metric])),
     ),
@@ -134,14 +166,11 @@ function note(data: History): string {
 
 /** The parameters as a query, some of them changed; undefined leaves one out. */
 function queryOf(
-  given: z.output<typeof WINDOW> & {
-    metrics?: string[] | undefined;
-    workers?: string[] | undefined;
-    worker_metrics?: string[] | undefined;
-  },
+  given: z.output<typeof WINDOW> & Partial<Omit<Params, keyof z.output<typeof WINDOW>>>,
   changes: Readonly<Record<string, string | undefined>>,
 ): string {
   const written: Record<string, string | undefined> = {
+    ...Object.fromEntries(CUTS.map((cut) => [cut, given[cut]])),
     metrics: given.metrics?.join(","),
     workers: given.workers?.join(","),
     worker_metrics: given.worker_metrics?.join(","),
@@ -159,8 +188,15 @@ function queryOf(
 
 const ANEW = { from: undefined, to: undefined, step: undefined, points: undefined };
 
+const CUT_LABEL: Record<Cut, string> = {
+  worker_type: "Worker type",
+  task_type: "Task type",
+  model_family: "Model family",
+};
+
 function Controls({ data, given }: { data: History; given: Params }) {
   const fixed = given.from !== undefined || given.to !== undefined;
+  const { scope } = cutOf(given);
   const shown = fixed ? undefined : durationText(given.duration ?? 3_600_000);
   return (
     <form class="controls" method="get" action="history">
@@ -187,13 +223,30 @@ function Controls({ data, given }: { data: History; given: Params }) {
         to <input name="to" value={fixed ? inUtc(data.to_ms) : ""} placeholder="now" size={22} />
       </label>
       <button type="submit">Show</button>
+      {CUTS.filter((cut) => given[cut] !== undefined).map((cut) => (
+        <a
+          class="chip"
+          href={`history?${queryOf(given, { [cut]: undefined, metrics: undefined })}`}
+          title="Show the whole fleet again"
+        >
+          {CUT_LABEL[cut]}: <Name>{shorten(given[cut]!, NAME_LENGTH)}</Name> <span aria-hidden="true">×</span>
+        </a>
+      ))}
       <details>
-        <summary>Metrics and workers</summary>
+        <summary>Metrics, filters and workers</summary>
+        <fieldset>
+          <legend>Only of one type or family</legend>
+          {CUTS.map((cut) => (
+            <label>
+              {CUT_LABEL[cut]} <input name={cut} value={clean(given[cut] ?? "")} size={14} />
+            </label>
+          ))}
+        </fieldset>
         <Choices
-          scope="system"
+          scope={scope}
           name="metrics"
-          legend="The whole fleet"
-          chosen={given.metrics ?? SYSTEM_METRICS}
+          legend={scope === "system" ? "The whole fleet" : "Of these"}
+          chosen={given.metrics ?? STANDARD[scope] ?? []}
         />
         <label class="wide">
           Workers, ids separated by commas{" "}
