@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "./clock.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
+import { checkDatabase } from "./store/check.ts";
 import type { MetricStore, TickBatch } from "./store/contract.ts";
 import { openStore } from "./store/sqlite.ts";
 
@@ -253,6 +254,65 @@ describe("a restart", () => {
         .workers()
         .map((w) => w.id),
     ).toEqual(["W2"]);
+  });
+});
+
+describe("a clock that jumps", () => {
+  const HOUR_MS = 3_600_000;
+  const DAY_MS = 24 * HOUR_MS;
+
+  it.each([
+    ["a day ahead", DAY_MS],
+    ["ten days ahead", 10 * DAY_MS],
+    ["a minute back", -60_000],
+    ["two hours back", -2 * HOUR_MS],
+    ["a day back", -DAY_MS],
+  ])("%s and then home loses nobody, and nothing that was kept", async (_, jump_ms) => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    const beat = async (seconds: number, task: string) => {
+      for (let i = 0; i < seconds; i += 1) {
+        const tasks = [{ id: `${task}${i}`, status: "completed" }];
+        await report(pipeline, {
+          interval_s: 1,
+          workers: [{ id: "W1", metrics: { cpu_utilization: i } }],
+          tasks,
+        });
+        tick(pipeline);
+        expect(
+          pipeline
+            .read()
+            .workers()
+            .map((w) => [w.id, w.state]),
+        ).toEqual([["W1", "active"]]);
+      }
+    };
+    const rate = () => pipeline.read().system.get("throughput_per_minute");
+    await beat(70, "before");
+    expect(rate()).toBe(59);
+    await store.compact(clock.now());
+    clock.advance(jump_ms);
+    await beat(70, "there");
+    expect(rate()).toBe(59);
+    await store.compact(clock.now());
+    clock.advance(-jump_ms);
+    await beat(70, "after");
+    expect(rate()).toBe(59);
+    await store.compact(clock.now());
+    const series = [{ scope: "worker" as const, entity: "W1", metric: "cpu_utilization" }];
+    const range = store.range({ series, from_ms: START_MS, to_ms: START_MS + 240_000, step_ms: 240_000 });
+    expect(range.columns[0]!.count.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(140);
+    // Who falls silent now is missed as ever.
+    for (let second = 0; second < 70; second += 1) tick(pipeline);
+    expect(
+      pipeline
+        .read()
+        .workers()
+        .map((w) => w.state),
+    ).toEqual(["lost"]);
+    await store.close();
+    open.length = 0;
+    expect(checkDatabase(join(folder, "evenkeel.db")).problems).toEqual([]);
   });
 });
 

@@ -53,6 +53,9 @@ export interface PipelineOptions {
 const MAX_UNWRITTEN_SAMPLES = 500_000;
 /** Metrics older than this are not shown again after a restart. */
 const RESTORE_MS = 3_600_000;
+/** Ticks are never so far apart, nor so far in the wrong order: the clock was set, or the process slept. */
+const AHEAD_MS = 90_000;
+const BACK_MS = 2000;
 /** Marks that come within one tick. */
 const MAX_WAITING_MARKS = 1000;
 /** A flow writes this each tick. */
@@ -76,6 +79,7 @@ export class Pipeline {
   #unwritten: Unwritten = nothingUnwritten();
   #kept_sources = { what: "", at_ms: 0 };
   #store_error: string | null = null;
+  #ticked_ms: number;
   #tick = 0;
   #read: Read;
 
@@ -83,6 +87,7 @@ export class Pipeline {
     this.#options = options;
     this.#store = options.store;
     const now_ms = options.clock.now();
+    this.#ticked_ms = now_ms;
     this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id) =>
       options.store.endedTask(id),
     );
@@ -180,6 +185,12 @@ export class Pipeline {
   /** @throws what a report's application threw, once everything else of the tick is done */
   tick(now_ms: number): void {
     const started = performance.now();
+    const step_ms = now_ms - this.#ticked_ms;
+    if (step_ms > AHEAD_MS || step_ms < -BACK_MS) {
+      this.fleet.resume(now_ms);
+      this.#recent.resume(now_ms);
+    }
+    this.#ticked_ms = now_ms;
     let failure: unknown;
     for (const report of this.collector.drain()) {
       try {

@@ -89,6 +89,8 @@ export class Fleet {
   /** When the tasks' age was last looked at. */
   #aged_ms = 0;
   readonly #options: FleetOptions;
+  /** Since when we hear everybody: the start, or the end of a sleep. */
+  #hearing_since_ms: number;
   readonly #started_ms: number;
   readonly #endedBefore: (id: string) => EndedBefore | undefined;
 
@@ -101,6 +103,7 @@ export class Fleet {
     this.#options = options;
     this.#endedBefore = endedBefore;
     this.#started_ms = started_ms;
+    this.#hearing_since_ms = started_ms;
     this.ledger = new Ledger(
       (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
       (limit) => this.reached(limit),
@@ -281,24 +284,44 @@ export class Fleet {
   advance(now_ms: number): void {
     this.ledger.advance(now_ms);
     for (const source of this.#sources.values()) {
-      source.presence = source.hearing.presence(now_ms, this.#started_ms);
-      if (now_ms - source.hearing.last_ms > this.#options.worker_ttl_ms) this.#sources.delete(source.id);
+      source.presence = source.hearing.presence(now_ms, this.#hearing_since_ms);
+      if (this.#silence_ms(source.hearing.last_ms, now_ms) > this.#options.worker_ttl_ms)
+        this.#sources.delete(source.id);
     }
     const lost = new Set<string>();
     const back = new Set<string>();
     for (const worker of this.workers.values()) {
       const before = worker.presence;
-      worker.judge(now_ms, this.#started_ms);
+      worker.judge(now_ms, this.#hearing_since_ms);
       if (worker.presence !== before) this.#changed_workers.add(worker.id);
       if (worker.presence === "lost") {
         if (worker.counts.assigned + worker.counts.running > 0) lost.add(worker.id);
-        if (now_ms - worker.last_report_ms > this.#options.worker_ttl_ms) this.#dropWorker(worker);
+        if (this.#silence_ms(worker.last_report_ms, now_ms) > this.#options.worker_ttl_ms)
+          this.#dropWorker(worker);
       } else if (before === "lost") {
         back.add(worker.id);
       }
     }
     this.#judgeTasks(now_ms, lost, back);
     this.#forgetEnded(now_ms);
+  }
+
+  /** What is silence of theirs, and not a sleep of ours. */
+  #silence_ms(last_ms: number, now_ms: number): number {
+    return now_ms - Math.max(last_ms, this.#hearing_since_ms);
+  }
+
+  /**
+   * Goes on after the clock jumped or the process slept: nobody is missed before a full threshold has passed,
+   * and nobody was heard in the future.
+   */
+  resume(now_ms: number): void {
+    this.#hearing_since_ms = now_ms;
+    this.#aged_ms = Math.min(this.#aged_ms, now_ms);
+    for (const { hearing } of [...this.#sources.values(), ...this.workers.values()]) {
+      hearing.last_ms = Math.min(hearing.last_ms, now_ms);
+    }
+    this.ledger.resume(now_ms);
   }
 
   #judgeTasks(now_ms: number, lost: Set<string>, back: Set<string>): void {

@@ -40,6 +40,11 @@ export class Flow {
     for (const name of DURATIONS) this.durations[name].advance(now_ms);
   }
 
+  resume(now_ms: number): void {
+    for (const name of EVENTS) this.events[name].resume(now_ms);
+    for (const name of DURATIONS) this.durations[name].resume(now_ms);
+  }
+
   /** Books an end, or takes it back; a state that ends nothing is none. */
   bookEnd(state: string, at_ms: number, delta: number): void {
     const event = EVENT_OF[state];

@@ -63,6 +63,11 @@ export class Ledger {
     for (const flow of [this.all, ...this.by_type.values(), ...this.by_family.values()]) flow.advance(now_ms);
   }
 
+  /** After the clock was set back the windows end there: what lies ahead of it is forgotten. */
+  resume(now_ms: number): void {
+    for (const { flow } of this.flows()) flow.resume(now_ms);
+  }
+
   /** Every flow, with the scope and entity that its series have. */
   *flows(): Iterable<{ scope: FlowScope; entity: string; flow: Flow }> {
     yield { scope: "system", entity: "", flow: this.all };

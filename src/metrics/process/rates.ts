@@ -54,6 +54,18 @@ export class SlidingCounter {
     this.#second = Math.max(second, this.#second);
   }
 
+  /** Moves the window's end back to an instant, without what was counted after it. */
+  resume(now_ms: number): void {
+    const second = Math.floor(now_ms / 1000);
+    const back = Math.min(this.#second - second, this.#buckets.length);
+    for (let i = 0; i < back; i += 1) {
+      const slot = this.#slot(this.#second - i);
+      this.total -= this.#buckets[slot]!;
+      this.#buckets[slot] = 0;
+    }
+    this.#second = Math.min(second, this.#second);
+  }
+
   /** The window's end, Unix milliseconds. */
   get now_ms(): number {
     return this.#second * 1000;
@@ -221,6 +233,18 @@ export class SlidingDurations {
     for (const [at, histogram] of this.#minutes) {
       if (at > before && at <= after) this.#sum.merge(histogram, -1);
       if (at <= minute - KEPT_MINUTES) this.#minutes.delete(at);
+    }
+  }
+
+  /** Moves the window's end back to an instant, without what was added after it. */
+  resume(now_ms: number): void {
+    const minute = Math.floor(now_ms / MINUTE_MS);
+    if (minute >= this.#minute) return;
+    this.#minute = minute;
+    this.#sum.clear();
+    for (const [at, histogram] of this.#minutes) {
+      if (at > minute) this.#minutes.delete(at);
+      else if (at > minute - WINDOW_MINUTES) this.#sum.merge(histogram, 1);
     }
   }
 

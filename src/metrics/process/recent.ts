@@ -19,6 +19,16 @@ export class Recent {
     ring[second % SECONDS] = value;
   }
 
+  /** After the clock was set back: what lies ahead of it is forgotten. */
+  resume(now_ms: number): void {
+    const second = Math.floor(now_ms / 1000);
+    const back = Math.min(this.#second - second, SECONDS);
+    for (const ring of back > 0 ? this.#rings.values() : []) {
+      for (let i = 0; i < back; i += 1) ring[(this.#second - i) % SECONDS] = Number.NaN;
+    }
+    this.#second = Math.min(second, this.#second);
+  }
+
   #advance(second: number): void {
     const steps = Math.min(second - this.#second, SECONDS);
     for (const ring of steps > 0 ? this.#rings.values() : []) {

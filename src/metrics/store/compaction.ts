@@ -12,6 +12,8 @@ const STAGGER_MS = 10 * 60_000;
 const SAVE_EVERY_MS = 5 * 60_000;
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const DOUBTFUL_RUNS = 60;
 const SERIES_A_SLICE = 16;
 const FORGOTTEN_A_SLICE = 200;
 
@@ -34,6 +36,8 @@ export class Compaction {
   #stopped = false;
   #retained_hour = 0;
   #saved_ms = 0;
+  #ran_ms: number | null = null;
+  #doubtful_runs = 0;
 
   constructor(options: CompactionOptions) {
     this.#options = options;
@@ -51,7 +55,7 @@ export class Compaction {
     for (let i = 0; i < due.length && !this.#stopped; i += SERIES_A_SLICE) {
       await this.#seal(due.slice(i, i + SERIES_A_SLICE));
     }
-    if (this.#stopped) return;
+    if (this.#stopped || this.#isDoubtful(now_ms)) return;
     const summary_hour = Math.floor((now_ms - retention_ms) / HOUR_MS);
     const chunk_hour = Math.min(summary_hour, Math.floor((now_ms - summary_retention_ms) / HOUR_MS));
     const head_row = this.#oldestNeededRow();
@@ -78,6 +82,19 @@ export class Compaction {
       // What came in meanwhile is not in the chunk: the column stays, to be sealed into it next time.
       registry.noteSealed(series, column, column.entries === entries[i]);
     });
+  }
+
+  /**
+   * A clock that jumped ahead by more than a day may be set back again: what the jump alone makes old is kept
+   * until it has held for an hour of runs.
+   */
+  #isDoubtful(now_ms: number): boolean {
+    const before_ms = this.#ran_ms ?? newestSample_ms(this.#options.registry) ?? now_ms;
+    const jumped = Math.abs(now_ms - before_ms) > DAY_MS;
+    this.#ran_ms = now_ms;
+    if (jumped) this.#doubtful_runs = DOUBTFUL_RUNS;
+    else if (this.#doubtful_runs > 0) this.#doubtful_runs -= 1;
+    return this.#doubtful_runs > 0;
   }
 
   /** Copies the open hours that grew since their last copy. */
@@ -122,6 +139,14 @@ export class Compaction {
     }
     if (!this.#stopped) this.#retained_hour = hour;
   }
+}
+
+function newestSample_ms(registry: Registry): number | null {
+  let newest: number | null = null;
+  for (const series of registry.all()) {
+    if (series.newest) newest = Math.max(newest ?? 0, series.newest.second * 1000);
+  }
+  return newest;
 }
 
 interface OpenHour {
