@@ -1,6 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { settingsTable } from "./config.ts";
+import { openStore } from "./metrics/store/sqlite.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 
@@ -8,6 +12,47 @@ const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 function section(name: string): string | undefined {
   return readme.split(`<!-- ${name} -->`)[1]?.split(`<!-- /${name} -->`)[0]?.trim();
 }
+
+test("README's SQL answers from a file that a server wrote", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));
+  const path = join(folder, "fleet.db");
+  const store = openStore(path, { housekeeping: "inline" });
+  const at_ms = Date.now();
+  const series = [
+    store.series("worker", "W1", "cpu_utilization"),
+    store.series("system", "", "queued_tasks"),
+  ];
+  const task = {
+    id: "t1",
+    status: "failed",
+    type: "vision",
+    model_family: "vit",
+    worker_id: "W1",
+    attempt: 1,
+  };
+  store.append({
+    at_ms,
+    samples: series.map((handle, i) => ({ series: handle, at_ms, value: 40 + i })),
+    workers: [],
+    workers_gone: [],
+    tasks: [{ ...task, queued_at_ms: at_ms, ended_at_ms: at_ms, document: "{}" }],
+    tasks_gone: [],
+    histograms: [],
+    marks: [],
+    facts: {},
+  });
+  await store.close();
+  const shell = new Database(path, { readonly: true });
+  const queries = [...readme.matchAll(/^sqlite3 data\/evenkeel\.db "([^"]+)"/gm)].map(([, sql]) => sql!);
+  const answers = queries.map((sql) => shell.prepare(sql).all());
+  expect(answers).toEqual([
+    [{ worker_id: "W1", peak: 40 }],
+    [{ minute: new Date(at_ms).toISOString().slice(0, 16), queued: 41 }],
+    [{ model_family: "vit", ended: 1, failed: 1 }],
+  ]);
+  shell.close();
+  rmSync(folder, { recursive: true });
+});
 
 test("README's table of settings is the code's", () => {
   expect(section("settings")).toBe(settingsTable());

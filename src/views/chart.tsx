@@ -25,6 +25,8 @@ export interface Chart {
   readonly lines: readonly ChartSeries[];
   /** The top of the axis, where it is known beforehand. */
   readonly top?: number;
+  /** Where its title leads, relative to the base. */
+  readonly href?: string;
   /** Instants that an upright line stands at, Unix milliseconds. */
   readonly marks_ms?: readonly number[];
   /** Of the lines' place, CSS pixels; left out, HEIGHT. */
@@ -89,7 +91,7 @@ export function LineChart({ id, chart }: { id: string; chart: Chart }) {
   return (
     <figure class="chart">
       <figcaption>
-        <span>{titleOf(chart)}</span>
+        <span>{chart.href === undefined ? titleOf(chart) : <a href={chart.href}>{titleOf(chart)}</a>}</span>
         {chart.lines.length < 2 ? null : (
           <span class="legend">
             {chart.lines.map((line) => (

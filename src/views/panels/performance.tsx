@@ -124,23 +124,31 @@ function charts(data: Data): Chart[] {
     {
       ...axis,
       title: "Throughput",
+      href: historyOf(data, "throughput_per_minute"),
       unit: "per_minute",
       lines: [line("throughput_per_minute", "throughput", 1)],
     },
     {
       ...axis,
       title: "Latency",
+      href: historyOf(data, "total_time_p50_s", "total_time_p95_s", "total_time_p99_s"),
       unit: "seconds",
       lines: [line("total_time_p50_s", "p50", 1), line("total_time_p95_s", "p95", 2)],
     },
     {
       ...axis,
       title: "Utilisation, mean",
+      href: historyOf(data, "cpu_utilization_mean", "gpu_utilization_mean", "memory_utilization_mean"),
       unit: "percent",
       top: 100,
       lines: [line("cpu_utilization_mean", "CPU", 1), line("gpu_utilization_mean", "GPU", 3)],
     },
   ];
+}
+
+/** The same minutes as a chart that can be entered. */
+function historyOf({ minutes }: Data, ...metrics: string[]): string {
+  return `history?metrics=${metrics.join(",")}&duration=${minutes}m`;
 }
 
 function table(data: Data): Table {
