@@ -192,7 +192,9 @@ test.describe("names from outside", () => {
         SOON,
       );
       // Whatever was smuggled in would be an element that no view of ours makes.
-      await expect(page.locator("main :is(script, img, iframe, [onerror], [onload], a:not(figcaption a))")).toHaveCount(0);
+      await expect(
+        page.locator("main :is(script, img, iframe, [onerror], [onload], a:not(figcaption a))"),
+      ).toHaveCount(0);
       await expect(page.locator("body > header, body > main, body > #live")).toHaveCount(3);
       await expectNoSidewaysScroll(page);
       await page.setViewportSize(PHONE);
