@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { settingsTable } from "./config.ts";
+import { NOTHING } from "./metrics/store/conformance.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -31,15 +32,10 @@ test("README's SQL answers from a file that a server wrote", async () => {
     attempt: 1,
   };
   store.append({
+    ...NOTHING,
     at_ms,
     samples: series.map((handle, i) => ({ series: handle, at_ms, value: 40 + i })),
-    workers: [],
-    workers_gone: [],
     tasks: [{ ...task, queued_at_ms: at_ms, ended_at_ms: at_ms, document: "{}" }],
-    tasks_gone: [],
-    histograms: [],
-    marks: [],
-    facts: {},
   });
   await store.close();
   const shell = new Database(path, { readonly: true });

@@ -5,6 +5,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { backupDatabase } from "./backup.ts";
 import { checkDatabase } from "./check.ts";
+import { NOTHING } from "./conformance.ts";
 import type { MetricStore } from "./contract.ts";
 import { openStore } from "./sqlite.ts";
 
@@ -24,15 +25,11 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function append(store: MetricStore, at_ms: number): void {
   const task = { status: "running", type: null, model_family: null, worker_id: "W1", attempt: 1 };
   store.append({
+    ...NOTHING,
     at_ms,
     samples: [{ series: store.series(CPU.scope, CPU.entity, CPU.metric), at_ms, value: (at_ms / 1000) % 97 }],
     workers: [{ id: "W1", document: "{}" }],
-    workers_gone: [],
     tasks: [{ id: `t${at_ms}`, ...task, queued_at_ms: at_ms, ended_at_ms: null, document: "{}" }],
-    tasks_gone: [],
-    histograms: [],
-    marks: [],
-    facts: {},
   });
 }
 

@@ -12,6 +12,18 @@ export interface Engine {
   }): MetricStore;
 }
 
+/** A batch that writes nothing. */
+export const NOTHING: Omit<TickBatch, "at_ms"> = {
+  samples: [],
+  workers: [],
+  workers_gone: [],
+  tasks: [],
+  tasks_gone: [],
+  histograms: [],
+  marks: [],
+  facts: {},
+};
+
 /** A full hour of 2026, so that the promises know where hours begin. */
 const T0 = Date.UTC(2026, 0, 1, 12);
 const SECOND_MS = 1000;
@@ -421,17 +433,7 @@ function batchOf(store: MetricStore, at_ms: number, written: readonly Written[])
       value,
     }),
   );
-  return {
-    at_ms,
-    samples,
-    workers: [],
-    workers_gone: [],
-    tasks: [],
-    tasks_gone: [],
-    histograms: [],
-    marks: [],
-    facts: {},
-  };
+  return { ...NOTHING, at_ms, samples };
 }
 
 function write(store: MetricStore, at_ms: number, written: readonly Written[]): void {

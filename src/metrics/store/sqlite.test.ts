@@ -3,22 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { PROMISES } from "./conformance.ts";
+import { NOTHING, PROMISES } from "./conformance.ts";
 import type { MetricStore, TickBatch } from "./contract.ts";
 import { openStore, type StoreOptions } from "./sqlite.ts";
 
 const T0 = Date.UTC(2026, 0, 1, 12);
 const HOUR_MS = 3_600_000;
-const NOTHING = {
-  samples: [],
-  workers: [],
-  workers_gone: [],
-  tasks: [],
-  tasks_gone: [],
-  histograms: [],
-  marks: [],
-  facts: {},
-};
 
 let folder: string;
 let path: string;
