@@ -12,7 +12,7 @@ const KINDS = ["queue_time", "processing_time", "total_time"] as const;
 const LABEL: Record<(typeof KINDS)[number], string> = {
   queue_time: "Queue time",
   processing_time: "Processing time",
-  total_time: "Latency, from queued to completed",
+  total_time: "Latency",
 };
 const MINUTE_MS = 60_000;
 /** Bars of one drawing, each of an equal ratio. */
