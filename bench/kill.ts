@@ -167,6 +167,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
   const differing: string[] = [];
   const starts_ms: number[] = [];
   const logged: string[] = [];
+  let unfinished = 0;
   const kills = quick ? 5 : 50;
   noise.reset();
   for (let kill = 1; kill <= kills; kill++) {
@@ -179,6 +180,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     await marker.stop();
     logged.push(...server.errors);
     const kept = readCopy(db, folder);
+    unfinished = kept.unfinished;
     if (kept.integrity !== "ok") unsound.push(`kill ${kill}: ${kept.integrity}`);
     for (const { number, answered_ms } of marker.marks) {
       if (answered_ms > killed_ms || kept.marks.has(number)) continue;
@@ -225,6 +227,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     unit: "ms",
     note: `median ${median(starts_ms).toFixed(0)} ms; of the first half ${median(starts_ms.slice(0, kills / 2)).toFixed(0)} ms, of the second ${median(starts_ms.slice(kills / 2)).toFixed(0)} ms`,
   });
+  figures.add({ name: "  unfinished tasks in the last of them", value: unfinished, unit: "" });
   figures.print(
     `Killed under load of ${SEED_FLEET.workers} workers, ${SEED_FLEET.tasks} tasks and ${Math.round(1000 / MARK_PAUSE_MS)} marked reports a second at most`,
   );
