@@ -8,6 +8,7 @@ import { openStore } from "../src/metrics/store/sqlite.ts";
 import { type Bench, bench, sleep } from "./lib/bench.ts";
 import { bodiesOf, Feed, SEED_FLEET } from "./lib/feed.ts";
 import { MIB, median } from "./lib/figures.ts";
+import { firstPage } from "./lib/http.ts";
 import { inWords } from "./lib/noise.ts";
 import { Server } from "./lib/server.ts";
 
@@ -16,8 +17,6 @@ import { Server } from "./lib/server.ts";
 /** Long enough for the log to be as long as it ever gets. */
 const HISTORY_MIN = 90;
 const LOAD_MS = 6000;
-const POLL_MS = 5;
-const DEADLINE_MS = 20_000;
 
 /** Lives a fleet's last minutes in one go, through the product's own tick, up to now. */
 async function writeHistory(db: string, minutes: number): Promise<void> {
@@ -76,22 +75,6 @@ async function pictureOf(url: string): Promise<Picture> {
       0,
     ),
   };
-}
-
-/** Milliseconds from now to the first page that is answered 200. */
-async function firstPage(url: string): Promise<number> {
-  const started_ms = performance.now();
-  while (performance.now() - started_ms < DEADLINE_MS) {
-    try {
-      const answer = await fetch(url);
-      await answer.arrayBuffer();
-      if (answer.status === 200) return performance.now() - started_ms;
-    } catch {
-      // It does not listen yet.
-    }
-    await sleep(POLL_MS);
-  }
-  throw new Error(`no page from ${url} within ${DEADLINE_MS} ms`);
 }
 
 async function run({ quick, build, figures, noise }: Bench): Promise<void> {

@@ -39,6 +39,8 @@ export class Feed {
   refused = 0;
   /** Workers reported in bodies that were answered 202. */
   sent_workers = 0;
+  /** While true, the fleet lives on and nothing of it is sent. */
+  paused = false;
   /** Seconds that were left out because the one before was still being sent. */
   left_out = 0;
 
@@ -71,7 +73,7 @@ export class Feed {
       // Where this machine can't keep up, seconds are left out rather than sent in a burst.
       const reports = this.#demo.reportsUntil(Math.max(this.#demo.due_ms, Date.now())).slice(-1);
       if (this.#busy) this.left_out++;
-      else this.#sending = this.#sendSecond(reports);
+      else if (!this.paused) this.#sending = this.#sendSecond(reports);
       this.#schedule();
     }, wait_ms);
   }

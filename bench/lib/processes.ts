@@ -22,7 +22,7 @@ export function machineCpu_s(): number {
   return (user + nice + system + irq + softirq) / JIFFIES_PER_S;
 }
 
-/** Processor time of this process and all that it has started and that still run, seconds. */
+/** Processor time of this process and all that it has started, those that ended included, seconds. */
 export function ownCpu_s(): number {
   const parents = new Map<number, number>();
   for (const name of readdirSync("/proc")) {
@@ -38,12 +38,18 @@ export function ownCpu_s(): number {
   let sum_s = 0;
   for (const pid of parents.keys()) {
     try {
-      if (own(pid)) sum_s += cpu_s(pid);
+      if (own(pid)) sum_s += cpu_s(pid) + ended_cpu_s(pid);
     } catch {
       // It ended meanwhile.
     }
   }
   return sum_s;
+}
+
+/** Of the processes that this one has started and that ended. */
+function ended_cpu_s(pid: number): number {
+  const stat = statOf(pid);
+  return (Number(stat[13]) + Number(stat[14])) / JIFFIES_PER_S;
 }
 
 /** The fields of /proc/PID/stat from the state on; the command's name before them may hold spaces. */
