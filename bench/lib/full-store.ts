@@ -126,6 +126,8 @@ export function appendTick(store: MetricStore, second: number, samples: readonly
     workers_gone: [],
     tasks: [],
     tasks_gone: [],
+    histograms: [],
+    marks: [],
     facts: {},
   });
 }
