@@ -14,9 +14,10 @@ CREATE TABLE saved_hour (
   entries INTEGER NOT NULL,
   slot INTEGER NOT NULL,
   scaled INTEGER NOT NULL,
+  -- What the whole numbers are told in, as the program knew it then; NULL for doubles.
+  precision INTEGER,
   samples BLOB NOT NULL
 ) STRICT;
-
 
 -- Finds how far back every second is kept.
 CREATE INDEX chunk_summaries ON chunk (k) WHERE samples IS NULL;

@@ -27,7 +27,10 @@ export interface Metric {
    * count what happened in their second, and a second without any has no sample.
    */
   readonly kind: "gauge" | "counter" | "events";
-  /** Decimal places kept by the store: a value is stored as round(value · 10^precision). */
+  /**
+   * What the store keeps of a value: as many decimal places, or, from BINARY on, whole steps of
+   * 2^(precision − BINARY). `scaleOf` gives the factor.
+   */
   readonly precision: number;
   /** Smallest and largest value that a report may carry; null where there is no bound. */
   readonly min: number | null;
@@ -37,6 +40,16 @@ export interface Metric {
   readonly help: string;
   /** True where Evenkeel computes it; a report's own value of that name is ignored and counted as unknown. */
   readonly derived: boolean;
+}
+
+const BINARY = 64;
+/** Memory is kept in steps of 4 MiB: finer than any operator looks, and a third of the bytes on disk. */
+const FOUR_MIB = BINARY + 22;
+const ONE_KIB = BINARY + 10;
+
+/** A value is stored as round(value · scale). */
+export function scaleOf(precision: number): number {
+  return precision >= BINARY ? 2 ** (BINARY - precision) : 10 ** precision;
 }
 
 type Entry = [name: string, unit: Unit, precision: number, label: string, help: string];
@@ -109,10 +122,16 @@ const WORKER_REPORTED = metrics("worker", false, "gauge", [
   ],
   ["io_utilization", "percent", UTILIZATION_PRECISION, "Disk I/O", "Time in which the disks were busy"],
   ["disk_utilization", "percent", UTILIZATION_PRECISION, "Disk space", "Share of the disk space in use"],
-  ["memory_bytes", "bytes", 0, "Memory used", "Main memory in use"],
-  ["gpu_memory_bytes", "bytes", 0, "GPU memory used", "GPU memory in use, summed over the worker's devices"],
-  ["network_receive_bytes_per_second", "bytes_per_second", 0, "Network in", "Bytes received a second"],
-  ["network_transmit_bytes_per_second", "bytes_per_second", 0, "Network out", "Bytes sent a second"],
+  ["memory_bytes", "bytes", FOUR_MIB, "Memory used", "Main memory in use"],
+  [
+    "gpu_memory_bytes",
+    "bytes",
+    FOUR_MIB,
+    "GPU memory used",
+    "GPU memory in use, summed over the worker's devices",
+  ],
+  ["network_receive_bytes_per_second", "bytes_per_second", ONE_KIB, "Network in", "Bytes received a second"],
+  ["network_transmit_bytes_per_second", "bytes_per_second", ONE_KIB, "Network out", "Bytes sent a second"],
   ["gpu_temperature_celsius", "celsius", 1, "GPU temperature", "Temperature of the hottest GPU"],
   ["gpu_power_watts", "watts", 1, "GPU power", "Power drawn by the worker's GPUs"],
   ["active_tasks", "count", 0, "Active tasks", "Tasks that the worker itself counts as running"],

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
-import { CUTS, findMetric, type Scope, type Unit } from "../metrics/catalogue.ts";
+import { CUTS, findMetric, type Scope, scaleOf, type Unit } from "../metrics/catalogue.ts";
 import type { SeriesName } from "../metrics/range.ts";
 import type { Durations, DurationsQuery, Read } from "../metrics/read.ts";
 import type { Chart } from "./chart.tsx";
@@ -179,7 +179,7 @@ function durationsOf(read: Read, window: Window) {
 
 function rounded(value: number | null, precision: number | undefined): number | null {
   if (value === null || precision === undefined) return value;
-  const scale = 10 ** (precision + 2);
+  const scale = 100 * scaleOf(precision);
   return Math.round(value * scale) / scale;
 }
 

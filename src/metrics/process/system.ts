@@ -1,4 +1,4 @@
-import { type Cut, findMetric, RESOURCES, type Scope } from "../catalogue.ts";
+import { type Cut, findMetric, RESOURCES, type Scope, scaleOf } from "../catalogue.ts";
 import type { WorkerState } from "../model.ts";
 import type { Fleet } from "./fleet.ts";
 import type { WorkerEntry } from "./worker.ts";
@@ -73,7 +73,9 @@ function addAll(metrics: Map<string, number>, more: ReadonlyMap<string, number>)
 function precise(scope: Scope, metrics: Map<string, number>): Map<string, number> {
   for (const [name, value] of metrics) {
     const precision = findMetric(scope, name)?.precision;
-    if (precision !== undefined) metrics.set(name, Math.round(value * 10 ** precision) / 10 ** precision);
+    if (precision === undefined) continue;
+    const scale = scaleOf(precision);
+    metrics.set(name, Math.round(value * scale) / scale);
   }
   return metrics;
 }

@@ -1,4 +1,5 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { scaleOf } from "../catalogue.ts";
 import { packBits, unpackBits } from "./bits.ts";
 import { ByteReader, ByteWriter, unzigzag, zigzag } from "./bytes.ts";
 import { type HourValues, SLOTS, scaledOf } from "./values.ts";
@@ -23,12 +24,12 @@ const MAX_PACKED_BITS = 24;
  * Seals an hour: the smallest of the formats, exact to the metric's precision.
  *
  * @param values at least one of them not NaN
- * @param precision decimal places, or null where doubles are kept exactly
+ * @param precision as the catalogue has it, or null where doubles are kept exactly
  */
 export function encodeChunk(values: HourValues, precision: number | null): Uint8Array {
   const slots: number[] = [];
   for (let slot = 0; slot < SLOTS; slot++) if (!Number.isNaN(values[slot]!)) slots.push(slot);
-  const scaled = precision === null ? null : scaledValues(values, slots, 10 ** precision);
+  const scaled = precision === null ? null : scaledValues(values, slots, scaleOf(precision));
   if (!scaled) return encodeDoubles(values, slots);
   const candidates = encodeWhole(slots, scaled, precision!);
   return candidates.reduce((best, next) => (next.length < best.length ? next : best));
@@ -116,7 +117,7 @@ export function decodeChunk(chunk: Uint8Array, values: HourValues): void {
   const reader = new ByteReader(format === FORMAT.packed ? raw : inflateRawSync(raw));
   const slots = readSlots(reader);
   if (format === FORMAT.doubles) decodeDoubles(reader.rest(), slots, values);
-  else decodeWhole(reader, slots, format, 10 ** precision, values);
+  else decodeWhole(reader, slots, format, scaleOf(precision), values);
 }
 
 function decodeDoubles(planes: Uint8Array, slots: Uint16Array, values: HourValues): void {

@@ -111,6 +111,7 @@ export class Compaction {
         row,
         newest_second: series.newest!.second,
         newest_value: series.newest!.value,
+        precision: series.precision,
       }));
       await housekeeping.save(hours);
       hours.forEach(({ entries }, n) => {

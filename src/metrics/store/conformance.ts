@@ -34,6 +34,8 @@ const DAY_MS = 24 * HOUR_MS;
 const CPU = name("worker", "W1", "cpu_utilization");
 const MEMORY = name("worker", "W1", "memory_bytes");
 const MADE_UP = name("task", "T1", "made_up");
+/** Memory is kept in steps of it. */
+const STEP_BYTES = 4 * 2 ** 20;
 const QUEUE = name("system", "", "queue_depth");
 
 /**
@@ -45,10 +47,11 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     write(store, T0 + 999, [
       [CPU, T0 + 999, 12.345],
       [MEMORY, T0, 2 ** 53],
+      [MEMORY, T0 + SECOND_MS, 2.4 * STEP_BYTES],
       [QUEUE, T0, 7.5],
     ]);
     assert.deepEqual(means(store, CPU, T0, T0 + SECOND_MS), [12.3]);
-    assert.deepEqual(means(store, MEMORY, T0, T0 + SECOND_MS), [2 ** 53]);
+    assert.deepEqual(means(store, MEMORY, T0, T0 + 2 * SECOND_MS), [2 ** 53, 2 * STEP_BYTES]);
     assert.deepEqual(means(store, QUEUE, T0, T0 + SECOND_MS), [8]);
   }),
 
@@ -206,12 +209,14 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
   "latest tells the newest sample of each series since an instant, sealed or not": held(async (store) => {
     write(store, T0, [
       [CPU, T0, 1],
-      [MEMORY, T0 + HOUR_MS, 3],
-      [MEMORY, T0 + MINUTE_MS, 2],
+      [MEMORY, T0 + HOUR_MS, 3 * STEP_BYTES],
+      [MEMORY, T0 + MINUTE_MS, 2 * STEP_BYTES],
     ]);
     for (const now_ms of [T0, T0 + DAY_MS]) {
       await store.compact(now_ms);
-      assert.deepEqual(store.latest(T0 + HOUR_MS), [{ ...MEMORY, at_ms: T0 + HOUR_MS, value: 3 }]);
+      assert.deepEqual(store.latest(T0 + HOUR_MS), [
+        { ...MEMORY, at_ms: T0 + HOUR_MS, value: 3 * STEP_BYTES },
+      ]);
       assert.deepEqual(new Set(store.latest(T0).map((l) => l.value)), new Set([1, 3]));
     }
   }),

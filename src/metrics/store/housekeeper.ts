@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Database, Statement } from "better-sqlite3";
+import { scaleOf } from "../catalogue.ts";
 import { type Aggregate, aggregateOf } from "./buckets.ts";
 import { decodeChunk, encodeChunk } from "./codec.ts";
 import { type ColumnBytes, layOutColumn, type SavedColumn } from "./column.ts";
@@ -24,6 +25,7 @@ export interface OpenHour extends SavedColumn {
   row: number;
   newest_second: number;
   newest_value: number;
+  precision: number | null;
 }
 
 /** What is no longer needed: everything before these edges. */
@@ -122,7 +124,7 @@ export class Housekeeper implements Housekeeping {
     });
     const save = this.#db.prepare<[Omit<OpenHour, "exact"> & { k: number; exact: number }]>(
       `INSERT OR REPLACE INTO saved_hour
-       VALUES (@k, @first_row, @row, @newest_second, @newest_value, @exact, @entries, @slot, @scaled, @bytes)`,
+       VALUES (@k, @first_row, @row, @newest_second, @newest_value, @exact, @entries, @slot, @scaled, @precision, @bytes)`,
     );
     this.#save = this.#db.transaction((hours: readonly OpenHour[]) => {
       for (const hour of hours)
@@ -172,7 +174,7 @@ export class Housekeeper implements Housekeeping {
     const earlier = this.#chunk.get(k);
     if (earlier === null) return null;
     if (earlier) decodeChunk(earlier, values);
-    layOutColumn(closed, precision === null ? null : 10 ** precision, values);
+    layOutColumn(closed, precision === null ? null : scaleOf(precision), values);
     const newest_slot = values.findLastIndex((value) => !Number.isNaN(value));
     return {
       k,

@@ -17,7 +17,8 @@ const SPAN_S = 6 * HOUR_S;
 
 const SERIES: readonly (SeriesName & { scale: number | null })[] = [
   { scope: "worker", entity: "W1", metric: "cpu_utilization", scale: 10 },
-  { scope: "worker", entity: "W2", metric: "memory_bytes", scale: 1 },
+  { scope: "worker", entity: "W2", metric: "queued_tasks", scale: 1 },
+  { scope: "worker", entity: "W2", metric: "memory_bytes", scale: 2 ** -22 },
   { scope: "system", entity: "", metric: "success_ratio", scale: 10_000 },
   { scope: "task", entity: "T1", metric: "made up", scale: null },
 ];
@@ -36,6 +37,7 @@ const second = fc.integer({ min: 0, max: SPAN_S - 1 });
 const value = fc.oneof(
   fc.double({ min: 0, max: 100, noNaN: true }),
   fc.integer({ min: -5, max: 5 }),
+  fc.double({ min: 0, max: 2 ** 40, noNaN: true }),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
 );
 const series = fc.nat(SERIES.length - 1);

@@ -1,5 +1,5 @@
 import { EvenkeelError } from "../../errors.ts";
-import { findMetric, type Scope } from "../catalogue.ts";
+import { findMetric, type Scope, scaleOf } from "../catalogue.ts";
 import type { SeriesName } from "../range.ts";
 import { Column, type SavedColumn } from "./column.ts";
 import { SLOTS } from "./values.ts";
@@ -11,7 +11,7 @@ const MAX_SERIES_ID = 2 ** 32 - 1;
 export interface Series extends SeriesName {
   readonly id: number;
   readonly precision: number | null;
-  /** 10^precision, or null where doubles are kept exactly. */
+  /** By the precision, or null where doubles are kept exactly. */
   readonly scale: number | null;
   /** False until an append made it durable. */
   stored: boolean;
@@ -72,7 +72,7 @@ export class Registry {
 
   add(id: number, { scope, entity, metric }: SeriesName): Series {
     const precision = findMetric(scope, metric)?.precision ?? null;
-    const scale = precision === null ? null : 10 ** precision;
+    const scale = precision === null ? null : scaleOf(precision);
     const series: Series = {
       id,
       scope,

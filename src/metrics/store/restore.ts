@@ -38,8 +38,8 @@ const HEAD_PAGE = 64;
  */
 export function restore(db: Database, registry: Registry): number {
   const sealed_rows = restoreSeries(db, registry);
-  restoreSaved(db, registry);
-  const saved_row = Number(db.prepare("SELECT value FROM facts WHERE name = ?").pluck().get(SAVED_ROW) ?? 0);
+  const noted = db.prepare("SELECT value FROM facts WHERE name = ?").pluck().get(SAVED_ROW);
+  const saved_row = restoreSaved(db, registry) ? Number(noted ?? 0) : 0;
   const page = db.prepare<[number], HeadEntry>(
     `SELECT id, at_ms, samples FROM head WHERE id >= ? ORDER BY id LIMIT ${HEAD_PAGE}`,
   );
@@ -78,15 +78,18 @@ function isKept(series: Series, second: number, row: number, sealed_row: number 
   return saved_row !== undefined && row <= saved_row;
 }
 
-function restoreSaved(db: Database, registry: Registry): void {
+/** @returns false where hours were saved by a program that knew another precision: the log has them all the same */
+function restoreSaved(db: Database, registry: Registry): boolean {
   const rows = db.prepare<[], SavedRow>("SELECT *, samples AS bytes FROM saved_hour ORDER BY k").all();
   for (const { k, exact, newest_second, newest_value, ...saved } of rows) {
     const series = registry.get(k % 2 ** 32);
     if (!series) continue;
+    if (series.precision !== saved.precision) return false;
     const hour = Math.floor(k / 2 ** 32);
     const newest = { second: newest_second, value: newest_value };
     registry.restore(series, { ...saved, hour, exact: exact === 1 }, saved.row, newest);
   }
+  return true;
 }
 
 /** @returns of each series that has a chunk, the row up to which its newest sealed hour is sealed */

@@ -171,7 +171,7 @@ test("beyond the disk's limit the oldest hours give way to their summaries", asy
   for (let at_ms = T0; at_ms < T0 + 4 * HOUR_MS; at_ms += 10_000) {
     const samples = Array.from({ length: 100 }, (_, i) => {
       noise = (noise * 16807) % 2147483647;
-      const series = store.series("worker", `W${i}`, "memory_bytes");
+      const series = store.series("worker", `W${i}`, "made_up");
       return { series, at_ms, value: noise };
     });
     store.append({ ...NOTHING, at_ms, samples });
@@ -179,7 +179,7 @@ test("beyond the disk's limit the oldest hours give way to their summaries", asy
   }
   const look = (step_ms: number) =>
     store.range({
-      series: [{ scope: "worker", entity: "W7", metric: "memory_bytes" }],
+      series: [{ scope: "worker", entity: "W7", metric: "made_up" }],
       from_ms: T0,
       to_ms: T0 + 4 * HOUR_MS,
       step_ms,
@@ -191,7 +191,7 @@ test("beyond the disk's limit the oldest hours give way to their summaries", asy
   const by_half_hour = look(HOUR_MS / 2).count;
   expect(by_half_hour.slice(0, 2)).toEqual([360, 0]);
   expect(by_half_hour.slice(-2)).toEqual([180, 180]);
-  const late = { series: store.series("worker", "W7", "memory_bytes"), at_ms: T0, value: 1 };
+  const late = { series: store.series("worker", "W7", "made_up"), at_ms: T0, value: 1 };
   store.append({ ...NOTHING, at_ms: T0 + 6 * HOUR_MS, samples: [late] });
   await store.compact(T0 + 6 * HOUR_MS);
   expect(look(HOUR_MS)).toEqual(before);

@@ -7,7 +7,7 @@ const MAX_SCALED = 2 ** 48;
 /**
  * What the store keeps of a value: round(value · scale) / scale.
  *
- * @param scale 10^precision, or null where doubles are kept exactly
+ * @param scale by the precision, or null where doubles are kept exactly
  */
 export function quantize(value: number, scale: number | null): number {
   if (scale === null) return value + 0;
