@@ -65,6 +65,8 @@ export class HousekeepingThread implements Housekeeping {
     const worker = FROM_SOURCES
       ? new Worker(LOAD_SOURCES, {
           eval: true,
+          // Not those of the process, which may say that this is a module.
+          execArgv: [],
           workerData: { ...data, loader: import.meta.resolve("tsx/esm/api") },
         })
       : new Worker(new URL(MODULE.replace(/\.ts$/, ".js")), { workerData: data });
