@@ -164,6 +164,21 @@ test("a start needs no more of the log than what came after the open hours were 
   await again.close();
 });
 
+test("an hour that was saved under another precision is read from the log", async () => {
+  const store = open();
+  for (let minute = 0; minute < 30; minute += 1) store.append(cpuBatch(store, T0 + minute * 60_000, minute));
+  await store.compact(T0 + 30 * 60_000);
+  await store.close();
+  const shell = new Database(path);
+  expect(shell.prepare("UPDATE saved_hour SET precision = precision + 1").run().changes).toBe(1);
+  shell.close();
+  const again = open();
+  const series = [{ scope: "worker" as const, entity: "W1", metric: "cpu_utilization" }];
+  const query = { series, from_ms: T0, to_ms: T0 + 30 * 60_000, step_ms: 60_000 };
+  expect(again.range(query).columns[0]?.mean).toEqual(Array.from({ length: 30 }, (_, minute) => minute));
+  await again.close();
+});
+
 test("beyond the disk's limit the oldest hours give way to their summaries", async () => {
   const max_bytes = 600_000;
   const store = open({ max_bytes });
