@@ -3,6 +3,7 @@ import Database from "better-sqlite3";
 import { findMetric } from "../../src/metrics/catalogue.ts";
 import type { SeriesName } from "../../src/metrics/range.ts";
 import { Column } from "../../src/metrics/store/column.ts";
+import { NOTHING } from "../../src/metrics/store/conformance.ts";
 import type { MetricStore, Sample } from "../../src/metrics/store/contract.ts";
 import { Housekeeper } from "../../src/metrics/store/housekeeper.ts";
 import { openStore } from "../../src/metrics/store/sqlite.ts";
@@ -119,17 +120,7 @@ export function* ticks(store: MetricStore, source: Source, end_second: number): 
 }
 
 export function appendTick(store: MetricStore, second: number, samples: readonly Sample[]): void {
-  store.append({
-    at_ms: second * 1000,
-    samples,
-    workers: [],
-    workers_gone: [],
-    tasks: [],
-    tasks_gone: [],
-    histograms: [],
-    marks: [],
-    facts: {},
-  });
+  store.append({ ...NOTHING, at_ms: second * 1000, samples });
 }
 
 /** What a file's parts take, and what its sealed samples cost. */

@@ -262,29 +262,29 @@ interface HistogramProps {
   hot: number;
   /** The drawing in words. */
   label: string;
+  /** CSS pixels. */
+  tall?: number;
 }
 
-const HISTOGRAM_HEIGHT = 32;
-
-export function Histogram({ bins, hot, label }: HistogramProps) {
+export function Histogram({ bins, hot, label, tall = 32 }: HistogramProps) {
   const largest = Math.max(1, ...bins);
   const step = 100 / bins.length;
   return (
     <svg
       class="histogram"
-      viewBox={`0 0 100 ${HISTOGRAM_HEIGHT}`}
-      height={HISTOGRAM_HEIGHT}
+      viewBox={`0 0 100 ${tall}`}
+      height={tall}
       preserveAspectRatio="none"
       role="img"
       aria-label={label}
     >
       {bins.map((size, index) => {
-        const height = size === 0 ? 1 : Math.max(3, (size / largest) * HISTOGRAM_HEIGHT);
+        const height = size === 0 ? 1 : Math.max(3, (size / largest) * tall);
         return (
           <rect
             class={size === 0 ? "none" : index >= hot ? "hot" : "s1"}
             x={coordinate(index * step)}
-            y={coordinate(HISTOGRAM_HEIGHT - height)}
+            y={coordinate(tall - height)}
             width={coordinate(step - 0.6)}
             height={coordinate(height)}
           />

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
 import type { DurationsQuery, Read } from "../../metrics/read.ts";
-import { coordinate } from "../components.tsx";
+import { Histogram } from "../components.tsx";
 import { counted, seconds } from "../format.ts";
 import { CUT_FILTERS, cutOf } from "../history.ts";
 import { definePanel, type Table } from "../panel.ts";
@@ -121,7 +121,7 @@ function Distribution({ duration }: { duration: Duration }) {
           </span>
         </span>
       </figcaption>
-      <Bars duration={duration} />
+      <Histogram bins={merged(duration.bars)} hot={BARS} label={inWords(duration)} tall={HEIGHT} />
       <div class="axis" aria-hidden="true">
         <span>{seconds(duration.bars[0]?.from_s ?? null)}</span>
         <span>{counted(duration.count, "task")}</span>
@@ -132,35 +132,6 @@ function Distribution({ duration }: { duration: Duration }) {
 }
 
 /** Bars of equal ratio between the shortest and the longest: durations spread over orders of magnitude. */
-function Bars({ duration }: { duration: Duration }) {
-  const bars = merged(duration.bars);
-  const largest = Math.max(1, ...bars);
-  const width = 100 / BARS;
-  return (
-    <svg
-      class="histogram"
-      viewBox={`0 0 100 ${HEIGHT}`}
-      height={HEIGHT}
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={inWords(duration)}
-    >
-      {bars.map((size, index) => {
-        const height = size === 0 ? 1 : Math.max(2, (size / largest) * HEIGHT);
-        return (
-          <rect
-            class={size === 0 ? "none" : "s1"}
-            x={coordinate(index * width)}
-            y={coordinate(HEIGHT - height)}
-            width={coordinate(width - 0.4)}
-            height={coordinate(height)}
-          />
-        );
-      })}
-    </svg>
-  );
-}
-
 function merged(bars: Duration["bars"]): number[] {
   const sizes = new Array<number>(BARS).fill(0);
   const [first, last] = [bars[0], bars.at(-1)];
