@@ -165,7 +165,9 @@ test("kill -9 under load loses nothing that was answered before the last tick", 
   expect(by_state.completed).toBeGreaterThanOrEqual(owed.length);
   await openLive(page, url);
   const shown = panel(page, "Workers");
-  for (const id of [owed[0], owed.at(-1)]) await expect(shown.getByTitle(`${id}: active`)).toBeVisible();
+  // A fast machine reports more workers than the heat map draws squares.
+  for (const id of [owed[0], owed[Math.min(owed.length, 1000) - 1]])
+    await expect(shown.getByTitle(`${id}: active`)).toBeVisible();
 });
 
 test.describe("below a base path", () => {
