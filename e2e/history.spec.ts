@@ -117,6 +117,19 @@ test("a mark that was set stands below the charts in words", async ({ page, serv
   expect(data.marks).toContainEqual({ at_ms: expect.any(Number), kind: "deploy", text });
 });
 
+test("a chart keeps its size when the colours change", async ({ page, serve }) => {
+  const { url } = await serve();
+  await page.emulateMedia({ colorScheme: "light" });
+  await openLive(page, `${url}history?metrics=total_workers&duration=5m`);
+  await expect(charts(page)).toHaveCount(1);
+  const { height } = (await charts(page).boundingBox())!;
+  const light = await charts(page).elementHandle();
+  await page.emulateMedia({ colorScheme: "dark" });
+  await expect.poll(() => light!.evaluate((canvas) => canvas.isConnected)).toBe(false);
+  expect((await charts(page).boundingBox())!.height).toBe(height);
+  expect(height).toBeGreaterThan(100);
+});
+
 test("what is kept can be read as a table, and fetched as CSV", async ({ page, serve, request }) => {
   const { url } = await serve();
   await report(url, { workers: [{ id: "W1" }] });

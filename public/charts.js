@@ -150,6 +150,7 @@
     const values = [...element.querySelectorAll(".legend b")];
     const box = document.createElement("div");
     box.className = "plot";
+    let height = 0;
     /** @type {any} */
     let plot = null;
     /** @type {History | null} */
@@ -196,7 +197,8 @@
           fill: `color-mix(in srgb, ${stroke} 18%, transparent)`,
         });
       });
-      const height = drawing?.getBoundingClientRect().height ?? 160;
+      // Once it is replaced the drawing has no height any more.
+      height ||= drawing?.getBoundingClientRect().height ?? 160;
       drawing?.replaceWith(box);
       box.setAttribute("role", "img");
       box.setAttribute("aria-label", drawing?.getAttribute("aria-label") ?? "");

@@ -80,7 +80,6 @@ export function decimal(min: number, max: number, placeholder = "N"): Kind<numbe
 
 const DURATION_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** A duration with its unit, read as milliseconds; its bounds are written as a person would. */
 /** A factor, or "max" for as fast as it goes. */
 export function speed(min: number, max: number): Kind<number> {
   const factor = decimal(min, max);
@@ -91,6 +90,7 @@ export function speed(min: number, max: number): Kind<number> {
   };
 }
 
+/** A duration with its unit, read as milliseconds; its bounds are written as a person would. */
 export function duration(min: string, max: string): Kind<number> & { readonly unit: "ms" } {
   return {
     unit: "ms",
