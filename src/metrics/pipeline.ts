@@ -2,15 +2,17 @@ import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
-import { type Alert, type Mark, RESTART, WORKER_STATES } from "./model.ts";
+import { type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
+import { readPast } from "./past.ts";
+import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
-import { Fleet, type FleetOptions, type SourceDocument } from "./process/fleet.ts";
+import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestQueued, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
-import type { WorkerDocument, WorkerEntry } from "./process/worker.ts";
+import { compareIds, type WorkerDocument, type WorkerEntry } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
 import {
   type Durations,
@@ -20,7 +22,7 @@ import {
   type Read,
   type SelfHealth,
 } from "./read.ts";
-import type { HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
+import type { AlertRecord, HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
 
 export interface PipelineOptions {
@@ -56,6 +58,12 @@ const RESTORE_MS = 3_600_000;
 /** Ticks are never so far apart, nor so far in the wrong order: the clock was set, or the process slept. */
 const AHEAD_MS = 90_000;
 const BACK_MS = 2000;
+/** Changes of workers' states, and of alerts, kept while the store can't write. */
+const MAX_UNWRITTEN_CHANGES = 100_000;
+/** Moments of the past that may wait to be read. */
+const MAX_PAST_READS = 16;
+/** Alerts that fired when the process ended. */
+const MAX_OPEN_ALERTS = 100_000;
 /** Marks that come within one tick. */
 const MAX_WAITING_MARKS = 1000;
 /** A flow writes this each tick. */
@@ -74,6 +82,9 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #store: MetricStore;
   readonly #recent = new Recent();
+  readonly #alert_log = new AlertLog();
+  #past_reads = 0;
+  #past: Promise<unknown> = Promise.resolve();
   /** Handles of the series of the fleet and of its cuts, by metric. */
   readonly #handles = new Map<string, Map<string, number>>();
   #unwritten: Unwritten = nothingUnwritten();
@@ -114,14 +125,39 @@ export class Pipeline {
     return this.#read;
   }
 
+  /**
+   * The fleet as it was at `at_ms`, from the store. One moment is read after the other, in slices, so that ticks
+   * are not late for it.
+   *
+   * @throws EvenkeelError "invalid" and "not_found" as `readPast`, "too_many" while many wait
+   */
+  async readAt(at_ms: number): Promise<Read> {
+    if (this.#past_reads >= MAX_PAST_READS) {
+      const message = `At most ${MAX_PAST_READS} moments of the past are read at once; ask again in a second`;
+      throw new EvenkeelError("too_many", message, { retry_after_s: 1 });
+    }
+    this.#past_reads += 1;
+    const reading = this.#past.then(() => readPast(this.#store, this.#read, at_ms));
+    this.#past = reading.catch(() => {});
+    return reading.finally(() => {
+      this.#past_reads -= 1;
+    });
+  }
+
   /** Shows the fleet again as it was last written. */
   #restore(now_ms: number): void {
     for (const source of JSON.parse(this.#store.fact(SOURCES) ?? "[]") as SourceDocument[]) {
       this.fleet.restoreSource(source);
     }
+    const states = new Map(this.#store.workersAt(now_ms).map(({ id, state }) => [id, state as WorkerState]));
     for (const { id, document } of this.#store.workers()) {
-      this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument);
+      this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument, states.get(id) ?? null);
     }
+    this.#alert_log.restore(
+      this.#store
+        .alerts(now_ms, now_ms + 1, MAX_OPEN_ALERTS)
+        .map(({ document, ...span }) => ({ ...span, alert: JSON.parse(document) as Alert })),
+    );
     this.#restoreTasks(now_ms);
     const latest = this.#store.latest(now_ms - RESTORE_MS);
     for (const { scope, entity, metric, value, at_ms } of latest) {
@@ -250,6 +286,14 @@ export class Pipeline {
       waiting.tasks.delete(id);
       waiting.gone_tasks.add(id);
     }
+    waiting.states.push(...changes.states);
+    if (waiting.states.length > MAX_UNWRITTEN_CHANGES)
+      waiting.states.splice(0, waiting.states.length - MAX_UNWRITTEN_CHANGES);
+    for (const { alert, ...span } of this.#alert_log.note(this.#read.alerts, now_ms)) {
+      const key = `${span.fired_ms} ${span.id}`;
+      if (waiting.alerts.size < MAX_UNWRITTEN_CHANGES)
+        waiting.alerts.set(key, { ...span, document: JSON.stringify(alert) });
+    }
     // One by one: a call takes no hundred thousand arguments.
     for (const { worker, metric, at_ms, value } of changes.values) {
       waiting.values.push({ of: worker ?? SYSTEM, metric, at_ms, value });
@@ -301,6 +345,7 @@ export class Pipeline {
         document: JSON.stringify(w.toDocument()),
       })),
       workers_gone: [...waiting.gone_workers],
+      worker_states: waiting.states,
       tasks: [...waiting.tasks.values()].map((task) => ({
         id: task.id,
         status: task.state,
@@ -308,13 +353,14 @@ export class Pipeline {
         model_family: task.model_family,
         worker_id: task.worker_id,
         attempt: task.attempt,
-        queued_at_ms: task.queued_at_ms,
+        queued_at_ms: task.began_ms,
         ended_at_ms: task.ended ? (task.ended_at_ms ?? task.mentioned_ms) : null,
         document: JSON.stringify(task.toDocument()),
       })),
       tasks_gone: [...waiting.gone_tasks],
       histograms: [...waiting.histograms.values()],
       marks: waiting.marks,
+      alerts: [...waiting.alerts.values()],
       facts: waiting.facts,
     };
   }
@@ -404,9 +450,7 @@ export class Pipeline {
   #worstFirst(): WorkerEntry[] {
     const { workers } = this.fleet;
     if (this.#by_name.length !== workers.size || this.#by_name.some((w) => workers.get(w.id) !== w)) {
-      this.#by_name = [...workers.values()].sort(
-        (a, b) => BY_NAME.compare(a.id, b.id) || (a.id < b.id ? -1 : 1),
-      );
+      this.#by_name = [...workers.values()].sort((a, b) => compareIds(a.id, b.id));
     }
     return WORKER_STATES.flatMap((state) => this.#by_name.filter((w) => w.state === state));
   }
@@ -436,8 +480,6 @@ export class Pipeline {
   }
 }
 
-const BY_NAME = new Intl.Collator("en", { numeric: true });
-
 /** Whom a series belongs to that is no worker's. */
 interface SeriesOwner {
   scope: Scope;
@@ -459,6 +501,8 @@ interface Unwritten {
   tasks: Map<string, TaskEntry>;
   gone_workers: Set<string>;
   gone_tasks: Set<string>;
+  states: StateChange[];
+  alerts: Map<string, AlertRecord>;
   values: WaitingValue[];
   histograms: Map<string, HistogramRecord>;
   marks: Mark[];
@@ -471,6 +515,8 @@ function nothingUnwritten(): Unwritten {
     tasks: new Map(),
     gone_workers: new Set(),
     gone_tasks: new Set(),
+    states: [],
+    alerts: new Map(),
     values: [],
     histograms: new Map(),
     marks: [],

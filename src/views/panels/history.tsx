@@ -2,7 +2,6 @@ import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
 import { CATALOGUE, CUTS, type Cut, findMetric, type Scope } from "../../metrics/catalogue.ts";
 import type { SeriesName } from "../../metrics/range.ts";
-import type { Read } from "../../metrics/read.ts";
 import { ChartSheet, HistoryChart } from "../chart.tsx";
 import { more, Name, Time } from "../components.tsx";
 import { clean, count, measure, NONE, shorten } from "../format.ts";
