@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { type Report, report } from "./reports.ts";
+import { QUIET_S, type Report, report } from "./reports.ts";
 import { runEvenkeel } from "./server.ts";
 import { expect, openLive, panel, SOON, test } from "./test.ts";
 
@@ -115,6 +115,20 @@ test("a mark that was set stands below the charts in words", async ({ page, serv
   }).toPass(SOON);
   const data = await (await request.get(`${url}api/metrics/system/history?duration=5m`)).json();
   expect(data.marks).toContainEqual({ at_ms: expect.any(Number), kind: "deploy", text });
+});
+
+test("where an alert began to fire stands a mark", async ({ page, serve }) => {
+  const { url } = await serve();
+  await report(url, { interval_s: QUIET_S, workers: [{ id: "W<1>", metrics: { cpu_utilization: 99 } }] });
+  await expect(async () => {
+    await page.goto(`${url}history?metrics=total_workers&duration=5m`);
+    const marks = page.getByRole("region", { name: "Marks" });
+    await expect(marks).toContainText("alert Worker W<1> is overloaded", { timeout: 500 });
+  }).toPass(SOON);
+  const svg = await (
+    await fetch(`${url}api/metrics/system/history?metrics=total_workers&duration=5m&format=svg`)
+  ).text();
+  expect(svg).toMatch(/<path class="alert-marks"[^>]* d="M[\d.]+ 0V7"/);
 });
 
 test("a chart keeps its size when the colours change", async ({ page, serve }) => {

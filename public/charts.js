@@ -6,7 +6,7 @@
 
   /**
    * @typedef {{ label: string, unit: string | null, mean: (number | null)[], min?: (number | null)[], max?: (number | null)[] }} Series
-   * @typedef {{ from_ms: number, to_ms: number, step_s: number, times_ms: number[], series: Series[], marks: { at_ms: number, text: string }[] }} History
+   * @typedef {{ from_ms: number, to_ms: number, step_s: number, times_ms: number[], series: Series[], marks: { at_ms: number, kind: string, text: string }[] }} History
    */
 
   const tz = new URLSearchParams(location.search).get("tz") ?? undefined;
@@ -240,7 +240,7 @@
           series,
           bands,
           hooks: {
-            drawAxes: [(/** @type {any} */ u) => drawMarks(u, now, colour("--gone"))],
+            drawAxes: [(/** @type {any} */ u) => drawMarks(u, now, colour)],
             setCursor: [(/** @type {any} */ u) => showValues(u.cursor.idx)],
             setSelect: [
               (/** @type {any} */ u) => {
@@ -286,19 +286,24 @@
     };
   }
 
-  /** Upright lines where something happened. @param {any} u @param {History | null} data @param {string} colour */
+  /**
+   * Upright lines where something happened; of alerts there may be many, theirs are short.
+   * @param {any} u @param {History | null} data @param {(name: string) => string} colour
+   */
   function drawMarks(u, data, colour) {
     const { ctx, bbox } = u;
+    const dash = 3 * devicePixelRatio;
     ctx.save();
-    ctx.strokeStyle = colour;
-    ctx.lineWidth = devicePixelRatio;
-    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
-    for (const { at_ms } of data?.marks ?? []) {
+    for (const { at_ms, kind } of data?.marks ?? []) {
       const x = u.valToPos(at_ms / 1000, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      const alert = kind === "alert";
+      ctx.strokeStyle = colour(alert ? "--critical" : "--gone");
+      ctx.lineWidth = devicePixelRatio * (alert ? 2 : 1);
+      ctx.setLineDash(alert ? [] : [dash, dash]);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.lineTo(x, bbox.top + (alert ? 7 * devicePixelRatio : bbox.height));
       ctx.stroke();
     }
     ctx.restore();

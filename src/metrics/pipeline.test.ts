@@ -89,6 +89,10 @@ describe("a tick", () => {
     expect(read.oldestQueued()?.id).toBe("t2");
     expect(read.system.get("oldest_queued_s")).toBe(10);
     expect(read.system.has("gpu_utilization_mean")).toBe(false);
+    await report(pipeline, { tasks: [{ id: "t4", type: "text", status: "queued", priority: 1 }] });
+    tick(pipeline);
+    expect(read.queue).toEqual([{ priority: 1, type: "text", queued: 1 }]);
+    expect(pipeline.read().queue).toEqual([{ priority: 1, type: "text", queued: 2 }]);
   });
 
   it("puts the workers in trouble first and numbers in their order", async () => {

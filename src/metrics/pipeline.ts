@@ -2,7 +2,7 @@ import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
-import { type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
+import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
 import { readPast } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
@@ -424,9 +424,22 @@ export class Pipeline {
       oldestQueued: () => oldestQueued(fleet),
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
-      marks: (from_ms, to_ms) => this.#store.marks(from_ms, to_ms, MARKS_LIMIT),
+      marks: (from_ms, to_ms) => this.#marks(from_ms, to_ms),
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
     };
+  }
+
+  /** What was set, and where alerts began to fire. */
+  #marks(from_ms: number, to_ms: number): Mark[] {
+    const fired = this.#store
+      .alerts(from_ms, to_ms, MARKS_LIMIT)
+      .filter(({ fired_ms }) => fired_ms >= from_ms)
+      .map(({ fired_ms, document }) => ({
+        at_ms: fired_ms,
+        kind: ALERT,
+        text: (JSON.parse(document) as Alert).title,
+      }));
+    return [...this.#store.marks(from_ms, to_ms, MARKS_LIMIT), ...fired].sort((a, b) => a.at_ms - b.at_ms);
   }
 
   #durations({ scope, entity, duration, from_ms, to_ms, step_ms }: DurationsQuery): (Durations | null)[] {

@@ -127,7 +127,7 @@ export interface Read {
   range(query: RangeQuery): RangeAnswer;
   /** Durations of each step, from the store; null where nothing ended. */
   durations(query: DurationsQuery): (Durations | null)[];
-  /** What happened from `from_ms` to before `to_ms`, oldest first, at most the newest MARKS_LIMIT. */
+  /** What was set, and what fired, from `from_ms` to before `to_ms`, oldest first: of each the newest MARKS_LIMIT. */
   marks(from_ms: number, to_ms: number): readonly Mark[];
 }
 

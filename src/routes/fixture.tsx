@@ -108,11 +108,13 @@ function boardPanel(board: Board, id = "board"): Panel {
     api: `/api/${id}`,
     params,
     data,
-    load(_, { only, limit }) {
+    past: true,
+    load({ now_ms }, { only, limit }) {
       board.loads++;
       if (board.error) throw board.error;
       const rows = [...board.rows].map(([row, text]) => ({ id: row, text }));
-      return { title: board.title, rows: rows.filter((row) => !only || row.id === only).slice(0, limit) };
+      const title = now_ms < START_MS ? `${board.title} as of ${now_ms}` : board.title;
+      return { title, rows: rows.filter((row) => !only || row.id === only).slice(0, limit) };
     },
     view: ({ title, rows }) => (
       <div>
@@ -163,6 +165,7 @@ export interface World {
 }
 
 export interface WorldOptions {
+  readAt?: AppDeps["readAt"];
   settings?: Partial<AppDeps["settings"]>;
   limits?: Partial<HubLimits>;
   ingest?: AppDeps["ingest"];
@@ -172,7 +175,7 @@ export interface WorldOptions {
   site?: Site;
 }
 
-export function world({ settings, limits, ingest, mark, ready, site }: WorldOptions = {}): World {
+export function world({ settings, limits, readAt, ingest, mark, ready, site }: WorldOptions = {}): World {
   const shown = board();
   const [one, other, thing] = [boardPanel(shown), boardPanel(shown, "other"), thingPanel()];
   const pages: Page[] = [
@@ -185,6 +188,7 @@ export function world({ settings, limits, ingest, mark, ready, site }: WorldOpti
   const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
   const { app, routes } = createApp({
     read: () => now.read,
+    readAt: readAt ?? (async (at_ms) => ({ ...now.read, now_ms: at_ms })),
     hub,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
     mark: mark ?? (() => {}),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { CUTS, findMetric, type Scope, scaleOf, type Unit } from "../metrics/catalogue.ts";
+import { ALERT } from "../metrics/model.ts";
 import type { SeriesName } from "../metrics/range.ts";
 import type { Durations, DurationsQuery, Read } from "../metrics/read.ts";
 import type { Chart } from "./chart.tsx";
@@ -22,7 +23,7 @@ const column = z.array(z.number().nullable());
 
 const mark = z.object({
   at_ms: z.number().describe("When it happened, Unix milliseconds"),
-  kind: z.string().describe("Such as deploy, maintenance or restart"),
+  kind: z.string().describe("Such as deploy, maintenance, restart or alert"),
   text: z.string().describe("What happened"),
 });
 
@@ -249,7 +250,8 @@ function chartOf(
     times_ms: data.times_ms,
     step_ms: data.step_s * 1000,
     height,
-    marks_ms: data.marks.map(({ at_ms }) => at_ms),
+    marks_ms: data.marks.filter(({ kind }) => kind !== ALERT).map(({ at_ms }) => at_ms),
+    alerts_ms: data.marks.filter(({ kind }) => kind === ALERT).map(({ at_ms }) => at_ms),
     ...(unit === "percent" && { top: 100 }),
     lines: members.map((index, place) => {
       const series = data.series[index]!;

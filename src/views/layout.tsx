@@ -2,7 +2,7 @@ import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import type { Read } from "../metrics/read.ts";
 import { Time } from "./components.tsx";
-import { clean } from "./format.ts";
+import { clean, inUtc } from "./format.ts";
 import { flatten } from "./frame.tsx";
 import type { Markup, Page, Panel } from "./panel.ts";
 import { PAGES } from "./registry.ts";
@@ -10,14 +10,11 @@ import { PAGES } from "./registry.ts";
 export type Theme = "auto" | "dark" | "light";
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 
-/** What a page of HTML needs beside its panels. */
-export interface Around {
-  readonly read: Read;
+/** How any page looks, whatever it shows. */
+export interface Look {
   /** Ends with a slash; every link, form and asset is relative to it. */
   readonly base: string;
   readonly theme: Theme;
-  /** Address of the stream of the page's panels, relative to the base. */
-  readonly stream: string;
   readonly assets: {
     readonly style: string;
     readonly script: string;
@@ -26,6 +23,18 @@ export interface Around {
   };
   /** The address as it was asked for, below the base path, with its query. */
   readonly url: string;
+}
+
+/** What a page of HTML needs beside its panels. */
+export interface Around extends Look {
+  /** As of the newest tick, or of the moment of the past that is shown. */
+  readonly read: Read;
+  /** Address of the stream of the page's panels, relative to the base; null for the past, which stands still. */
+  readonly stream: string | null;
+  /** Whether the page can be shown as it was. */
+  readonly rewind: boolean;
+  /** The newest tick, Unix milliseconds. */
+  readonly newest_ms: number;
 }
 
 export interface ErrorFacts {
@@ -49,7 +58,8 @@ export function renderPage(
       title={`${page.title} · Evenkeel dashboard`}
       json={withQuery(around.url, "format", "json")}
       live
-      refresh={page.panels.some((panel) => panel.live !== false)}
+      at_ms={pastOf(around)}
+      refresh={around.stream !== null && page.panels.some((panel) => panel.live !== false)}
       charts={page.panels.some((panel) => panel.script)}
     >
       <Header around={around} page={page} pages={pages} />
@@ -71,7 +81,8 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       // An address of its own for each id is in no list: the panel's data is at the one of what is shown.
       json={panel.api.includes(":") ? undefined : relative(panel.api)}
       live
-      refresh={panel.live !== false}
+      at_ms={pastOf(around)}
+      refresh={around.stream !== null && panel.live !== false}
       charts={panel.script !== undefined}
       embed
     >
@@ -94,7 +105,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
 }
 
 /** A page that says what went wrong and what to do about it. */
-export function renderError(error: ErrorFacts, around: Omit<Around, "read" | "stream">): string {
+export function renderError(error: ErrorFacts, around: Look): string {
   return document(
     <Document around={around} title={`${error.title} · Evenkeel dashboard`}>
       <header>
@@ -153,7 +164,9 @@ const HTMX_CONFIG = JSON.stringify({
 const RELOAD_S = 5;
 
 interface DocumentProps {
-  around: Omit<Around, "read" | "stream">;
+  around: Look;
+  /** The moment of the past that is shown. */
+  at_ms?: number | undefined;
   title: string;
   json?: string | undefined;
   live?: boolean;
@@ -166,6 +179,7 @@ interface DocumentProps {
 
 function Document({
   around,
+  at_ms,
   title,
   json,
   live = false,
@@ -180,6 +194,7 @@ function Document({
       lang="en"
       data-theme={around.theme === "auto" ? undefined : around.theme}
       class={embed ? "embedded" : undefined}
+      data-at={at_ms}
     >
       <head>
         <meta charset="utf-8" />
@@ -238,7 +253,13 @@ function Header({ around, page, pages }: HeaderProps) {
         {around.read.demo ? <Demo /> : null}
         <ThemeSwitch around={around} />
         <LiveState around={around} />
+        {around.rewind && around.stream !== null ? (
+          <a class="rewind" href={withQuery(around.url, "at", "-5m")} title="Show this page as it was">
+            Rewind 5 min
+          </a>
+        ) : null}
       </div>
+      {around.stream === null ? <Past around={around} /> : null}
       <Trouble around={around} />
       <Stale around={around} />
     </header>
@@ -270,11 +291,64 @@ function ThemeSwitch({ around }: { around: Around }) {
 
 /** How fresh the page is. The page's script replaces the words and sets `data-state`. */
 function LiveState({ around }: { around: Around }) {
+  if (around.stream === null) return null;
   return (
     <div id="live-state" role="status">
       as of <Time at_ms={around.read.now_ms} />
     </div>
   );
+}
+
+/** From here to the next moment that may be looked at. */
+const STEPS = [
+  ["−1 h", -3_600_000],
+  ["−5 min", -300_000],
+  ["−1 min", -60_000],
+  ["−10 s", -10_000],
+  ["+10 s", 10_000],
+  ["+1 min", 60_000],
+  ["+5 min", 300_000],
+  ["+1 h", 3_600_000],
+] as const;
+
+/** Says that this is the past, and leads to other moments and back. */
+function Past({ around }: { around: Around }) {
+  const { now_ms } = around.read;
+  const [path = "", query = ""] = splitOnce(around.url, "?");
+  const others = [...new URLSearchParams(query)].filter(([name]) => name !== "at");
+  const live = new URLSearchParams(others).toString();
+  return (
+    <form id="past" method="get" action={relative(path)} aria-label="Moment that is shown">
+      <p>
+        <b>As it was</b> at <Time at_ms={now_ms} full /> <span class="zone"></span>
+      </p>
+      <nav aria-label="Other moments">
+        {STEPS.map(([label, step_ms]) =>
+          now_ms + step_ms > around.newest_ms ? (
+            <span>{label}</span>
+          ) : (
+            <a href={withQuery(around.url, "at", String(now_ms + step_ms))}>{label}</a>
+          ),
+        )}
+      </nav>
+      {others.map(([name, value]) => (
+        <input type="hidden" name={name} value={value} />
+      ))}
+      <label>
+        <span class="vh">Another moment</span>
+        <input name="at" value={inUtc(now_ms)} size={22} />
+      </label>
+      <button type="submit">Show</button>
+      <a class="live" href={relative(live === "" ? path : `${path}?${live}`)}>
+        Back to live
+      </a>
+    </form>
+  );
+}
+
+/** The moment of the past that is shown. */
+function pastOf({ read, stream }: Around): number | undefined {
+  return stream === null ? read.now_ms : undefined;
 }
 
 /** What is wrong with Evenkeel itself, on every page; each tick's facts tell the page's script. */
@@ -300,6 +374,7 @@ function Stale({ around }: { around: Around }) {
 
 /** Holds the one connection of the page. It is never morphed: it stands outside of every panel. */
 function Live({ around }: { around: Around }) {
+  if (around.stream === null) return null;
   const connection = {
     "hx-sse:connect": around.stream,
     "hx-swap": "none",

@@ -29,6 +29,8 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
   readonly data: D;
   /** False where it is drawn when it is loaded, and not streamed. */
   readonly live?: false;
+  /** True where it can be shown as it was at a moment of the past. */
+  readonly past?: true;
   /** A script that makes it interactive; without it the panel is complete too. */
   readonly script?: "charts.js";
   load(read: Read, params: z.output<P>): z.output<D>;

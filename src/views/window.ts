@@ -33,6 +33,31 @@ const durationField = (meaning: string) =>
 const INSTANT_RULE =
   "must be an instant from 1970 to 2099, RFC 3339 with an offset such as 2026-11-23T18:24:16Z, or Unix milliseconds";
 
+/** A moment of the past: an instant, or how long ago. */
+export type Moment = { readonly at_ms: number } | { readonly ago_ms: number };
+
+/** The query parameter of everything that can be shown as it was. */
+export const MOMENT = z.object({
+  at: z
+    .string()
+    .transform(
+      (text, context) => readMoment(text) ?? refused(context, `${INSTANT_RULE}, or how long ago, as -15m`),
+    )
+    .optional()
+    .describe(
+      "Shows it as it was at that moment: RFC 3339 with an offset, Unix milliseconds, or how long ago, such as -15m",
+    ),
+});
+
+function readMoment(text: string): Moment | undefined {
+  if (text.startsWith("-")) {
+    const ago_ms = span.read(text.slice(1));
+    return ago_ms === undefined ? undefined : { ago_ms };
+  }
+  const at_ms = readInstant(text);
+  return at_ms === undefined ? undefined : { at_ms };
+}
+
 /** The query parameters of everything that shows a stretch of time. */
 export const WINDOW = z.object({
   from: instantField("Start of the window, inclusive"),

@@ -46,6 +46,7 @@ export const alerts = definePanel({
   api: "/api/alerts",
   params: noParams,
   data,
+  past: true,
   load,
   view,
   note,

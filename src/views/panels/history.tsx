@@ -4,7 +4,7 @@ import { CATALOGUE, CUTS, type Cut, findMetric, type Scope } from "../../metrics
 import type { SeriesName } from "../../metrics/range.ts";
 import { ChartSheet, HistoryChart } from "../chart.tsx";
 import { more, Name, Time } from "../components.tsx";
-import { clean, count, measure, NONE, shorten } from "../format.ts";
+import { clean, count, inUtc, measure, NONE, shorten } from "../format.ts";
 import {
   CUT_FILTERS,
   cutOf,
@@ -262,10 +262,6 @@ function Controls({ data, given }: { data: History; given: Params }) {
   );
 }
 
-function inUtc(at_ms: number): string {
-  return new Date(at_ms).toISOString().replace(".000Z", "Z");
-}
-
 function Choices({
   scope,
   name,
@@ -315,17 +311,26 @@ function MarkList({ data }: { data: History }) {
   return (
     <section class="mark-list" aria-label="Marks">
       <h3>
-        Marks <small>dashed lines in the charts</small>
+        Marks <small>dashed lines in the charts; alerts short ones at their upper edge</small>
       </h3>
       <ul class="rows">
         {shown.map(({ at_ms, kind, text }) => (
           <li class="quiet">
-            <Time at_ms={at_ms} full /> <b>{clean(kind)}</b> <Name>{text}</Name>
+            <MomentLink at_ms={at_ms} /> <b>{clean(kind)}</b> <Name>{text}</Name>
           </li>
         ))}
       </ul>
       {hidden > 0 ? <p class="more">{more(hidden)}</p> : null}
     </section>
+  );
+}
+
+/** To the dashboard as it then was. */
+function MomentLink({ at_ms }: { at_ms: number }) {
+  return (
+    <a href={`./?at=${at_ms}`} title="The overview as it was then">
+      <Time at_ms={at_ms} full />
+    </a>
   );
 }
 
@@ -361,7 +366,7 @@ function DataTable({ data, source }: { data: History; source: string }) {
             {rows.map(({ time_ms, row }) => (
               <tr>
                 <th scope="row">
-                  <Time at_ms={time_ms} full />
+                  <MomentLink at_ms={time_ms} />
                 </th>
                 {data.series.map(({ mean, unit }) => (
                   <td>{valueText(mean[row] ?? null, unit)}</td>

@@ -43,6 +43,7 @@ export const overview = definePanel({
   api: "/api/metrics/system",
   params: noParams,
   data,
+  past: true,
   load,
   view,
   table,

@@ -64,6 +64,7 @@ export const performance = definePanel({
   api: "/api/metrics/performance",
   params,
   data,
+  past: true,
   load,
   view: (data) => (
     <>

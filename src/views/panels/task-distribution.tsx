@@ -82,6 +82,7 @@ export const taskDistribution = definePanel({
   api: "/api/metrics/tasks/stats",
   params: noParams,
   data,
+  past: true,
   load,
   view,
   note: (data) => `${count(data.by_state.queued)} queued · ${count(data.by_state.running)} running`,

@@ -81,6 +81,7 @@ export const workerGrid = definePanel({
   api: "/api/metrics/workers",
   params: noParams,
   data,
+  past: true,
   load,
   view,
   note,
