@@ -131,6 +131,22 @@ test("where an alert began to fire stands a mark", async ({ page, serve }) => {
   expect(svg).toMatch(/<path class="alert-marks"[^>]* d="M[\d.]+ 0V7"/);
 });
 
+test("a window is put beside an earlier one, and look and zone are kept meanwhile", async ({
+  page,
+  serve,
+}) => {
+  const { url } = await serve();
+  await openLive(page, `${url}history?metrics=total_workers&duration=5m&theme=dark&tz=Asia/Tokyo`);
+  await page.getByLabel("beside").selectOption("the day before");
+  await page.getByRole("button", { name: "Show" }).click();
+  await expect(page).toHaveURL(/compare=24h/);
+  await expect(panel(page, "History")).toContainText("dashed: 24h before");
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await page.getByRole("link", { name: "15m", exact: true }).click();
+  await expect(page).toHaveURL(/compare=24h&tz=Asia%2FTokyo&theme=dark/);
+  await expect(page.locator("#live-state")).toContainText("UTC+9", SOON);
+});
+
 test("a chart keeps its size when the colours change", async ({ page, serve }) => {
   const { url } = await serve();
   await page.emulateMedia({ colorScheme: "light" });
@@ -164,7 +180,7 @@ test("the range and the metrics are chosen on the page", async ({ page, serve })
   await openLive(page, `${url}history`);
   await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "6h" }).click();
   await expect(page).toHaveURL(/history\?duration=6h$/);
-  await page.getByText("Metrics, filters and workers").click();
+  await page.getByText("Metrics, filters, workers, time zone").click();
   const fleet = page.getByRole("group", { name: "The whole fleet" });
   const checked = fleet.getByRole("checkbox", { checked: true });
   for (let left = await checked.count(); left > 0; left--) await checked.first().uncheck();

@@ -5,7 +5,7 @@
   const COLOURS = 5;
 
   /**
-   * @typedef {{ label: string, unit: string | null, mean: (number | null)[], min?: (number | null)[], max?: (number | null)[] }} Series
+   * @typedef {{ label: string, unit: string | null, mean: (number | null)[], min?: (number | null)[], max?: (number | null)[], before?: (number | null)[] }} Series
    * @typedef {{ from_ms: number, to_ms: number, step_s: number, times_ms: number[], series: Series[], marks: { at_ms: number, kind: string, text: string }[] }} History
    */
 
@@ -133,6 +133,7 @@
           mean: join(before.mean, series.mean),
           ...(before.min && series.min && { min: join(before.min, series.min) }),
           ...(before.max && series.max && { max: join(before.max, series.max) }),
+          ...(before.before && series.before && { before: join(before.before, series.before) }),
         };
       }),
     };
@@ -191,9 +192,10 @@
         series.push(
           { stroke: "transparent", points: { show: false } },
           { stroke: "transparent", points: { show: false } },
+          { stroke, width: 1.5, dash: [5, 4], alpha: 0.7, points: { show: false } },
         );
         bands.push({
-          series: [3 * place + 3, 3 * place + 2],
+          series: [4 * place + 3, 4 * place + 2],
           fill: `color-mix(in srgb, ${stroke} 18%, transparent)`,
         });
       });
@@ -263,7 +265,12 @@
       const none = data.times_ms.map(() => null);
       return [
         data.times_ms.map((time_ms) => time_ms / 1000),
-        ...seriesOf(data).flatMap(({ mean, min, max }) => [mean, min ?? none, max ?? none]),
+        ...seriesOf(data).flatMap(({ mean, min, max, before }) => [
+          mean,
+          min ?? none,
+          max ?? none,
+          before ?? none,
+        ]),
       ];
     }
 

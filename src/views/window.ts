@@ -75,6 +75,29 @@ export const WINDOW = z.object({
     ),
 });
 
+const ZONE_RULE = "must be the name of a time zone such as Europe/Berlin or UTC";
+
+/** How a page with charts of its own looks: kept in its links and forms. */
+export const CHART_LOOK = z.object({
+  theme: z.enum(["auto", "light", "dark"]).optional().describe("Colours of the page"),
+  tz: z
+    .string()
+    .max(64)
+    .refine(isZone, ZONE_RULE)
+    .optional()
+    .describe("Time zone that the page shows times in, such as Europe/Berlin; left out, the viewer's"),
+  compare: durationField("Beside each mean that of the same window so long before, such as 24h or 7d"),
+});
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export interface Window {
   /** Aligned to the step, Unix milliseconds. */
   readonly from_ms: number;

@@ -9,6 +9,7 @@ import {
   CUT_FILTERS,
   cutOf,
   HISTORY,
+  HISTORY_PARAMS,
   type History,
   historyCharts,
   historySlices,
@@ -21,7 +22,7 @@ import {
 import { pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
 import { metricNames } from "../schema.ts";
-import { durationText, WINDOW } from "../window.ts";
+import { durationText } from "../window.ts";
 
 const SYSTEM_METRICS = [
   "throughput_per_minute",
@@ -59,7 +60,7 @@ const NAME_LENGTH = 64;
 // Printable, as the ingest takes ids, but for the comma that parts them.
 const WORKER_ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp},]{1,512}$/u;
 
-const params = WINDOW.extend({
+const params = HISTORY_PARAMS.extend({
   ...CUT_FILTERS.shape,
   metrics: metricsField("Metrics of the whole fleet, separated by commas"),
   workers: listField("Workers to show beside it, ids separated by commas", WORKER_ID, "ids of workers"),
@@ -89,7 +90,7 @@ export const history = definePanel({
   chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
 });
 
-const workerParams = WINDOW.extend({
+const workerParams = HISTORY_PARAMS.extend({
   worker_id: z.string().describe("The worker"),
   metrics: metricsField("Metrics of the worker, separated by commas"),
 });
@@ -160,12 +161,13 @@ function namesOf(given: Params): SeriesName[] {
 
 function note(data: History): string {
   const summary = data.tier_s > 1 ? ", parts of it hourly summaries" : "";
-  return `a point each ${durationText(data.step_s * 1000)}${summary}`;
+  const dashed = data.compare_s === null ? "" : `, dashed: ${durationText(data.compare_s * 1000)} before`;
+  return `a point each ${durationText(data.step_s * 1000)}${summary}${dashed}`;
 }
 
 /** The parameters as a query, some of them changed; undefined leaves one out. */
 function queryOf(
-  given: z.output<typeof WINDOW> & Partial<Omit<Params, keyof z.output<typeof WINDOW>>>,
+  given: z.output<typeof HISTORY_PARAMS> & Partial<Omit<Params, keyof z.output<typeof HISTORY_PARAMS>>>,
   changes: Readonly<Record<string, string | undefined>>,
 ): string {
   const written: Record<string, string | undefined> = {
@@ -178,6 +180,9 @@ function queryOf(
     duration: given.duration === undefined ? undefined : durationText(given.duration),
     step: given.step === undefined ? undefined : durationText(given.step),
     points: given.points === undefined ? undefined : String(given.points),
+    compare: given.compare === undefined ? undefined : durationText(given.compare),
+    tz: given.tz,
+    theme: given.theme,
     ...changes,
   };
   const query = new URLSearchParams();
@@ -186,6 +191,19 @@ function queryOf(
 }
 
 const ANEW = { from: undefined, to: undefined, step: undefined, points: undefined };
+
+const COMPARISONS = [
+  ["", "nothing else"],
+  ["1h", "the hour before"],
+  ["24h", "the day before"],
+  ["7d", "the week before"],
+] as const;
+
+/** What can be chosen, and what the address asks for. */
+function comparisons(compared: string): readonly (readonly [value: string, words: string])[] {
+  if (COMPARISONS.some(([value]) => value === compared)) return COMPARISONS;
+  return [...COMPARISONS, [compared, `${compared} before`]];
+}
 
 const CUT_LABEL: Record<Cut, string> = {
   worker_type: "Worker type",
@@ -197,6 +215,7 @@ function Controls({ data, given }: { data: History; given: Params }) {
   const fixed = given.from !== undefined || given.to !== undefined;
   const { scope } = cutOf(given);
   const shown = fixed ? undefined : durationText(given.duration ?? 3_600_000);
+  const compared = given.compare === undefined ? "" : durationText(given.compare);
   return (
     <form class="controls" method="get" action="history">
       <nav class="ranges" aria-label="Range">
@@ -221,6 +240,17 @@ function Controls({ data, given }: { data: History; given: Params }) {
       <label>
         to <input name="to" value={fixed ? inUtc(data.to_ms) : ""} placeholder="now" size={22} />
       </label>
+      <label>
+        beside{" "}
+        <select name="compare">
+          {comparisons(compared).map(([value, words]) => (
+            <option value={value} selected={value === compared}>
+              {words}
+            </option>
+          ))}
+        </select>
+      </label>
+      {given.theme === undefined ? null : <input type="hidden" name="theme" value={given.theme} />}
       <button type="submit">Show</button>
       {CUTS.filter((cut) => given[cut] !== undefined).map((cut) => (
         <a
@@ -232,7 +262,7 @@ function Controls({ data, given }: { data: History; given: Params }) {
         </a>
       ))}
       <details>
-        <summary>Metrics, filters and workers</summary>
+        <summary>Metrics, filters, workers, time zone</summary>
         <fieldset>
           <legend>Only of one type or family</legend>
           {CUTS.map((cut) => (
@@ -247,6 +277,10 @@ function Controls({ data, given }: { data: History; given: Params }) {
           legend={scope === "system" ? "The whole fleet" : "Of these"}
           chosen={given.metrics ?? STANDARD[scope] ?? []}
         />
+        <label class="wide">
+          Time zone of the page, such as Europe/Berlin; left empty, the viewer's{" "}
+          <input name="tz" value={given.tz ?? ""} />
+        </label>
         <label class="wide">
           Workers, ids separated by commas{" "}
           <input name="workers" value={(given.workers ?? []).map(clean).join(",")} />
