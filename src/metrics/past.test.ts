@@ -53,7 +53,7 @@ function seen(read: Read) {
     status: read.status,
     system: Object.fromEntries([...read.system].sort()),
     tasks_by_state: read.tasks_by_state,
-    ended_by_type: Object.fromEntries([...read.ended_by_type].sort()),
+    ended_by_type: Object.fromEntries([...(read.ended_by_type ?? [])].sort()),
     alerts: read.alerts.map(({ id, since_ms }) => ({ id, since_ms })).sort((a, b) => (a.id < b.id ? -1 : 1)),
     workers: read.workers().map((w) => ({
       id: w.id,

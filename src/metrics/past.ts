@@ -1,9 +1,11 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../errors.ts";
-import { CATALOGUE, findMetric } from "./catalogue.ts";
+import { CATALOGUE, type Cut, findMetric } from "./catalogue.ts";
 import { type Alert, TASK_STATES, type Task, WORKER_STATES, type Worker, type WorkerState } from "./model.ts";
 import { systemStatus } from "./process/alerts.ts";
+import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { queueOf, taskAt, workerAt } from "./process/past.ts";
+import { oldestOf } from "./process/system.ts";
 import type { TaskDocument } from "./process/task.ts";
 import { compareIds, type WorkerDocument } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
@@ -38,13 +40,13 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
       { details: { parameter: "at" } },
     );
   }
-  const { system, by_type } = await fleetValues(store, at_ms);
+  const { system, cuts } = await fleetValues(store, at_ms);
   const { workers, tasks } = await entities(store, at_ms);
   const by_id = new Map(workers.map((worker) => [worker.id, worker]));
   const alerts = store
     .alerts(at_ms, at_ms + 1, ALERTS_LIMIT)
     .map(({ document }) => JSON.parse(document) as Alert);
-  return {
+  const past: Read = {
     ...now,
     now_ms: at_ms,
     status: systemStatus(system, alerts),
@@ -52,7 +54,7 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     tasks_by_state: statesOf(system),
     queue: queueOf(tasks),
     ended_by_type: new Map(
-      [...by_type].map(([type, metrics]) => [
+      [...cuts.task_type].map(([type, metrics]) => [
         type,
         { completed: metrics.get("completed_tasks") ?? 0, failed: metrics.get("failed_tasks") ?? 0 },
       ]),
@@ -61,9 +63,17 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     workers: () => workers,
     worker: (id) => by_id.get(id),
     task: (id) => tasks.find((task) => task.id === id),
-    oldestQueued: () => oldestOf(tasks.filter(({ state }) => state === "queued")),
-    recent: (metric, minutes, step_s) => recentAt(store, metric, at_ms, minutes, step_s),
+    tasks: () => tasks,
+    cut: (cut, name) => cuts[cut].get(name),
+    cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
+    filtered: (filters) => filteredRead(past, filters, { recentOf }),
+    oldestQueued: () => oldestOf(tasks),
+    recent: (metric, minutes, step_s) =>
+      recentAt(store, { scope: "system", entity: "", metric }, at_ms, minutes, step_s),
   };
+  const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
+    recentAt(store, { scope: cut, entity: name, metric }, at_ms, minutes, step_s);
+  return past;
 }
 
 /** What the tick before that moment wrote of the fleet and of each task type. */
@@ -71,19 +81,24 @@ async function fleetValues(store: MetricStore, at_ms: number) {
   const ticked_ms = tickBefore(store, at_ms);
   const names = store
     .latest(ticked_ms)
-    .filter(({ scope }) => scope === "system" || scope === "task_type")
+    .filter(({ scope }) => scope !== "worker" && scope !== "task")
     .filter(({ scope, metric }) => findMetric(scope, metric)?.kind !== "events");
   const values = await newestOf(store, names, at_ms, FLEET_WITHIN_MS);
   const system = new Map<string, number>();
-  const by_type = new Map<string, Map<string, number>>();
+  const cuts: Record<Cut, Map<string, Map<string, number>>> = {
+    worker_type: new Map(),
+    task_type: new Map(),
+    model_family: new Map(),
+  };
   names.forEach(({ scope, entity, metric }, i) => {
     const value = values[i];
     // One that could not be measured at that tick has an older value, or none.
     if (!value || value.at_ms < ticked_ms) return;
     if (scope === "system") system.set(metric, value.value);
-    else by_type.set(entity, (by_type.get(entity) ?? new Map<string, number>()).set(metric, value.value));
+    const cut = cuts[scope as Cut];
+    cut?.set(entity, (cut.get(entity) ?? new Map<string, number>()).set(metric, value.value));
   });
-  return { system, by_type };
+  return { system, cuts };
 }
 
 /** @throws EvenkeelError "not_found" where Evenkeel did not run then */
@@ -162,18 +177,10 @@ function statesOf(system: ReadonlyMap<string, number>): StateCounts {
   ) as StateCounts;
 }
 
-function oldestOf(queued: readonly Task[]): Task | undefined {
-  return queued.reduce<Task | undefined>(
-    (oldest, task) =>
-      (task.queued_at_ms ?? Infinity) < (oldest?.queued_at_ms ?? Infinity) ? task : (oldest ?? task),
-    undefined,
-  );
-}
-
 /** The last minutes before that moment; only closed steps. */
-function recentAt(
+export function recentAt(
   store: MetricStore,
-  metric: string,
+  series: SeriesName,
   at_ms: number,
   minutes: number,
   step_s: number,
@@ -181,8 +188,8 @@ function recentAt(
   const step_ms = step_s * 1000;
   const to_ms = Math.floor(at_ms / step_ms) * step_ms;
   const from_ms = to_ms - Math.floor((minutes * 60_000) / step_ms) * step_ms;
-  const answer = store.range({ series: [{ scope: "system", entity: "", metric }], from_ms, to_ms, step_ms });
-  return { metric, at_ms: answer.at_ms, ...answer.columns[0]! };
+  const answer = store.range({ series: [series], from_ms, to_ms, step_ms });
+  return { metric: series.metric, at_ms: answer.at_ms, ...answer.columns[0]! };
 }
 
 function iso(at_ms: number): string {

@@ -1,16 +1,17 @@
 import { EvenkeelError } from "../errors.ts";
-import { CATALOGUE, type Scope } from "./catalogue.ts";
+import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
-import { readPast } from "./past.ts";
+import { readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
+import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
-import { cutMetrics, oldestQueued, systemMetrics } from "./process/system.ts";
+import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import { compareIds, type WorkerDocument, type WorkerEntry } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
@@ -301,9 +302,12 @@ export class Pipeline {
     for (const [metric, value] of this.#read.system) {
       waiting.values.push({ of: SYSTEM, metric, at_ms: now_ms, value });
     }
-    for (const { cut, name, metrics } of cutMetrics(this.fleet)) {
-      const of = { scope: cut, entity: name };
-      for (const [metric, value] of metrics) waiting.values.push({ of, metric, at_ms: now_ms, value });
+    for (const cut of CUTS) {
+      for (const name of this.#read.cutNames(cut)) {
+        const of = { scope: cut, entity: name };
+        for (const [metric, value] of this.#read.cut(cut, name) ?? [])
+          waiting.values.push({ of, metric, at_ms: now_ms, value });
+      }
     }
     this.#gatherFlows(waiting);
     if (waiting.values.length > MAX_UNWRITTEN_SAMPLES)
@@ -398,7 +402,10 @@ export class Pipeline {
       ]),
     );
     let workers: readonly WorkerEntry[] | undefined;
-    return {
+    const cuts = cutMetrics(fleet);
+    const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
+      recentAt(this.#store, { scope: cut, entity: name, metric }, now_ms, minutes, step_s);
+    const read: Read = {
       now_ms,
       tick: this.#tick,
       demo,
@@ -421,12 +428,19 @@ export class Pipeline {
       },
       worker: (id) => fleet.workers.get(id),
       task: (id) => fleet.tasks.get(id),
-      oldestQueued: () => oldestQueued(fleet),
+      oldestQueued: () => oldestOf(fleet.queued.values()),
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
       marks: (from_ms, to_ms) => this.#marks(from_ms, to_ms),
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
+      filters: {},
+      recent_cut: null,
+      tasks: () => fleet.tasks.values(),
+      cut: (cut, name) => cuts[cut].get(name),
+      cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
+      filtered: (filters) => filteredRead(read, filters, { recentOf }),
     };
+    return read;
   }
 
   /** What was set, and where alerts began to fire. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Mark } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
+import { FILTERS } from "../views/filters.ts";
 import type { Around, ErrorFacts, Look } from "../views/layout.tsx";
 import type { Panel } from "../views/panel.ts";
 import { answer, failure } from "./answers.ts";
@@ -86,6 +87,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     read: shown.read,
     stream: shown.moment === null ? streamUrl(panels, values) : null,
     rewind: panels.every((panel) => panel.past),
+    filters: panels.some((panel) => panel.filters) ? parseParams(FILTERS, values) : null,
     newest_ms: read().now_ms,
   });
   const routes: Route[] = [

@@ -15,7 +15,7 @@ export const START_MS = Date.UTC(2026, 10, 23, 18, 24, 16);
 
 /** Nothing is known yet; each field can be given. */
 export function read(given: Partial<Read> = {}): Read {
-  return {
+  const whole: Read = {
     now_ms: START_MS,
     tick: 1,
     demo: false,
@@ -48,8 +48,15 @@ export function read(given: Partial<Read> = {}): Read {
     marks: () => [],
     durations: () => [],
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
+    filters: {},
+    recent_cut: null,
+    tasks: () => [],
+    cut: () => undefined,
+    cutNames: () => [],
+    filtered: (filters) => ({ ...whole, filters }),
     ...given,
   };
+  return whole;
 }
 
 const SELF: Read["self"] = {

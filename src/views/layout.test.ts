@@ -11,6 +11,7 @@ const around = (more: Partial<Around> = {}): Around => ({
   stream: "stream?page=%2F",
   rewind: true,
   newest_ms: fixtureRead().now_ms,
+  filters: {},
   assets: {
     style: "assets/app.css?v=1",
     script: "assets/live.js?v=2",

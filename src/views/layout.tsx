@@ -1,8 +1,10 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
-import type { Read } from "../metrics/read.ts";
-import { Time } from "./components.tsx";
-import { clean, inUtc } from "./format.ts";
+import { CUTS, type Cut } from "../metrics/catalogue.ts";
+import type { Filters, Read } from "../metrics/read.ts";
+import { Name, Time } from "./components.tsx";
+import { FILTER_LABEL, FILTER_NAMES } from "./filters.ts";
+import { clean, inUtc, shorten } from "./format.ts";
 import { flatten } from "./frame.tsx";
 import type { Markup, Page, Panel } from "./panel.ts";
 import { PAGES } from "./registry.ts";
@@ -35,6 +37,8 @@ export interface Around extends Look {
   readonly rewind: boolean;
   /** The newest tick, Unix milliseconds. */
   readonly newest_ms: number;
+  /** What narrows the page; null where it takes no filter. */
+  readonly filters: Filters | null;
 }
 
 export interface ErrorFacts {
@@ -43,6 +47,7 @@ export interface ErrorFacts {
   readonly detail: string;
 }
 
+const NAME_LENGTH = 64;
 const DESCRIPTION = "Live dashboard of a fleet: its workers, its tasks, and their metrics.";
 
 /** A whole page; `panels` is the rendered markup of each of its panels, in order. */
@@ -237,13 +242,13 @@ function Header({ around, page, pages }: HeaderProps) {
         Skip to the panels
       </a>
       <div class="top">
-        <a class="brand" href={sameLook("/", around.url)}>
+        <a class="brand" href={kept("/", around.url, FILTER_NAMES)}>
           Evenkeel
         </a>
         <nav aria-label="Pages">
           {pages.map((other) => (
             <a
-              href={sameLook(other.path, around.url)}
+              href={kept(other.path, around.url, filtersOf(other, around))}
               aria-current={other.path === page.path ? "page" : undefined}
             >
               {other.title}
@@ -251,6 +256,7 @@ function Header({ around, page, pages }: HeaderProps) {
           ))}
         </nav>
         {around.read.demo ? <Demo /> : null}
+        {around.filters === null ? null : <FilterMenu around={around} filters={around.filters} />}
         <ThemeSwitch around={around} />
         <LiveState around={around} />
         {around.rewind && around.stream !== null ? (
@@ -259,6 +265,7 @@ function Header({ around, page, pages }: HeaderProps) {
           </a>
         ) : null}
       </div>
+      {around.filters === null ? null : <Chips around={around} filters={around.filters} />}
       {around.stream === null ? <Past around={around} /> : null}
       <Trouble around={around} />
       <Stale around={around} />
@@ -271,6 +278,65 @@ function Demo() {
     <span class="demo" title="Generated data; it ends with the first real report">
       DEMO FLEET
     </span>
+  );
+}
+
+/** What the page can be narrowed to: a form of its own, so that it works in any browser. */
+function FilterMenu({ around, filters }: { around: Around; filters: Filters }) {
+  const [path = "", query = ""] = splitOnce(around.url, "?");
+  const others = [...new URLSearchParams(query)].filter(
+    ([name]) => !FILTER_NAMES.includes(name as keyof Filters),
+  );
+  return (
+    <details class="menu">
+      <summary>Filter</summary>
+      <form method="get" action={relative(path)}>
+        {CUTS.map((cut) => (
+          <label>
+            {FILTER_LABEL[cut]}
+            <select name={cut}>
+              <option value="">every</option>
+              {optionsOf(around.read, cut, filters[cut]).map((name) => (
+                <option value={name} selected={name === filters[cut]}>
+                  {clean(shorten(name, NAME_LENGTH))}
+                </option>
+              ))}
+            </select>
+          </label>
+        ))}
+        <label>
+          {FILTER_LABEL.q}
+          <input type="text" name="q" value={filters.q} placeholder="id, host, tag or model" />
+        </label>
+        {others.map(([name, value]) => (
+          <input type="hidden" name={name} value={value} />
+        ))}
+        <button type="submit">Apply</button>
+      </form>
+    </details>
+  );
+}
+
+/** The parts that there are, and the one that is asked for even while it is not there. */
+function optionsOf(read: Read, cut: Cut, chosen: string | undefined): readonly string[] {
+  const names = read.cutNames(cut);
+  return chosen === undefined || names.includes(chosen) ? names : [chosen, ...names];
+}
+
+/** The filters that hold, each to be taken away. */
+function Chips({ around, filters }: { around: Around; filters: Filters }) {
+  const given = FILTER_NAMES.filter((name) => filters[name] !== undefined);
+  if (given.length === 0) return null;
+  return (
+    <nav class="chips" aria-label="Filters that hold">
+      {given.map((name) => (
+        <a class="chip" href={without(around.url, [name])} title={`Take away: ${FILTER_LABEL[name]}`}>
+          {FILTER_LABEL[name]}: <Name>{shorten(filters[name]!, NAME_LENGTH)}</Name>{" "}
+          <span aria-hidden="true">×</span>
+        </a>
+      ))}
+      {given.length === 1 ? null : <a href={without(around.url, given)}>Clear all</a>}
+    </nav>
   );
 }
 
@@ -316,7 +382,6 @@ function Past({ around }: { around: Around }) {
   const { now_ms } = around.read;
   const [path = "", query = ""] = splitOnce(around.url, "?");
   const others = [...new URLSearchParams(query)].filter(([name]) => name !== "at");
-  const live = new URLSearchParams(others).toString();
   return (
     <form id="past" method="get" action={relative(path)} aria-label="Moment that is shown">
       <p>
@@ -339,7 +404,7 @@ function Past({ around }: { around: Around }) {
         <input name="at" value={inUtc(now_ms)} size={22} />
       </label>
       <button type="submit">Show</button>
-      <a class="live" href={relative(live === "" ? path : `${path}?${live}`)}>
+      <a class="live" href={without(around.url, ["at"])}>
         Back to live
       </a>
     </form>
@@ -393,11 +458,21 @@ function relative(path: string): string {
 /** Parameters that say how any page looks. */
 const LOOK = ["theme", "tz"];
 
-/** A path below the base as a link, looking as the page at `url` does. */
-function sameLook(path: string, url: string): string {
+/** A path below the base as a link, looking as the page at `url` does, and with these of its parameters. */
+function kept(path: string, url: string, names: readonly string[]): string {
   const params = new URLSearchParams(splitOnce(url, "?")[1]);
-  const look = new URLSearchParams([...params].filter(([name]) => LOOK.includes(name)));
-  return relative(look.size === 0 ? path : `${path}?${look}`);
+  const query = new URLSearchParams(
+    [...params].filter(([name, value]) => value !== "" && (LOOK.includes(name) || names.includes(name))),
+  );
+  return relative(query.size === 0 ? path : `${path}?${query}`);
+}
+
+/** The filters that hold on another page too: history is kept by one cut at a time, and not by text. */
+function filtersOf({ panels }: Page, { filters }: Around): readonly string[] {
+  if (panels.some((panel) => panel.filters)) return FILTER_NAMES;
+  const given = FILTER_NAMES.filter((name) => filters?.[name] !== undefined);
+  const known = given.every((name) => panels.some((panel) => name in panel.params.shape));
+  return known && given.length === 1 ? given : [];
 }
 
 /** The page's own address. A fragment needs it in full, since links are relative to the base. */
@@ -411,6 +486,13 @@ function withQuery(url: string, name: string, value: string): string {
   const params = new URLSearchParams(query);
   params.set(name, value);
   return `${path}?${params}`;
+}
+
+/** The page's own address without some parameters. */
+function without(url: string, names: readonly string[]): string {
+  const [path = "", query = ""] = splitOnce(ownAddress(url), "?");
+  const left = new URLSearchParams([...new URLSearchParams(query)].filter(([name]) => !names.includes(name)));
+  return left.size === 0 ? path : `${path}?${left}`;
 }
 
 function splitOnce(text: string, at: string): [string, string] {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
 import { RECENT_MINUTES, type Read, type RecentSeries } from "../../metrics/read.ts";
 import { type Chart, type ChartSeries, ChartSheet, LineChart } from "../chart.tsx";
+import { isFiltered } from "../filters.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { at_ms } from "../schema.ts";
 import type { SeriesNumber } from "../series.ts";
@@ -34,6 +35,11 @@ const values = (what: string) =>
 const data = z.object({
   at_ms,
   minutes: z.number().describe("How far back the values reach, minutes"),
+  whole_fleet: z
+    .boolean()
+    .describe(
+      "True where there is a filter and the values are of the whole fleet all the same: no history is kept by it",
+    ),
   step_s: z.number().describe("Length of a step, seconds; only closed steps are given"),
   times_ms: z.array(z.number()).describe("Start of each step, oldest first, Unix milliseconds"),
   metrics: z
@@ -64,6 +70,7 @@ export const performance = definePanel({
   api: "/api/metrics/performance",
   params,
   data,
+  filters: true,
   past: true,
   load,
   view: (data) => (
@@ -73,7 +80,8 @@ export const performance = definePanel({
       ))}
     </>
   ),
-  note: (data) => `last ${data.minutes} min, a point each ${data.step_s} s`,
+  note: ({ minutes, step_s, whole_fleet }) =>
+    `${whole_fleet ? "whole fleet, " : ""}last ${minutes} min, a point each ${step_s} s`,
   chart: (data) => <ChartSheet charts={charts(data)} />,
   table,
 });
@@ -84,6 +92,7 @@ function load(read: Read, { minutes }: Params): Data {
   return {
     at_ms: read.now_ms,
     minutes,
+    whole_fleet: isFiltered(read) && read.recent_cut === null,
     step_s: STEP_S,
     times_ms,
     metrics: Object.fromEntries(

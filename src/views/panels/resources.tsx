@@ -54,6 +54,7 @@ export const resources = definePanel({
   api: "/api/metrics/resources",
   params: noParams,
   data,
+  filters: true,
   past: true,
   load,
   view,
