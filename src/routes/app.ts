@@ -87,6 +87,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     read: shown.read,
     stream: shown.moment === null ? streamUrl(panels, values) : null,
     rewind: panels.every((panel) => panel.past),
+    subject: null,
     filters: panels.some((panel) => panel.filters) ? parseParams(FILTERS, values) : null,
     newest_ms: read().now_ms,
   });
@@ -110,7 +111,10 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
         ...moment,
         base_path,
         renderPage: (c, of, markup, values, shown) =>
-          site.renderPage(of, markup, around(c, of.panels, values, shown)),
+          site.renderPage(of, markup, {
+            ...around(c, of.panels, values, shown),
+            subject: of.subject === undefined ? null : String(values.get(of.subject.param)),
+          }),
       }),
     ),
   ];

@@ -11,6 +11,7 @@ const around = (more: Partial<Around> = {}): Around => ({
   stream: "stream?page=%2F",
   rewind: true,
   newest_ms: fixtureRead().now_ms,
+  subject: null,
   filters: {},
   assets: {
     style: "assets/app.css?v=1",

@@ -37,6 +37,8 @@ export interface Around extends Look {
   readonly rewind: boolean;
   /** The newest tick, Unix milliseconds. */
   readonly newest_ms: number;
+  /** What a page about one thing is about; null for any other. */
+  readonly subject: string | null;
   /** What narrows the page; null where it takes no filter. */
   readonly filters: Filters | null;
 }
@@ -57,10 +59,12 @@ export function renderPage(
   around: Around,
   pages: readonly Page[] = PAGES,
 ): string {
+  const { subject } = around;
+  const title = subject === null ? page.title : `${page.title} ${clean(shorten(subject, NAME_LENGTH))}`;
   return document(
     <Document
       around={around}
-      title={`${page.title} · Evenkeel dashboard`}
+      title={`${title} · Evenkeel dashboard`}
       json={withQuery(around.url, "format", "json")}
       live
       at_ms={pastOf(around)}
@@ -69,7 +73,13 @@ export function renderPage(
     >
       <Header around={around} page={page} pages={pages} />
       <main id="main" class={page.layout} tabindex={-1}>
-        <h1 class="vh">{page.title}</h1>
+        {subject === null ? (
+          <h1 class="vh">{page.title}</h1>
+        ) : (
+          <h1 class="subject">
+            <small>{page.title}</small> <Name>{shorten(subject, NAME_LENGTH)}</Name>
+          </h1>
+        )}
         {raw(panels.join("\n"))}
       </main>
       <Live around={around} />
@@ -246,14 +256,16 @@ function Header({ around, page, pages }: HeaderProps) {
           Evenkeel
         </a>
         <nav aria-label="Pages">
-          {pages.map((other) => (
-            <a
-              href={kept(other.path, around.url, filtersOf(other, around))}
-              aria-current={other.path === page.path ? "page" : undefined}
-            >
-              {other.title}
-            </a>
-          ))}
+          {pages
+            .filter((other) => other.subject === undefined)
+            .map((other) => (
+              <a
+                href={kept(other.path, around.url, filtersOf(other, around))}
+                aria-current={currentOf(other, page)}
+              >
+                {other.title}
+              </a>
+            ))}
         </nav>
         {around.read.demo ? <Demo /> : null}
         {around.filters === null ? null : <FilterMenu around={around} filters={around.filters} />}
@@ -271,6 +283,12 @@ function Header({ around, page, pages }: HeaderProps) {
       <Stale around={around} />
     </header>
   );
+}
+
+/** A page about one thing is below one of the navigation. */
+function currentOf(other: Page, page: Page): "page" | "true" | undefined {
+  if (other.path === page.path) return "page";
+  return other.path === page.subject?.below ? "true" : undefined;
 }
 
 function Demo() {

@@ -65,7 +65,9 @@ export interface Page {
   /** Below the base path; "/" is the main dashboard. */
   readonly path: string;
   readonly title: string;
+  /** Of a page about one thing: the parameter of its path that names it, and the page of the navigation that it is below. */
+  readonly subject?: { readonly param: string; readonly below: string };
   /** Name of the CSS grid that places the panels. */
-  readonly layout: "dashboard" | "column";
+  readonly layout: "dashboard" | "column" | "detail";
   readonly panels: readonly Panel[];
 }
