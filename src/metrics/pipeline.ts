@@ -6,6 +6,7 @@ import { type Alert, type Mark, RESTART, WORKER_STATES } from "./model.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
 import { Fleet, type FleetOptions, type SourceDocument } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
+import { matchesOf, scoresOf } from "./process/matches.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestQueued, systemMetrics } from "./process/system.ts";
@@ -139,6 +140,7 @@ export class Pipeline {
     for (const { id, document } of this.#store.tasks(hour_ms, RESTORE_ENDED)) {
       fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
     }
+    fleet.restoreRecords(now_ms);
   }
 
   /** Rates and durations go on where they were: the last hour's events second by second, durations by the minute. */
@@ -375,6 +377,14 @@ export class Pipeline {
       },
       worker: (id) => fleet.workers.get(id),
       task: (id) => fleet.tasks.get(id),
+      scores: (worker_id) => {
+        const worker = fleet.workers.get(worker_id);
+        return worker && scoresOf(fleet, worker, now_ms);
+      },
+      matches: (task_id) => {
+        const task = fleet.tasks.get(task_id);
+        return task && matchesOf(fleet, task, now_ms);
+      },
       oldestQueued: () => oldestQueued(fleet),
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),

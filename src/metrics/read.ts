@@ -1,5 +1,6 @@
 import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
+import type { Matches, WorkerScores } from "./scores.ts";
 
 /** Task counts of one cut of the fleet; the states add up to the tasks known. */
 export type StateCounts = Readonly<Record<TaskState, number>>;
@@ -115,6 +116,10 @@ export interface Read {
   workers(): readonly Worker[];
   worker(id: string): Worker | undefined;
   task(id: string): Task | undefined;
+  /** Health, compatibility and what became of its tasks; undefined for a worker that is not known. */
+  scores(worker_id: string): WorkerScores | undefined;
+  /** Who could run a task, worked out when asked; undefined for a task that is not known. */
+  matches(task_id: string): Matches | undefined;
   /** The oldest queued task, or undefined when nothing waits. */
   oldestQueued(): Task | undefined;
   /** The last `minutes` (at most RECENT_MINUTES) of a system metric in steps of `step_s` seconds; only closed steps. */

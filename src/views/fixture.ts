@@ -195,6 +195,8 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     workers: () => workers,
     worker: (id) => workers.find((worker) => worker.id === id),
     task: (id) => (oldest?.id === id ? oldest : undefined),
+    scores: () => undefined,
+    matches: () => undefined,
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) => recentOf(metric, minutes, step_s, now_ms, empty),
     range: (query) => rangeOf(query, now_ms, empty),
