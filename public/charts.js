@@ -379,6 +379,7 @@
     if (unit === "bytes") return scaled(value, BINARY, "B");
     if (unit === "bytes_per_second") return scaled(value, BINARY, "B/s");
     if (unit === "per_minute") return `${short(value)} /min`;
+    if (unit === "per_hour") return `${short(value)} /h`;
     if (unit === "celsius") return `${short(value)} °C`;
     if (unit === "watts") return `${short(value)} W`;
     if (unit !== "seconds") return Math.abs(value) < 1e6 ? short(value) : scaled(value, DECIMAL, "");

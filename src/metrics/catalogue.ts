@@ -12,6 +12,7 @@ export type Unit =
   | "seconds"
   | "count"
   | "per_minute"
+  | "per_hour"
   | "celsius"
   | "watts"
   | "score"
@@ -61,6 +62,7 @@ const BOUNDS: Record<Unit, [min: number | null, max: number | null]> = {
   seconds: [0, null],
   count: [0, null],
   per_minute: [0, null],
+  per_hour: [0, null],
   celsius: [-273.15, null],
   watts: [0, null],
   score: [0, 100],
@@ -161,6 +163,15 @@ const WORKER_DERIVED = metrics("worker", true, "gauge", [
   ],
   ["health", "score", 0, "Health", "Freshness × pressure × success ratio, 0 to 100"],
   ["running_tasks", "count", 0, "Running tasks", "Tasks known to run on the worker"],
+  ["tasks_per_hour", "per_hour", 0, "Tasks an hour", "Tasks that the worker completed in the last hour"],
+  ["success_ratio", "ratio", 4, "Success ratio", "Completed ÷ (completed + failed), of its last 50 tasks"],
+  [
+    "processing_time_mean_s",
+    "seconds",
+    3,
+    "Processing time, mean",
+    "From started to completed, the completed ones of its last 50 tasks",
+  ],
 ]);
 
 const SYSTEM_REPORTED = metrics("system", false, "gauge", [
@@ -200,6 +211,20 @@ const FLOW: Entry[] = [
   ["cancelled_tasks", "count", 0, "Cancelled tasks", "Tasks cancelled in the last hour"],
   ["throughput_per_minute", "per_minute", 1, "Throughput", "Tasks completed in the last 60 seconds"],
   ["success_ratio", "ratio", 4, "Success ratio", "Completed ÷ (completed + failed), over the last hour"],
+  [
+    "assignment_efficiency",
+    "ratio",
+    4,
+    "Assignment efficiency",
+    "Match of the chosen worker ÷ the best match available, the mean over the last hour's assignments",
+  ],
+  [
+    "optimal_match_ratio",
+    "ratio",
+    4,
+    "Optimal worker match",
+    "Assignments within 5 % of the best match available, of those of the last hour",
+  ],
   [
     "queue_time_mean_s",
     "seconds",

@@ -92,7 +92,7 @@ function kept(value: number | undefined): number | undefined {
 
 describe("the past", () => {
   it("shows the fleet of every moment as it was then, from log and chunks, over a restart", async () => {
-    const demo = createDemo({ workers: 20, tasks: 80, seed: 7, start_ms: START_MS });
+    const demo = createDemo({ workers: 12, tasks: 40, seed: 7, start_ms: START_MS });
     const then: ReturnType<typeof seen>[] = [];
     const live = async (seconds: number) => {
       for (let second = 0; second < seconds; second += 1) {
@@ -102,11 +102,11 @@ describe("the past", () => {
         if (second % 41 === 40) then.push(seen(pipeline.read()));
       }
     };
-    await live(420);
+    await live(250);
     await store.compact(clock.now());
     await store.close();
     begin();
-    await live(240);
+    await live(130);
     expect(then.some(({ alerts }) => alerts.length > 0)).toBe(true);
     expect(new Set(then.flatMap(({ workers }) => workers.map(({ state }) => state))).size).toBeGreaterThan(2);
     for (const now_ms of [clock.now(), clock.now() + 4 * 3_600_000]) {

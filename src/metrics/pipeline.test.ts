@@ -93,6 +93,10 @@ describe("a tick", () => {
     tick(pipeline);
     expect(read.queue).toEqual([{ priority: 1, type: "text", queued: 1 }]);
     expect(pipeline.read().queue).toEqual([{ priority: 1, type: "text", queued: 2 }]);
+    expect(read.scores("W1")?.health.score).toBe(100);
+    expect(read.scores("W9")).toBeUndefined();
+    expect(read.matches("t2")?.best.map(({ worker_id }) => worker_id)).toEqual(["W1"]);
+    expect(read.matches("t9")).toBeUndefined();
   });
 
   it("puts the workers in trouble first and numbers in their order", async () => {
@@ -132,6 +136,7 @@ describe("a restart", () => {
     expect(Object.fromEntries(after.worker("W1")!.metrics)).toEqual({
       cpu_utilization: 42.5,
       fan_speed: 1.25,
+      health: 100,
     });
     expect(after.tasks_by_state).toEqual(before.tasks_by_state);
     expect(after.system.get("throughput_per_minute")).toBe(before.system.get("throughput_per_minute"));
@@ -139,6 +144,32 @@ describe("a restart", () => {
     const recent = (read: typeof after) => read.recent("running_tasks", 1, 5).mean.filter((v) => v !== null);
     expect(recent(after)).toEqual([1, 1, 1, 1]);
     expect(after.task("t1")).toMatchObject({ state: "running", started_at_ms: START_MS - 3000 });
+  });
+
+  it("goes on with what became of each worker's tasks", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    const ended = (second: number, status: "completed" | "failed") => {
+      const ended_at = clock.now();
+      const model = { model_id: "vit-base", model_family: "vit", type: "vision" };
+      return { id: `t${second}`, ...model, status, worker_id: "W1", started_at: ended_at - 4000, ended_at };
+    };
+    // Long enough for the record to be kept, and for tasks to end after that.
+    for (let s = 0; s < 700; s += 1) {
+      await report(pipeline, { workers: [worker], tasks: [ended(s, s % 4 === 0 ? "failed" : "completed")] });
+      tick(pipeline);
+    }
+    const before = pipeline.read();
+    await store.close();
+    open.length = 0;
+    const after = pipelineOn(storeOnDisk()).read();
+    expect(after.scores("W1")).toEqual({ ...before.scores("W1"), health: after.scores("W1")!.health });
+    expect(after.scores("W1")).toMatchObject({
+      last_hour: { tasks: 700, completed: 525 },
+      last_tasks: { tasks: 50, mean_duration_s: 4 },
+      compatibility: { vision: { observed: { tasks: 700 } } },
+    });
+    expect(after.worker("W1")!.metrics.get("health")).toBe(before.worker("W1")!.metrics.get("health"));
   });
 
   it("stands on the charts as a mark, beside what others set", async () => {

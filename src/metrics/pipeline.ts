@@ -9,6 +9,7 @@ import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alert
 import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
+import { matchesOf, scoresOf } from "./process/matches.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
@@ -176,6 +177,7 @@ export class Pipeline {
     for (const { id, document } of this.#store.tasks(hour_ms, RESTORE_ENDED)) {
       fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
     }
+    fleet.restoreRecords(now_ms);
   }
 
   /** Rates and durations go on where they were: the last hour's events second by second, durations by the minute. */
@@ -429,6 +431,14 @@ export class Pipeline {
       worker: (id) => fleet.workers.get(id),
       task: (id) => fleet.tasks.get(id),
       oldestQueued: () => oldestOf(fleet.queued.values()),
+      scores: (worker_id) => {
+        const worker = fleet.workers.get(worker_id);
+        return worker && scoresOf(fleet, worker, now_ms);
+      },
+      matches: (task_id) => {
+        const task = fleet.tasks.get(task_id);
+        return task && matchesOf(fleet, task, now_ms);
+      },
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
       marks: (from_ms, to_ms) => this.#marks(from_ms, to_ms),

@@ -1,6 +1,7 @@
 import type { Cut } from "./catalogue.ts";
 import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
+import type { Matches, WorkerScores } from "./scores.ts";
 
 /** Tasks by state: those that ended over the last hour; null where they are not counted by what is filtered. */
 export type StateCounts = Readonly<Record<TaskState, number | null>>;
@@ -137,6 +138,10 @@ export interface Read {
   cutNames(cut: Cut): readonly string[];
   /** The same moment of the matching part of the whole fleet. */
   filtered(filters: Filters): Read;
+  /** Health, compatibility and what became of its tasks; undefined for a worker that is not known. */
+  scores(worker_id: string): WorkerScores | undefined;
+  /** Who could run a task, worked out when asked; undefined for a task that is not known. */
+  matches(task_id: string): Matches | undefined;
   /** The oldest queued task, or undefined when nothing waits. */
   oldestQueued(): Task | undefined;
   /** The last `minutes` (at most RECENT_MINUTES) of a system metric in steps of `step_s` seconds; only closed steps. */

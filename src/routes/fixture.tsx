@@ -38,6 +38,8 @@ export function read(given: Partial<Read> = {}): Read {
     workers: () => [],
     worker: () => undefined,
     task: () => undefined,
+    scores: () => undefined,
+    matches: () => undefined,
     oldestQueued: () => undefined,
     range: ({ step_ms, series }) => ({
       step_ms,

@@ -386,6 +386,7 @@ type Step = readonly [unit: string, size: number];
 const AXIS_UNITS: Partial<Record<Unit, readonly Step[]>> = {
   percent: [["%", 1]],
   per_minute: [["/min", 1]],
+  per_hour: [["/h", 1]],
   seconds: [
     ["h", 3600],
     ["min", 60],

@@ -201,6 +201,8 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     cut: (_, name) => (types.includes(name) ? system : undefined),
     cutNames: () => types,
     filtered: (filters) => ({ ...read, filters }),
+    scores: () => undefined,
+    matches: () => undefined,
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) => recentOf(metric, minutes, step_s, now_ms, empty),
     range: (query) => rangeOf(query, now_ms, empty),

@@ -68,6 +68,7 @@ describe("values of the catalogue's units", () => {
     [0, "ratio", "0.0 %"],
     [182, "per_minute", "182 /min"],
     [4.25, "per_minute", "4.3 /min"],
+    [12, "per_hour", "12 /h"],
     [0, "bytes", "0 B"],
     [1023, "bytes", "1023 B"],
     [1536, "bytes", "1.5 KiB"],

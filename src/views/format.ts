@@ -137,6 +137,7 @@ const AS_QUANTITY: Record<Unit, (value: number) => Quantity> = {
   seconds: (value) => unitApart(seconds(value)),
   count: (value) => ({ value: count(value), unit: "" }),
   per_minute: (value) => ({ value: rough(value), unit: "/min" }),
+  per_hour: (value) => ({ value: rough(value), unit: "/h" }),
   celsius: (value) => ({ value: rough(value), unit: "°C" }),
   watts: (value) => ({ value: rough(value), unit: "W" }),
   score: (value) => ({ value: fixed(value, 0), unit: "" }),

@@ -9,6 +9,7 @@ const IN_WORDS: Record<Unit, string> = {
   seconds: "seconds",
   count: "count",
   per_minute: "per minute",
+  per_hour: "per hour",
   celsius: "degrees Celsius",
   watts: "watts",
   score: "score, 0 to 100",

@@ -1,65 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Report, TaskUpdate, WorkerUpdate } from "../model.ts";
 import { evaluateAlerts, systemStatus } from "./alerts.ts";
-import { Fleet } from "./fleet.ts";
+import { Scene, START_MS, task, worker } from "./scene.ts";
 import { systemMetrics } from "./system.ts";
 
-const START_MS = 1_700_000_000_000;
 const OPTIONS = { stall_after_ms: 1_800_000 };
 
-function worker(id: string, change: Partial<WorkerUpdate> = {}): WorkerUpdate {
-  const nothing = {
-    type: undefined,
-    hostname: undefined,
-    status: undefined,
-    tags: undefined,
-    gpus: undefined,
-  };
-  return { id, ...nothing, interval_s: 1, capabilities: {}, metrics: {}, ...change };
-}
-
-function task(
-  id: string,
-  status: "queued" | "running" | "completed",
-  worker_id?: string,
-  model_id?: string,
-): TaskUpdate {
-  const transition = { attempt: 1, status, times: {}, worker_id, progress: undefined, error: undefined };
-  const nothing = {
-    type: "vision",
-    model_family: undefined,
-    priority: undefined,
-    modality: undefined,
-    requirements: undefined,
-  };
-  return { id, ...nothing, model_id, metrics: {}, transitions: [transition] };
-}
-
-class Scene {
-  now_ms = START_MS;
-  readonly fleet = new Fleet(
-    { worker_ttl_ms: 3_600_000, task_ttl_ms: 86_400_000, grace_ms: 900_000 },
-    START_MS,
-  );
-
-  report(part: Partial<Report>): this {
-    const report = {
-      at_ms: this.now_ms,
-      received_ms: this.now_ms,
-      source: "a",
-      interval_s: 1,
-      complete: false,
-    };
-    this.fleet.apply({ ...report, workers: [], tasks: [], system: {}, ...part });
-    return this;
-  }
-
-  later(ms: number): this {
-    this.now_ms += ms;
-    this.fleet.advance(this.now_ms);
-    return this;
-  }
-
+class AlertScene extends Scene {
   get alerts() {
     return evaluateAlerts(this.fleet, this.now_ms, OPTIONS);
   }
@@ -73,7 +19,7 @@ const busy = worker("W3", { metrics: { cpu_utilization: 95, queued_tasks: 5 } })
 
 describe("an overloaded worker", () => {
   it("is an alert once it has lasted 3 s, in the words of an operator", () => {
-    const scene = new Scene().report({ workers: [busy] }).later(0);
+    const scene = new AlertScene().report({ workers: [busy] }).later(0);
     scene.report({ workers: [busy] }).later(2999);
     expect(scene.alerts).toEqual([]);
     scene.report({ workers: [busy] }).later(1);
@@ -91,9 +37,9 @@ describe("an overloaded worker", () => {
 
 describe("silence", () => {
   it("of one worker is its own alert: stale, then lost with what it left behind", () => {
-    const scene = new Scene().report({
+    const scene = new AlertScene().report({
       workers: [worker("W1"), worker("W2")],
-      tasks: [task("t", "running", "W1")],
+      tasks: [task("t", "running", { worker_id: "W1" })],
     });
     scene
       .later(3000)
@@ -109,20 +55,20 @@ describe("silence", () => {
   });
 
   it("of a source is one alert and not one of each of its workers", () => {
-    const scene = new Scene().report({ workers: [worker("W1"), worker("W2")] }).later(61_000);
+    const scene = new AlertScene().report({ workers: [worker("W1"), worker("W2")] }).later(61_000);
     expect(scene.alerts.map((a) => a.id)).toEqual(["source_lost:a"]);
     expect(scene.status.level).toBe("critical");
   });
 
   it("of who reported once and has no worker raises nothing", () => {
-    const once = new Scene().report({ source: "a", tasks: [task("t", "queued")] });
+    const once = new AlertScene().report({ source: "a", tasks: [task("t", "queued")] });
     expect(once.later(300_000).alerts).toEqual([]);
-    const twice = new Scene().report({ source: "a" }).later(1000).report({ source: "a" });
+    const twice = new AlertScene().report({ source: "a" }).later(1000).report({ source: "a" });
     expect(twice.later(61_000).alerts.map((a) => a.id)).toEqual(["source_lost:a"]);
   });
 
   it("that was announced raises nothing", () => {
-    const scene = new Scene().report({ workers: [worker("W1", { status: "offline" }), worker("W2")] });
+    const scene = new AlertScene().report({ workers: [worker("W1", { status: "offline" }), worker("W2")] });
     for (let s = 0; s < 100; s += 1) scene.report({ workers: [worker("W2")] }).later(1000);
     expect(scene.alerts).toEqual([]);
     expect(scene.status).toEqual({ level: "healthy", reasons: [] });
@@ -132,10 +78,10 @@ describe("silence", () => {
 describe("a running task", () => {
   it("has stalled after the time set, and not before", () => {
     const patient = worker("W1", { interval_s: 86_400 });
-    const scene = new Scene().report({
+    const scene = new AlertScene().report({
       interval_s: 86_400,
       workers: [patient],
-      tasks: [task("t", "running", "W1")],
+      tasks: [task("t", "running", { worker_id: "W1" })],
     });
     scene.later(1_800_000);
     expect(scene.alerts).toEqual([]);
@@ -147,10 +93,10 @@ describe("a running task", () => {
 
   it("of many that have stalled is one of them: one alert says how many", () => {
     const tasks = (size: number) =>
-      Array.from({ length: size }, (_, i) => task(`t${i}`, "running", `W${i % 2}`));
+      Array.from({ length: size }, (_, i) => task(`t${i}`, "running", { worker_id: `W${i % 2}` }));
     const stalled = (size: number) => {
       const workers = [worker("W0", { interval_s: 86_400 }), worker("W1", { interval_s: 86_400 })];
-      return new Scene().report({ interval_s: 86_400, workers, tasks: tasks(size) }).later(1_800_001);
+      return new AlertScene().report({ interval_s: 86_400, workers, tasks: tasks(size) }).later(1_800_001);
     };
     expect(stalled(3).alerts.map((a) => a.id)).toEqual([
       "task_stalled:t0",
@@ -164,12 +110,15 @@ describe("a running task", () => {
   });
 
   it("has stalled when it takes five times what is usual for its model, but never within a minute", () => {
-    const scene = new Scene();
+    const scene = new AlertScene();
     for (let i = 0; i < 20; i += 1) {
-      scene.report({ tasks: [task(`t${i}`, "running", "W1", "vit")] }).later(20_000);
-      scene.report({ workers: [worker("W1")], tasks: [task(`t${i}`, "completed", "W1", "vit")] });
+      scene.report({ tasks: [task(`t${i}`, "running", { worker_id: "W1", model_id: "vit" })] }).later(20_000);
+      scene.report({
+        workers: [worker("W1")],
+        tasks: [task(`t${i}`, "completed", { worker_id: "W1", model_id: "vit" })],
+      });
     }
-    scene.report({ tasks: [task("slow", "running", "W1", "vit")] });
+    scene.report({ tasks: [task("slow", "running", { worker_id: "W1", model_id: "vit" })] });
     const stalledAfter = (ms: number) => {
       for (let s = 0; s < ms / 1000; s += 1) scene.report({ workers: [worker("W1")] }).later(1000);
       return scene.alerts.map((a) => a.subject.id);
@@ -181,7 +130,7 @@ describe("a running task", () => {
 
 describe("the system's status", () => {
   it("is critical before anything reported, and says so", () => {
-    expect(new Scene().status).toEqual({ level: "critical", reasons: ["no worker has reported yet"] });
+    expect(new AlertScene().status).toEqual({ level: "critical", reasons: ["no worker has reported yet"] });
   });
 
   it("is degraded when fewer than 80 % of the workers that should work are active", () => {

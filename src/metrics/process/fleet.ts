@@ -1,4 +1,5 @@
 import type {
+  Attempt,
   Metrics,
   Presence,
   Report,
@@ -8,6 +9,7 @@ import type {
   WorkerState,
   WorkerUpdate,
 } from "../model.ts";
+import { AssignmentJudge } from "./assignment-judge.ts";
 import { Ledger } from "./ledger.ts";
 import { ClockOffset, Hearing } from "./presence.ts";
 import { type Register, type SourceClock, type Stamp, update } from "./register.ts";
@@ -87,6 +89,9 @@ export class Fleet {
   readonly live = new Map<string, TaskEntry>();
   readonly queued = new Map<string, TaskEntry>();
   readonly ledger: Ledger;
+  readonly #assignments = new AssignmentJudge(this);
+  /** Counts up when a worker joins or leaves. */
+  membership = 0;
   readonly system = new Map<string, number>();
   /** Bounds that were reached since the start: their name and how often. */
   readonly limits_reached: Record<string, number> = {};
@@ -122,10 +127,12 @@ export class Fleet {
     this.#endedBefore = endedBefore;
     this.#started_ms = started_ms;
     this.#hearing_since_ms = started_ms;
-    this.ledger = new Ledger(
-      (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
-      (limit) => this.reached(limit),
-    );
+    this.ledger = new Ledger({
+      liveChanged: (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
+      assigned: (task, worker_id) => this.#assignments.add(task, worker_id),
+      ended: (task, attempt) => this.#bookOutcome(task, attempt, this.ledger.now_ms),
+      reached: (limit) => this.reached(limit),
+    });
     this.ledger.advance(started_ms);
   }
 
@@ -162,12 +169,16 @@ export class Fleet {
       if (superseded(stamp)) return;
       worker = new WorkerEntry(change.id, received_ms);
       this.workers.set(change.id, worker);
+      this.membership += 1;
       this.#gone_workers.delete(change.id);
       this.#adopt(worker);
       this.#changed_workers.add(worker.id);
     }
     worker.hearing.source_stated_ms = hearing.stated_ms;
-    if (worker.apply(change, stamp, received_ms)) this.#changed_workers.add(worker.id);
+    if (worker.apply(change, stamp, received_ms)) {
+      this.#changed_workers.add(worker.id);
+      this.#assignments.offerChanged(worker.id);
+    }
     const at_ms = Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms);
     for (const metric in change.metrics) this.#value(worker, metric, change.metrics[metric], at_ms);
     if (change.gpus) {
@@ -291,6 +302,7 @@ export class Fleet {
   #dropWorker(worker: WorkerEntry, now_ms: number): void {
     this.#noteState(worker, "gone", now_ms);
     this.workers.delete(worker.id);
+    this.membership += 1;
     this.#changed_workers.delete(worker.id);
     this.#gone_workers.add(worker.id);
     const { counts, running_by_type } = worker;
@@ -317,6 +329,9 @@ export class Fleet {
     for (const worker of this.workers.values()) {
       const before = worker.presence;
       worker.judge(now_ms, this.#hearing_since_ms);
+      for (const metric of worker.assess(now_ms))
+        this.#value(worker, metric, worker.metrics.get(metric), now_ms);
+      if (worker.standing.isRecordDue(worker.record, now_ms)) this.#changed_workers.add(worker.id);
       if (worker.presence !== before) this.#changed_workers.add(worker.id);
       if (worker.state !== worker.noted_state) this.#noteState(worker, worker.state, now_ms);
       if (worker.presence === "lost") {
@@ -327,6 +342,7 @@ export class Fleet {
         back.add(worker.id);
       }
     }
+    this.#assignments.judge(now_ms);
     this.#judgeTasks(now_ms, lost, back);
     this.#forgetEnded(now_ms);
   }
@@ -402,6 +418,22 @@ export class Fleet {
     }
   }
 
+  /** A worker's track record grows by an attempt that completed or failed on it. */
+  #bookOutcome(
+    task: TaskEntry,
+    { status, worker_id, started_at_ms, ended_at_ms }: Attempt,
+    now_ms: number,
+  ): void {
+    const worker = worker_id === null ? undefined : this.workers.get(worker_id);
+    if (!worker || ended_at_ms === null) return;
+    const { modality, model_family, model_id } = task;
+    const completed = status === "completed";
+    const processing_s = started_at_ms === null ? null : Math.max(0, ended_at_ms - started_at_ms) / 1000;
+    const end = { completed, ended_at_ms, processing_s, modality, model_family, model_id };
+    if (!worker.record.add(end, now_ms)) this.reached("models told apart on a worker");
+    if (model_family !== null) this.#assignments.performanceChanged(worker.id, model_family);
+  }
+
   /** Notes that a bound was reached. */
   reached(limit: string): void {
     this.limits_reached[limit] = (this.limits_reached[limit] ?? 0) + 1;
@@ -470,6 +502,7 @@ export class Fleet {
     const worker = WorkerEntry.fromDocument(id, document, clock);
     worker.noted_state = state;
     this.workers.set(id, worker);
+    this.membership += 1;
     for (const [source] of document.sources) {
       const { hearing } = this.#source(source, document.last_report_ms);
       hearing.last_ms = Math.max(hearing.last_ms, document.last_report_ms);
@@ -488,6 +521,22 @@ export class Fleet {
     this.tasks.set(id, task);
     this.ledger.restore(task);
     this.#file(task);
+  }
+
+  /** Track records go on with the tasks read back from the store that ended since they were kept. */
+  restoreRecords(now_ms: number): void {
+    const kept_ms = new Map([...this.workers.values()].map(({ id, record }) => [id, record.newest_ms]));
+    const ends = [...this.tasks.values()].flatMap((task) =>
+      task
+        .attempts()
+        .filter(({ status, worker_id, ended_at_ms }) => {
+          const after_ms = kept_ms.get(worker_id ?? "") ?? Infinity;
+          return (status === "completed" || status === "failed") && (ended_at_ms ?? 0) > after_ms;
+        })
+        .map((attempt) => ({ task, attempt })),
+    );
+    ends.sort((a, b) => a.attempt.ended_at_ms! - b.attempt.ended_at_ms!);
+    for (const { task, attempt } of ends) this.#bookOutcome(task, attempt, now_ms);
   }
 }
 

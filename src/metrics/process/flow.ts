@@ -1,4 +1,5 @@
 import { TASK_STATES, type TaskState } from "../model.ts";
+import { AssignmentQuality } from "./assignment-quality.ts";
 import { type DurationStats, SlidingCounter, SlidingDurations } from "./rates.ts";
 
 const HOUR_S = 3600;
@@ -30,6 +31,8 @@ export class Flow {
     processing_time: new SlidingDurations(),
     total_time: new SlidingDurations(),
   };
+
+  readonly assignments = new AssignmentQuality();
 
   constructor(now_ms: number) {
     this.advance(now_ms);
@@ -66,6 +69,11 @@ export class Flow {
     ]);
     const ended = completions.total + failures.total;
     if (ended > 0) metrics.set("success_ratio", completions.total / ended);
+    const quality = this.assignments.stats(completions.now_ms);
+    if (quality) {
+      metrics.set("assignment_efficiency", quality.efficiency);
+      metrics.set("optimal_match_ratio", quality.optimal_ratio);
+    }
     for (const name of DURATIONS) setDurations(metrics, name, this.durations[name].stats());
     return metrics;
   }

@@ -1,4 +1,4 @@
-import type { TaskState } from "../model.ts";
+import type { Attempt, TaskState } from "../model.ts";
 import type { QueueCell, StateCounts } from "../read.ts";
 import { Flow } from "./flow.ts";
 import { DurationHistogram } from "./rates.ts";
@@ -25,10 +25,31 @@ interface Counted {
 
 export type FlowScope = "system" | "task_type" | "model_family";
 
-/** What is usual for a model; the quantile is worked out when it is asked for. */
+/** What is usual for a model; the quantiles are worked out when they are asked for. */
 interface UsualTime {
   durations: DurationHistogram;
+  p50_s: number | null;
   p95_s: number | null;
+}
+
+/** Who is told of what the ledger comes upon, each once. */
+export interface LedgerListener {
+  /** A worker's live tasks changed by one of a state and type. */
+  liveChanged(worker_id: string, state: TaskState, type: string | null, delta: 1 | -1): void;
+  /** The task's current attempt was given to a worker. */
+  assigned(task: TaskEntry, worker_id: string): void;
+  /** An attempt completed or failed. */
+  ended(task: TaskEntry, attempt: Attempt): void;
+  /** A bound was reached; its name. */
+  reached(limit: string): void;
+}
+
+/** Attempts that were taken note of already: their queue time, processing time, assignment and outcome. */
+interface Noted {
+  started: number;
+  ended: number;
+  assigned: number;
+  outcome: number;
 }
 
 /** Keeps every count and rate over tasks up to date, one changed task at a time. */
@@ -39,27 +60,16 @@ export class Ledger {
   readonly by_family = new Map<string, Flow>();
   readonly #queue = new Map<string, QueueCell & { queued: number }>();
   readonly #counted = new Map<string, Counted>();
-  #now_ms = 0;
+  /** As of the last tick, Unix milliseconds. */
+  now_ms = 0;
   readonly #usual = new Map<string, UsualTime>();
-  /** Attempts whose queue time and whose processing time were taken already, by task. */
-  readonly #timed = new Map<string, { started: number; ended: number }>();
+  /** By task. */
+  readonly #noted = new Map<string, Noted>();
 
-  /**
-   * @param live_change called with a worker's id when its live tasks changed by one of a state and type
-   * @param reached called with the name of a bound that was reached
-   */
-  constructor(
-    private readonly live_change: (
-      worker_id: string,
-      state: TaskState,
-      type: string | null,
-      delta: 1 | -1,
-    ) => void,
-    private readonly reached: (limit: string) => void,
-  ) {}
+  constructor(private readonly listener: LedgerListener) {}
 
   advance(now_ms: number): void {
-    this.#now_ms = now_ms;
+    this.now_ms = now_ms;
     for (const flow of [this.all, ...this.by_type.values(), ...this.by_family.values()]) flow.advance(now_ms);
   }
 
@@ -89,7 +99,7 @@ export class Ledger {
     if (before) this.#book(before, -1);
     this.#book(now, 1);
     this.#counted.set(task.id, now);
-    this.#time(task);
+    this.#note(task);
   }
 
   /** Counts a task read back from the store; rates and durations come back apart, flow by flow. */
@@ -97,7 +107,7 @@ export class Ledger {
     const now = counted(task);
     this.#bookLive(now, 1);
     this.#counted.set(task.id, now);
-    this.#time(task, false);
+    this.#note(task, false);
   }
 
   /** Takes a task out of the counts of what is known; what it added to rates and to the last hour stays. */
@@ -106,7 +116,7 @@ export class Ledger {
     if (!before) return;
     this.#bookLive(before, -1);
     this.#counted.delete(id);
-    this.#timed.delete(id);
+    this.#noted.delete(id);
   }
 
   #book(as: Counted, delta: 1 | -1): void {
@@ -119,9 +129,10 @@ export class Ledger {
     if (ended_at_ms === null) return;
     for (const flow of this.#flowsOf(as)) flow.bookEnd(state, ended_at_ms, delta);
     // Told here, where a task comes by once.
-    if (delta > 0 && as.type !== null && !this.by_type.has(as.type)) this.reached("task types counted apart");
+    if (delta > 0 && as.type !== null && !this.by_type.has(as.type))
+      this.listener.reached("task types counted apart");
     if (delta > 0 && as.family !== null && !this.by_family.has(as.family))
-      this.reached("model families counted apart");
+      this.listener.reached("model families counted apart");
   }
 
   /** The flows that a task counts in. */
@@ -138,7 +149,7 @@ export class Ledger {
     const known = flows.get(name);
     if (known) return known;
     if (flows.size >= MAX_CUTS) return undefined;
-    const flow = new Flow(this.#now_ms);
+    const flow = new Flow(this.now_ms);
     flows.set(name, flow);
     return flow;
   }
@@ -152,13 +163,29 @@ export class Ledger {
       if (cell.queued === 0) this.#queue.delete(key);
       else this.#queue.set(key, cell);
     }
-    if (as.worker_id !== null) this.live_change(as.worker_id, as.state, as.type, delta);
+    if (as.worker_id !== null) this.listener.liveChanged(as.worker_id, as.state, as.type, delta);
   }
 
-  /** Takes each attempt's durations once, when it starts and when it completes. */
-  #time(task: TaskEntry, booked = true): void {
+  /** Takes note of each attempt once: when it is assigned, when it starts and when it ends. */
+  #note(task: TaskEntry, booked = true): void {
+    const noted = this.#noted.get(task.id) ?? { started: 0, ended: 0, assigned: 0, outcome: 0 };
+    this.#noted.set(task.id, noted);
+    this.#time(task, noted, booked);
+    if (task.worker_id !== null && task.status !== "queued" && noted.assigned < task.attempt) {
+      noted.assigned = task.attempt;
+      if (booked) this.listener.assigned(task, task.worker_id);
+    }
+    if (!task.ended && task.attempt === 1) return;
+    for (const one of task.attempts()) {
+      if (one.attempt <= noted.outcome || (one.status !== "completed" && one.status !== "failed")) continue;
+      noted.outcome = one.attempt;
+      if (booked) this.listener.ended(task, one);
+    }
+  }
+
+  /** Takes each attempt's durations once. */
+  #time(task: TaskEntry, timed: Noted, booked: boolean): void {
     const flows = booked ? this.#flowsOf(counted(task)) : [];
-    const timed = this.#timed.get(task.id) ?? { started: 0, ended: 0 };
     const { attempt, queued_at_ms, started_at_ms, ended_at_ms } = task;
     if (started_at_ms !== null && queued_at_ms !== null && timed.started < attempt) {
       timed.started = attempt;
@@ -179,7 +206,6 @@ export class Ledger {
           durations.total_time.add(ended_at_ms, seconds(first_queued_ms, ended_at_ms));
       }
     }
-    this.#timed.set(task.id, timed);
   }
 
   #learn(model_id: string | null, processing_s: number): void {
@@ -187,15 +213,31 @@ export class Ledger {
     let usual = this.#usual.get(model_id);
     if (!usual) {
       if (this.#usual.size >= MAX_MODELS) {
-        this.reached("models whose usual time is learned");
+        this.listener.reached("models whose usual time is learned");
         return;
       }
-      usual = { durations: new DurationHistogram(), p95_s: null };
+      usual = { durations: new DurationHistogram(), p50_s: null, p95_s: null };
       this.#usual.set(model_id, usual);
     }
     usual.durations.add(processing_s);
     if (usual.durations.count > MODEL_MEMORY) usual.durations.halve();
+    usual.p50_s = null;
     usual.p95_s = null;
+  }
+
+  /** The fleet's median processing time of a model, seconds; null where none of its tasks completed. */
+  medianProcessing(model_id: string | null): number | null {
+    const usual = model_id === null ? undefined : this.#usual.get(model_id);
+    if (!usual) return null;
+    usual.p50_s ??= usual.durations.quantile(0.5);
+    return usual.p50_s;
+  }
+
+  /** Books what was judged of an assignment, in every flow that the task counts in. */
+  bookAssignment(task: TaskEntry, ratio: number, now_ms: number): void {
+    for (const flow of this.#flowsOf({ type: task.type, family: task.model_family })) {
+      flow.assignments.add(ratio, now_ms);
+    }
   }
 
   /** The processing time that 95 % of a model's tasks stay within, seconds; null without enough of them. */

@@ -38,12 +38,25 @@ export class Hearing {
     this.#median_ms = interval_ms;
   }
 
+  /** Silence longer than this is overdue, milliseconds. */
+  get stale_ms(): number {
+    return Math.max(3000, 3 * this.interval_ms);
+  }
+
+  /** Silence longer than this is for good, milliseconds. */
+  get lost_ms(): number {
+    return Math.max(60_000, 5 * this.interval_ms);
+  }
+
   /** @param started_ms silence before our own start is not the sender's */
+  silence_ms(now_ms: number, started_ms: number): number {
+    return now_ms - Math.max(this.last_ms, started_ms);
+  }
+
   presence(now_ms: number, started_ms: number): Presence {
-    const silence_ms = now_ms - Math.max(this.last_ms, started_ms);
-    const { interval_ms } = this;
-    if (silence_ms > Math.max(60_000, 5 * interval_ms)) return "lost";
-    return silence_ms > Math.max(3000, 3 * interval_ms) ? "stale" : "fresh";
+    const silence_ms = this.silence_ms(now_ms, started_ms);
+    if (silence_ms > this.lost_ms) return "lost";
+    return silence_ms > this.stale_ms ? "stale" : "fresh";
   }
 }
 

@@ -26,7 +26,7 @@ export function load(metrics: ReadonlyMap<string, number>): number | null {
 }
 
 /** Above these a worker counts as overloaded, percent (the coordinator's alert rules). */
-const OVERLOAD_THRESHOLDS = [
+export const OVERLOAD_THRESHOLDS = [
   ["gpu_utilization_max", 95],
   ["gpu_utilization", 95],
   ["cpu_utilization", 90],

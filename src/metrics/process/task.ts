@@ -11,6 +11,7 @@ import {
   type TaskUpdate,
   type Transition,
 } from "../model.ts";
+import { modalityOf } from "./modality.ts";
 import {
   compareValues,
   type Register,
@@ -275,7 +276,7 @@ export class TaskEntry implements Task {
     return this.#value("priority");
   }
   get modality(): Modality | null {
-    return this.#value("modality");
+    return this.#value("modality") ?? modalityOf(this.model_id, this.type);
   }
   get requirements(): Requirements | null {
     return this.#value("requirements");

@@ -8,6 +8,8 @@ import type {
   WorkerStatus,
   WorkerUpdate,
 } from "../model.ts";
+import { type HealthInput, healthScore } from "./health.ts";
+import type { Offer } from "./match.ts";
 import { Hearing } from "./presence.ts";
 import {
   type Register,
@@ -19,6 +21,8 @@ import {
   update,
 } from "./register.ts";
 import { load, OVERLOAD_HOLD_MS, overload } from "./scores.ts";
+import { Standing } from "./standing.ts";
+import { type TrackDocument, TrackRecord } from "./track-record.ts";
 
 /** How a worker is kept in the store; its metrics are kept as samples. */
 export interface WorkerDocument {
@@ -30,6 +34,8 @@ export interface WorkerDocument {
   last_report_ms: number;
   interval_ms: number;
   sources: [id: string, at_ms: number][];
+  /** Left out while no task has ended on it. */
+  record?: TrackDocument;
 }
 
 /** A worker as the fleet holds it: every report of it merged, in whatever order they came. */
@@ -51,6 +57,12 @@ export class WorkerEntry implements Worker {
   /** Unfinished tasks of this worker by state, kept by the fleet. */
   readonly counts = { assigned: 0, running: 0, orphaned: 0 };
   readonly running_by_type = new Map<string, number>();
+  /** What became of its tasks. */
+  record = new TrackRecord();
+  #offer: Offer | null = null;
+  readonly standing: Standing;
+  /** Silence as of the last look at it. */
+  #silence_ms = 0;
   readonly #fields = new Map<string, Register<unknown>>();
   readonly #capabilities = new Map<string, Register<Capabilities[string]>>();
   readonly #metrics = new Map<string, Register<number>>();
@@ -59,6 +71,7 @@ export class WorkerEntry implements Worker {
     this.id = id;
     this.first_seen_ms = now_ms;
     this.hearing = new Hearing(now_ms);
+    this.standing = new Standing(id);
   }
 
   /** @returns true when something besides the metrics' values changed, which the store then keeps */
@@ -80,6 +93,7 @@ export class WorkerEntry implements Worker {
     for (const name in change.metrics) this.setMetric(name, change.metrics[name]!, stamp);
     if (change.gpus !== undefined) this.#spreadGpus(stamp);
     this.load = load(this.metrics);
+    if (changed) this.#offer = null;
     return changed;
   }
 
@@ -114,9 +128,41 @@ export class WorkerEntry implements Worker {
 
   /** Judges silence and pressure as of now. */
   judge(now_ms: number, started_ms: number): void {
+    this.#silence_ms = this.hearing.silence_ms(now_ms, started_ms);
     this.presence = this.hearing.presence(now_ms, started_ms);
     this.overload = this.presence === "lost" ? null : overload(this.metrics, this.overload, now_ms);
     this.overloaded = this.overload !== null && now_ms - this.overload.since_ms >= OVERLOAD_HOLD_MS;
+  }
+
+  /** Brings the derived metrics up to now. @returns those that the store is to have as they are */
+  assess(now_ms: number): readonly string[] {
+    return this.standing.update(this.metrics, healthScore(this.healthInput()), this.record, now_ms);
+  }
+
+  /** What its health is made of, as of the last look at it. */
+  healthInput(): HealthInput {
+    const { stale_ms, lost_ms } = this.hearing;
+    const { tasks, completed } = this.record.lastTasks();
+    return { silence_ms: this.#silence_ms, stale_ms, lost_ms, metrics: this.metrics, tasks, completed };
+  }
+
+  /** What it has to offer to tasks. */
+  get offer(): Offer {
+    if (this.#offer === null) {
+      const { backends, memory_bytes, gpu_memory_bytes } = this.capabilities;
+      this.#offer = {
+        backends: Array.isArray(backends) ? backends : [],
+        tags: this.tags,
+        memory_bytes: typeof memory_bytes === "number" ? memory_bytes : null,
+        gpu_memory_bytes: typeof gpu_memory_bytes === "number" ? gpu_memory_bytes : null,
+      };
+    }
+    return this.#offer;
+  }
+
+  /** Whether it can be given a task. */
+  get available(): boolean {
+    return this.presence === "fresh" && this.status === "active";
   }
 
   get state(): WorkerState {
@@ -183,6 +229,7 @@ export class WorkerEntry implements Worker {
       last_report_ms: this.last_report_ms,
       interval_ms: this.interval_ms,
       sources: [...this.sources],
+      ...(this.record.newest_ms > 0 && { record: this.record.toDocument() }),
     };
   }
 
@@ -195,6 +242,7 @@ export class WorkerEntry implements Worker {
     entry.hearing.last_ms = document.last_report_ms;
     entry.hearing.assume(document.interval_ms);
     for (const [source, at_ms] of document.sources) entry.sources.set(source, at_ms);
+    if (document.record) entry.record = TrackRecord.fromDocument(document.record);
     const registers = new RegisterReader(document.last_report_ms, document.register_sources, clock);
     for (const [name, register] of Object.entries(document.fields))
       entry.#fields.set(name, registers.read(register));

@@ -1,3 +1,4 @@
+import { suitability } from "../../hardware.ts";
 import type { Modality, Requirements } from "../../model.ts";
 import type { Hardware } from "./hardware.ts";
 import { MODELS, type Model } from "./models.ts";
@@ -7,14 +8,6 @@ import type { DemoWorker } from "./state.ts";
 /** A fleet up to this size is looked at as a whole for each task; of a larger one a sample is. */
 const SCAN_LIMIT = 128;
 const SAMPLE = 24;
-
-/** How well a backend suits a modality: the coordinator's own table; a TPU is taken to be as good as CUDA. */
-const PREFERENCE: Readonly<Record<string, Readonly<Record<Modality, number>>>> = {
-  cuda: { vision: 0.9, text: 0.9, audio: 0.8, multimodal: 0.9 },
-  xla: { vision: 0.9, text: 0.9, audio: 0.8, multimodal: 0.9 },
-  openvino: { vision: 0.7, text: 0.6, audio: 0.7, multimodal: 0.6 },
-  cpu: { vision: 0.3, text: 0.5, audio: 0.6, multimodal: 0.3 },
-};
 
 /** Tasks of these priorities may wait in line at a busy worker; the others wait for a free slot. */
 const MAY_QUEUE_UP_TO = 2;
@@ -37,10 +30,7 @@ export function matchOf(worker: DemoWorker, modality: Modality): number {
 
 /** The part of a match that does not change: capability and performance. */
 function suitabilityOf(hardware: Hardware, modality: Modality): number {
-  let capability = 0;
-  for (const backend of hardware.backends) {
-    capability = Math.max(capability, PREFERENCE[backend]?.[modality] ?? 0);
-  }
+  const capability = suitability(hardware.backends, modality) ?? 0;
   return 0.4 * capability + 0.3 * (hardware.speed / TOP_SPEED);
 }
 
