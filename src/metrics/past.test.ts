@@ -198,6 +198,23 @@ describe("the past", () => {
     expect((await pipeline.readAt(START_MS + 1000)).worker("W1")).toBeUndefined();
   });
 
+  it("and the present after a restart know when a silent worker was last heard of", async () => {
+    const workers = [{ id: "W1", metrics: { cpu_utilization: 5 } }, { id: "W2" }];
+    await report({ interval_s: 1, workers });
+    tick();
+    const heard_ms = clock.now();
+    for (let second = 0; second < 30; second += 1) {
+      await report({ interval_s: 1, workers: workers.slice(1) });
+      tick();
+    }
+    const last = () => pipeline.read().worker("W1")?.last_report_ms;
+    expect(last()).toBe(heard_ms - 1000);
+    await store.close();
+    begin();
+    expect(last()).toBe(heard_ms - 1000);
+    expect((await pipeline.readAt(clock.now())).worker("W1")?.last_report_ms).toBe(heard_ms - 1000);
+  });
+
   it("refuses a moment that is yet to come, or that nothing was written of", async () => {
     tick(3);
     const last_ms = clock.now();

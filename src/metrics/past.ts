@@ -162,9 +162,15 @@ async function workerThen(store: MetricStore, known: WorkerAt, tasks: readonly T
     since_ms: known.since_ms,
     last_report_ms: known.last_report_ms,
     metrics: new Map(found.map(({ metric, value }) => [metric, value])),
-    sampled_ms: found.length === 0 ? null : Math.max(...found.map((sample) => sample.at_ms)),
+    sampled_ms: newestOfReports(found),
   };
   return workerAt(then, tasks, at_ms);
+}
+
+/** What is derived goes on while a worker is silent. */
+function newestOfReports(found: readonly { metric: string; at_ms: number }[]): number | null {
+  const reported = found.filter(({ metric }) => !findMetric("worker", metric)?.derived);
+  return reported.length === 0 ? null : Math.max(...reported.map(({ at_ms }) => at_ms));
 }
 
 function worstFirst(a: Worker, b: Worker): number {

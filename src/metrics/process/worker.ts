@@ -1,3 +1,4 @@
+import { findMetric } from "../catalogue.ts";
 import type {
   Capabilities,
   Gpu,
@@ -255,7 +256,8 @@ export class WorkerEntry implements Worker {
   /** A metric read back from the store; a report of the same second or later replaces it. */
   restoreMetric(name: string, value: number, at_ms: number, source: SourceClock): void {
     this.setMetric(name, value, { at_ms: at_ms - source.offset_ms, source });
-    this.hearing.last_ms = Math.max(this.hearing.last_ms, at_ms);
+    // What is derived goes on while the worker is silent.
+    if (!findMetric("worker", name)?.derived) this.hearing.last_ms = Math.max(this.hearing.last_ms, at_ms);
     this.load = load(this.metrics);
   }
 }
