@@ -12,6 +12,7 @@ import { runDemo } from "./metrics/collect/demo/runner.ts";
 import type { Send } from "./metrics/collect/sender.ts";
 import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
+import { openSessions, type SessionStore } from "./metrics/store/sessions.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import { Hub } from "./routes/hub.ts";
@@ -68,6 +69,7 @@ class Evenkeel implements RunningServer {
   #demo: Instance | null = null;
   /** Whether a report ever came that was no demo's. */
   #reported = false;
+  #sessions: SessionStore | null = null;
   #server: Server | null = null;
   #timer: NodeJS.Timeout | null = null;
   #compacting: Promise<void> = Promise.resolve();
@@ -99,6 +101,7 @@ class Evenkeel implements RunningServer {
       ingest,
       mark,
       hub: this.#hub,
+      session_store: () => this.#sessionStore(),
       ready: () => this.#notReady(),
       settings: {
         base_path,
@@ -108,6 +111,13 @@ class Evenkeel implements RunningServer {
         version: VERSION,
       },
     }).app;
+  }
+
+  /** Opened when a viewer first chooses something. */
+  #sessionStore(): SessionStore {
+    const { db, demo } = this.#settings;
+    this.#sessions ??= openSessions(demo === "on" ? demoPath(db) : db);
+    return this.#sessions;
   }
 
   #notReady(): string | null {
@@ -293,6 +303,7 @@ class Evenkeel implements RunningServer {
     // What was answered since the last tick is written before the end.
     if (this.#real || this.#demo) this.#shown.pipeline.tick(this.#clock.now());
     await this.#compacting;
+    this.#sessions?.close();
     await this.#demo?.end();
     await this.#real?.end();
     this.#demo = null;
