@@ -46,12 +46,12 @@ function Frame({ panel, data, params }: FrameProps) {
         )}
       </h2>
       <div class="body">{panel.view(data, params)}</div>
-      <Forms panel={panel} params={params} />
+      {panel.live === false ? null : <Forms panel={panel} params={params} />}
     </section>
   );
 }
 
-/** Where the panel is as data, as a drawing and as a page of its own. */
+/** Where the panel is as data, as a drawing and as a page of its own; one of history says so below its charts. */
 function Forms({ panel, params }: Omit<FrameProps, "data">) {
   const { title } = panel;
   const api = address(panel.api, params);

@@ -147,7 +147,7 @@ describe("an embedded panel", () => {
     expect(html).toContain('<a href="./" target="_top">Evenkeel</a>');
     expect(html).toContain("DEMO FLEET");
     expect(html).toContain('href="api/alerts"');
-    expect(html).not.toContain("<nav");
+    expect(html).not.toContain("<header");
   });
 });
 

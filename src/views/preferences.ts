@@ -26,7 +26,7 @@ const address = z
     "must be an address of this dashboard",
   );
 
-export const VIEW_NAME = z.string().trim().min(1).max(80);
+const VIEW_NAME = z.string().trim().min(1).max(80);
 export const SAVED_VIEW = z.object({ name: VIEW_NAME, url: address });
 export type SavedView = z.output<typeof SAVED_VIEW>;
 
