@@ -20,7 +20,7 @@ import {
   type Read,
   type SelfHealth,
 } from "./read.ts";
-import type { HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
+import type { HistogramRecord, MetricStore, Sample, TaskRecord, TickBatch } from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
 
 export interface PipelineOptions {
@@ -238,34 +238,14 @@ export class Pipeline {
 
   #write(now_ms: number): void {
     this.#rememberSources(now_ms);
-    const changes = this.fleet.takeChanges();
     const waiting = this.#unwritten;
-    for (const worker of changes.workers) waiting.workers.set(worker.id, worker);
-    for (const task of changes.tasks) waiting.tasks.set(task.id, task);
-    for (const id of changes.gone_workers) {
-      waiting.workers.delete(id);
-      waiting.gone_workers.add(id);
-    }
-    for (const id of changes.gone_tasks) {
-      waiting.tasks.delete(id);
-      waiting.gone_tasks.add(id);
-    }
-    // One by one: a call takes no hundred thousand arguments.
-    for (const { worker, metric, at_ms, value } of changes.values) {
-      waiting.values.push({ of: worker ?? SYSTEM, metric, at_ms, value });
-    }
-    for (const [metric, value] of this.#read.system) {
-      waiting.values.push({ of: SYSTEM, metric, at_ms: now_ms, value });
-    }
-    for (const { cut, name, metrics } of cutMetrics(this.fleet)) {
-      const of = { scope: cut, entity: name };
-      for (const [metric, value] of metrics) waiting.values.push({ of, metric, at_ms: now_ms, value });
-    }
-    this.#gatherFlows(waiting);
-    if (waiting.values.length > MAX_UNWRITTEN_SAMPLES)
-      waiting.values.splice(0, waiting.values.length - MAX_UNWRITTEN_SAMPLES);
     try {
-      this.#store.append(this.#batch(now_ms, waiting));
+      this.#gatherChanges(waiting);
+      this.#gatherFigures(waiting, now_ms);
+      this.#gatherFlows(waiting);
+      const { samples } = waiting;
+      if (samples.length > MAX_UNWRITTEN_SAMPLES) samples.splice(0, samples.length - MAX_UNWRITTEN_SAMPLES);
+      this.#store.append(batchOf(now_ms, waiting));
       this.#unwritten = nothingUnwritten();
       this.#store_error = null;
     } catch (error) {
@@ -273,70 +253,83 @@ export class Pipeline {
     }
   }
 
+  /** What reports changed. */
+  #gatherChanges({ workers, tasks, gone_workers, gone_tasks, samples }: Unwritten): void {
+    const changes = this.fleet.takeChanges();
+    for (const worker of changes.workers) workers.set(worker.id, worker);
+    for (const task of changes.tasks) tasks.set(task.id, task);
+    for (const id of changes.gone_workers) {
+      workers.delete(id);
+      gone_workers.add(id);
+    }
+    for (const id of changes.gone_tasks) {
+      tasks.delete(id);
+      gone_tasks.add(id);
+    }
+    const system = this.#handlesOf("system", "");
+    // One by one: a call takes no hundred thousand arguments.
+    for (const { worker, metric, at_ms, value } of changes.values) {
+      const series = worker
+        ? this.#handle(worker.series, "worker", worker.id, metric)
+        : this.#handle(system, "system", "", metric);
+      samples.push({ series, at_ms, value });
+    }
+  }
+
+  /** What follows of the fleet and of its cuts as of now. */
+  #gatherFigures(waiting: Unwritten, now_ms: number): void {
+    this.#gather(waiting, "system", "", this.#read.system, now_ms);
+    for (const { cut, name, metrics } of cutMetrics(this.fleet))
+      this.#gather(waiting, cut, name, metrics, now_ms);
+  }
+
+  #gather(
+    { samples }: Unwritten,
+    scope: Scope,
+    entity: string,
+    metrics: ReadonlyMap<string, number>,
+    at_ms: number,
+  ): void {
+    const handles = this.#handlesOf(scope, entity);
+    for (const [metric, value] of metrics)
+      samples.push({ series: this.#handle(handles, scope, entity, metric), at_ms, value });
+  }
+
   /** What happened in which second, and how long it took, by the minute. */
-  #gatherFlows(waiting: Unwritten): void {
+  #gatherFlows({ samples, histograms }: Unwritten): void {
     for (const { scope, entity, flow } of this.fleet.ledger.flows()) {
-      const of = { scope, entity };
+      const handles = this.#handlesOf(scope, entity);
       for (const event of EVENTS) {
-        for (const [at_ms, value] of flow.events[event].takeChanged()) {
-          waiting.values.push({ of, metric: event, at_ms, value });
-        }
+        for (const [at_ms, value] of flow.events[event].takeChanged())
+          samples.push({ series: this.#handle(handles, scope, entity, event), at_ms, value });
       }
       for (const duration of DURATIONS) {
         const name = { scope, entity, metric: `${duration}_s` };
         for (const [at_ms, histogram] of flow.durations[duration].takeChanged()) {
           const record = { name, at_ms, sum: histogram.sum_s, buckets: histogram.sparse() };
-          waiting.histograms.set(`${scope} ${duration} ${at_ms} ${entity}`, record);
+          histograms.set(`${scope} ${duration} ${at_ms} ${entity}`, record);
         }
       }
     }
   }
 
-  #batch(now_ms: number, waiting: Unwritten): TickBatch {
-    return {
-      at_ms: now_ms,
-      samples: waiting.values.map((value) => this.#sample(value)),
-      workers: [...waiting.workers.values()].map((w) => ({
-        id: w.id,
-        document: JSON.stringify(w.toDocument()),
-      })),
-      workers_gone: [...waiting.gone_workers],
-      tasks: [...waiting.tasks.values()].map((task) => ({
-        id: task.id,
-        status: task.state,
-        type: task.type,
-        model_family: task.model_family,
-        worker_id: task.worker_id,
-        attempt: task.attempt,
-        queued_at_ms: task.queued_at_ms,
-        ended_at_ms: task.ended ? (task.ended_at_ms ?? task.mentioned_ms) : null,
-        document: JSON.stringify(task.toDocument()),
-      })),
-      tasks_gone: [...waiting.gone_tasks],
-      histograms: [...waiting.histograms.values()],
-      marks: waiting.marks,
-      facts: waiting.facts,
-    };
-  }
-
-  #sample({ of, metric, at_ms, value }: WaitingValue): Sample {
-    const worker = "series" in of;
-    const handles = worker ? of.series : this.#handlesOf(of);
-    let series = handles.get(metric);
-    if (series === undefined) {
-      series = worker
-        ? this.#store.series("worker", of.id, metric)
-        : this.#store.series(of.scope, of.entity, metric);
-      handles.set(metric, series);
+  #handle(handles: Map<string, number>, scope: Scope, entity: string, metric: string): number {
+    let handle = handles.get(metric);
+    if (handle === undefined) {
+      handle = this.#store.series(scope, entity, metric);
+      handles.set(metric, handle);
     }
-    return { series, at_ms, value };
+    return handle;
   }
 
-  #handlesOf({ scope, entity }: SeriesOwner): Map<string, number> {
+  #handlesOf(scope: Scope, entity: string): Map<string, number> {
     const key = `${scope} ${entity}`;
-    const known = this.#handles.get(key) ?? new Map<string, number>();
-    this.#handles.set(key, known);
-    return known;
+    let handles = this.#handles.get(key);
+    if (!handles) {
+      handles = new Map();
+      this.#handles.set(key, handles);
+    }
+    return handles;
   }
 
   #look(now_ms: number): Read {
@@ -438,28 +431,13 @@ export class Pipeline {
 
 const BY_NAME = new Intl.Collator("en", { numeric: true });
 
-/** Whom a series belongs to that is no worker's. */
-interface SeriesOwner {
-  scope: Scope;
-  entity: string;
-}
-
-const SYSTEM: SeriesOwner = { scope: "system", entity: "" };
-
-interface WaitingValue {
-  of: WorkerEntry | SeriesOwner;
-  metric: string;
-  at_ms: number;
-  value: number;
-}
-
 /** What the store has still to write; more than one tick's worth while it can't. */
 interface Unwritten {
   workers: Map<string, WorkerEntry>;
   tasks: Map<string, TaskEntry>;
   gone_workers: Set<string>;
   gone_tasks: Set<string>;
-  values: WaitingValue[];
+  samples: Sample[];
   histograms: Map<string, HistogramRecord>;
   marks: Mark[];
   facts: Record<string, string>;
@@ -471,9 +449,40 @@ function nothingUnwritten(): Unwritten {
     tasks: new Map(),
     gone_workers: new Set(),
     gone_tasks: new Set(),
-    values: [],
+    samples: [],
     histograms: new Map(),
     marks: [],
     facts: {},
+  };
+}
+
+function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
+  return {
+    at_ms: now_ms,
+    samples: waiting.samples,
+    workers: Array.from(waiting.workers.values(), (worker) => ({
+      id: worker.id,
+      document: JSON.stringify(worker.toDocument()),
+    })),
+    workers_gone: [...waiting.gone_workers],
+    tasks: Array.from(waiting.tasks.values(), taskRecord),
+    tasks_gone: [...waiting.gone_tasks],
+    histograms: [...waiting.histograms.values()],
+    marks: waiting.marks,
+    facts: waiting.facts,
+  };
+}
+
+function taskRecord(task: TaskEntry): TaskRecord {
+  return {
+    id: task.id,
+    status: task.state,
+    type: task.type,
+    model_family: task.model_family,
+    worker_id: task.worker_id,
+    attempt: task.attempt,
+    queued_at_ms: task.queued_at_ms,
+    ended_at_ms: task.ended ? (task.ended_at_ms ?? task.mentioned_ms) : null,
+    document: JSON.stringify(task.toDocument()),
   };
 }
