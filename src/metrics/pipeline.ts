@@ -88,8 +88,8 @@ export class Pipeline {
     this.#store = options.store;
     const now_ms = options.clock.now();
     this.#ticked_ms = now_ms;
-    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id) =>
-      options.store.endedTask(id),
+    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id, since_ms) =>
+      options.store.endedTask(id, since_ms),
     );
     this.timer = new TickTimer(options.tick_ms);
     const { fleet } = this;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Database } from "better-sqlite3";
 import { type Aggregate, aggregateOf } from "./buckets.ts";
 import { decodeChunk } from "./codec.ts";
@@ -5,6 +6,8 @@ import { layOutColumn } from "./column.ts";
 import { withDatabase } from "./failure.ts";
 import { openToRead } from "./file.ts";
 import { readHeadRow } from "./head.ts";
+import { hashOf, IndexedHashes } from "./task-index.ts";
+import { checkedRecords, type TaskPack } from "./task-pack.ts";
 import { emptyHour, type HourValues } from "./values.ts";
 
 export interface CheckReport {
@@ -56,6 +59,7 @@ class Check {
       this.#savedHours();
       this.#documents("workers");
       this.#documents("tasks");
+      this.#packs();
     }
     return { counts: this.#counts, problems: this.#problems };
   }
@@ -133,6 +137,18 @@ class Check {
           throw new RangeError(`it has ${count} samples of ${row.entries}`);
       },
     );
+  }
+
+  #packs(): void {
+    const index = new IndexedHashes(this.#db);
+    const columns = "k, from_ms, to_ms, columns, records";
+    this.#each<TaskPack & { k: number }>("task_pack", columns, "k", (pack) => {
+      const tasks = checkedRecords(pack);
+      for (const { document } of tasks) JSON.parse(document);
+      const hashes = Uint32Array.from(tasks, ({ id }) => hashOf(id)).sort();
+      if (!isDeepStrictEqual(index.of(pack.k), hashes))
+        throw new RangeError("the index has other tasks of it");
+    });
   }
 
   #documents(name: "workers" | "tasks"): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Scope } from "../catalogue.ts";
 import type { RangeAnswer, SeriesName } from "../range.ts";
-import type { MetricStore, Sample, TaskRecord, TickBatch } from "./contract.ts";
+import type { EndedTasksQuery, MetricStore, Sample, TaskRecord, TickBatch } from "./contract.ts";
 
 /** An engine over data of its own: every `open` finds what earlier ones wrote and closed. */
 export interface Engine {
@@ -282,9 +282,130 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     store.append({ ...batchOf(store, T0, []), tasks });
     const ids = store.tasks(T0, 2).map((t) => t.id);
     assert.deepEqual(ids.sort(), ["E2", "E3", "R"]);
-    assert.deepEqual(store.endedTask("E2"), { attempt: 3, ended_at_ms: T0 + 1000 });
-    assert.deepEqual([store.endedTask("R"), store.endedTask("unknown")], [undefined, undefined]);
+    assert.deepEqual(store.endedTask("E2", T0 + 1000), { attempt: 3, ended_at_ms: T0 + 1000 });
+    const asked = [store.endedTask("E2", T0 + 1001), store.endedTask("R", 0), store.endedTask("unknown", 0)];
+    assert.deepEqual(asked, [undefined, undefined, undefined]);
   }),
+
+  "a task is found by its id, unfinished or ended, however long ago": held(async (store) => {
+    const fields = { type: "text", model_family: "t5", worker_id: "W\n1", queued_at_ms: null, attempt: 3 };
+    const document = JSON.stringify({ of: 'a "task"\n', tab: "\t", mark: "\u2028\ud83d\ude00" });
+    const named = task('an "id"\n{1}', { ...fields, status: "failed", ended_at_ms: T0 + 0.5, document });
+    const tasks = [task("R", {}), named, ...endedTasks(2000)];
+    store.append({ ...batchOf(store, T0, []), tasks });
+    for (const now_ms of [T0, T0 + DAY_MS, T0 + DAY_MS]) {
+      await store.compact(now_ms);
+      for (const one of [tasks[0]!, named, tasks[2]!, tasks[1000]!, tasks.at(-1)!]) {
+        assert.deepEqual(store.task(one.id), one);
+      }
+      assert.deepEqual([store.task("unknown"), store.task("")], [undefined, undefined]);
+      const last = tasks.at(-1)!;
+      assert.deepEqual(store.endedTask(last.id, T0), { attempt: 1, ended_at_ms: last.ended_at_ms });
+      assert.deepEqual(
+        [store.endedTask(last.id, T0 + HOUR_MS), store.endedTask("R", 0)],
+        [undefined, undefined],
+      );
+      const restored = store.tasks(T0 + 1990 * SECOND_MS, 5).map(({ id }) => id);
+      assert.deepEqual(restored, ["R", "E1999", "E1998", "E1997", "E1996", "E1995"]);
+    }
+  }),
+
+  "ended tasks are listed by time and by what they are, the last ended first, however long ago": held(
+    async (store) => {
+      const tasks = endedTasks(2000);
+      store.append({ ...batchOf(store, T0, []), tasks: [...tasks, task("R", {})] });
+      const list = (query: Partial<EndedTasksQuery>) => {
+        const all = { from_ms: T0, to_ms: T0 + HOUR_MS, limit: 10_000, ...query };
+        const { tasks, searched_from_ms } = store.endedTasks(all);
+        return { ids: tasks.map(({ id }) => id), searched_from_ms };
+      };
+      const expected = (matches: (task: TaskRecord) => boolean) =>
+        tasks
+          .filter(matches)
+          .map(({ id }) => id)
+          .reverse();
+      const [from_ms, to_ms] = [T0 + 400 * SECOND_MS, T0 + 1700 * SECOND_MS];
+      for (const now_ms of [T0, T0 + DAY_MS]) {
+        await store.compact(now_ms);
+        assert.deepEqual(list({}), { ids: expected(() => true), searched_from_ms: T0 });
+        const between = expected((t) => t.ended_at_ms! >= from_ms && t.ended_at_ms! < to_ms);
+        assert.deepEqual(list({ from_ms, to_ms }).ids, between);
+        assert.deepEqual(
+          list({ worker_id: "W3" }).ids,
+          expected((t) => t.worker_id === "W3"),
+        );
+        assert.deepEqual(
+          list({ status: "failed", type: "text", from_ms }).ids,
+          expected((t) => t.status === "failed" && t.type === "text" && t.ended_at_ms! >= from_ms),
+        );
+        assert.deepEqual(
+          list({ model_family: "t5" }).ids,
+          expected((t) => t.model_family === "t5"),
+        );
+        assert.deepEqual(list({ type: "unknown" }).ids, []);
+        assert.deepEqual(list({ type: "" }).ids, []);
+        const [third_last] = tasks.slice(-3);
+        assert.deepEqual(list({ limit: 3 }), {
+          ids: ["E1999", "E1998", "E1997"],
+          searched_from_ms: third_last!.ended_at_ms,
+        });
+        assert.deepEqual(list({ from_ms: third_last!.ended_at_ms!, limit: 3 }), {
+          ids: ["E1999", "E1998", "E1997"],
+          searched_from_ms: third_last!.ended_at_ms,
+        });
+      }
+      const refused = { name: "EvenkeelError", kind: "invalid" };
+      for (const limit of [0, 10_001, 1.5, Number.NaN]) assert.throws(() => list({ limit }), refused);
+      assert.throws(() => list({ from_ms: Number.NaN }), refused);
+      assert.deepEqual(list({ from_ms: T0 + HOUR_MS, to_ms: T0 }).ids, []);
+    },
+  ),
+
+  "a task that is reported again long after its end is as last written, and there once": held(
+    async (store) => {
+      const first = endedTasks(1024);
+      store.append({ ...batchOf(store, T0, []), tasks: first });
+      await store.compact(T0 + DAY_MS);
+      const running = { ...first[5]!, attempt: 2, status: "running", ended_at_ms: null };
+      store.append({ ...batchOf(store, T0 + DAY_MS, []), tasks: [running] });
+      const all = () => store.endedTasks({ from_ms: 0, to_ms: T0 + 9 * DAY_MS, limit: 10_000 }).tasks;
+      assert.deepEqual(store.task("E5"), running);
+      assert.equal(store.endedTask("E5", 0), undefined);
+      assert.equal(all().length, 1023);
+      const ended_at_ms = T0 + DAY_MS + MINUTE_MS;
+      const again = { ...running, status: "failed", ended_at_ms };
+      const others = endedTasks(1024, "F", T0 + DAY_MS);
+      store.append({ ...batchOf(store, T0 + DAY_MS, []), tasks: [again, ...others] });
+      for (const now_ms of [T0 + DAY_MS, T0 + 3 * DAY_MS]) {
+        await store.compact(now_ms);
+        assert.deepEqual(store.task("E5"), again);
+        assert.deepEqual(store.endedTask("E5", ended_at_ms), { attempt: 2, ended_at_ms });
+        assert.deepEqual(
+          all().filter(({ id }) => id === "E5"),
+          [again],
+        );
+        assert.equal(all().length, 2048);
+      }
+      // That it is gone is said of what is unfinished.
+      store.append({ ...batchOf(store, T0 + 3 * DAY_MS, []), tasks_gone: ["E5", "E6"] });
+      assert.deepEqual(store.task("E5"), again);
+    },
+  ),
+
+  "tasks that ended long ago go with the others when they pass out of retention": async (engine) => {
+    const store = engine.open({ task_retention_ms: 3 * HOUR_MS });
+    store.append({ ...batchOf(store, T0, []), tasks: [...endedTasks(1600), task("R", {})] });
+    await store.compact(T0 + 2 * HOUR_MS);
+    assert.equal(store.tasks(0, 10_000).length, 1601);
+    await store.compact(T0 + 4 * HOUR_MS);
+    const left = store.tasks(0, 10_000).map(({ id }) => id);
+    assert.deepEqual(left, ["R"]);
+    assert.equal(store.task("E0"), undefined);
+    store.append({ ...batchOf(store, T0, []), tasks: endedTasks(600, "G", T0 + 4 * HOUR_MS) });
+    await store.compact(T0 + 6 * HOUR_MS);
+    assert.equal(store.task("G7")?.id, "G7");
+    await store.close();
+  },
 
   "histograms come back by the minute, the later in place of the earlier, and go with the ended tasks":
     async (engine) => {
@@ -426,6 +547,20 @@ function task(id: string, fields: Partial<TaskRecord>): TaskRecord {
     document: "{}",
     ...fields,
   };
+}
+
+/** So many tasks that ended one after another, a second apart, of all kinds. */
+function endedTasks(count: number, prefix = "E", from_ms = T0): TaskRecord[] {
+  return Array.from({ length: count }, (_, i) =>
+    task(`${prefix}${i}`, {
+      status: i % 7 === 0 ? "failed" : "completed",
+      type: i % 2 === 0 ? "text" : null,
+      model_family: i % 3 === 0 ? "t5" : "vit",
+      worker_id: `W${i % 11}`,
+      ended_at_ms: from_ms + i * SECOND_MS,
+      document: JSON.stringify({ number: i }),
+    }),
+  );
 }
 
 type Written = [series: SeriesName, at_ms: number, value: number];

@@ -32,6 +32,31 @@ export interface TaskRecord {
 
 export type EndedTask = Pick<TaskRecord, "attempt"> & { ended_at_ms: number };
 
+export interface EndedTasksQuery {
+  /** Inclusive, Unix milliseconds. */
+  from_ms: number;
+  /** Exclusive, Unix milliseconds. */
+  to_ms: number;
+  /** Each, where it is given, leaves only the tasks of exactly that value. */
+  type?: string | undefined;
+  model_family?: string | undefined;
+  worker_id?: string | undefined;
+  status?: string | undefined;
+  /** From 1 to 10,000. */
+  limit: number;
+}
+
+export interface EndedTasksAnswer {
+  /** The last ended first; of one instant by their ids. */
+  tasks: TaskRecord[];
+  /**
+   * Down to this instant the answer has all that was asked for: from_ms, or a later one where there are more than
+   * the limit (then the last task's, of whose very millisecond some may be missing) or where the engine has looked
+   * through as many as one query may.
+   */
+  searched_from_ms: number;
+}
+
 /** One minute's durations of one name. */
 export interface HistogramRecord extends Histogram {
   readonly name: SeriesName;
@@ -48,6 +73,7 @@ export interface TickBatch {
   workers: readonly WorkerRecord[];
   workers_gone: readonly string[];
   tasks: readonly TaskRecord[];
+  /** Unfinished ones; how an earlier attempt ended may stay. */
   tasks_gone: readonly string[];
   /** Each in place of what that name had for that minute; kept for as long as ended tasks are. */
   histograms: readonly HistogramRecord[];
@@ -95,8 +121,16 @@ export interface MetricStore {
   workers(): WorkerRecord[];
   /** Every unfinished task, and the `ended_limit` that ended last, at or after `ended_since_ms`. */
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[];
-  /** When and at which attempt the task ended; undefined where it is not known or has not. */
-  endedTask(id: string): EndedTask | undefined;
+  /** The task as it was last written, unfinished or ended, for as long as ended tasks are kept. */
+  task(id: string): TaskRecord | undefined;
+  /** When and at which attempt the task ended, at or after `since_ms`; undefined where it has not. */
+  endedTask(id: string, since_ms: number): EndedTask | undefined;
+  /**
+   * Tasks that ended in a stretch of time, each as it was last written.
+   *
+   * @throws EvenkeelError "invalid" for a malformed query
+   */
+  endedTasks(query: EndedTasksQuery): EndedTasksAnswer;
   /** The minutes of one name that have a histogram, from the one that holds `from_ms` to before `to_ms`. */
   histograms(name: SeriesName, from_ms: number, to_ms: number): Histogram[];
   /** From `from_ms` to before `to_ms`, the newest `limit` of them, oldest first. */

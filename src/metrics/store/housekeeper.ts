@@ -7,6 +7,7 @@ import { type ColumnBytes, layOutColumn, type SavedColumn } from "./column.ts";
 import { failureOf } from "./failure.ts";
 import { openSecondConnection } from "./file.ts";
 import { histogramKey } from "./histograms.ts";
+import { TaskPacker } from "./task-packer.ts";
 import { emptyHour, SLOTS } from "./values.ts";
 
 /** A closed hour of one series, to be sealed together with what its chunk already has. */
@@ -35,6 +36,8 @@ export interface Edges {
   /** Before it chunks are no more than summaries. */
   summary_hour: number;
   task_ended_ms: number;
+  /** Tasks that ended before it are packed. */
+  task_packed_ms: number;
   /** The file's limit on disk: beyond it the oldest hours give way to their summaries. */
   max_bytes: number | null;
 }
@@ -91,6 +94,7 @@ export class Housekeeper implements Housekeeping {
   readonly #path: string;
   readonly #db: Database;
   readonly #pause_ms: number;
+  readonly #packer: TaskPacker;
   readonly #chunk: Statement<[number], Uint8Array | null>;
   /** Up to this key chunks are summaries already. */
   #summarized_k = 0;
@@ -104,6 +108,7 @@ export class Housekeeper implements Housekeeping {
     this.#path = path;
     this.#db = openSecondConnection(path);
     this.#pause_ms = pause_ms;
+    this.#packer = new TaskPacker(this.#db);
     this.#chunk = this.#db
       .prepare<[number], Uint8Array | null>("SELECT samples FROM chunk WHERE k = ?")
       .pluck();
@@ -187,13 +192,16 @@ export class Housekeeper implements Housekeeping {
     };
   }
 
-  async trim({ head_row, chunk_hour, summary_hour, task_ended_ms, max_bytes }: Edges): Promise<void> {
+  async trim(edges: Edges): Promise<void> {
+    const { head_row, chunk_hour, summary_hour, task_ended_ms, task_packed_ms, max_bytes } = edges;
     await this.#deleteSlices("head WHERE id < ? ORDER BY id", head_row, SLICE.head);
     await this.#deleteSlices("chunk WHERE k < ? ORDER BY k", chunkKey(chunk_hour, 0), SLICE.chunk);
     await this.#deleteSlices("tasks WHERE ended_at_ms < ? ORDER BY ended_at_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices("histogram WHERE k < ? ORDER BY k", histogramKey(task_ended_ms, 0), SLICE.task);
     await this.#deleteSlices("marks WHERE at_ms < ? ORDER BY at_ms", task_ended_ms, SLICE.task);
-    while (this.#attempt(() => this.#summarize(chunkKey(summary_hour, 0)))) await pause(this.#pause_ms);
+    await this.#repeat(() => this.#packer.dropOldest(task_ended_ms));
+    await this.#packTasks(task_packed_ms);
+    await this.#repeat(() => this.#summarize(chunkKey(summary_hour, 0)));
     await this.#giveBackPages();
     if (max_bytes !== null) await this.#shrinkTo(max_bytes);
     // Here and not at a tick's end: this waits for the disk.
@@ -202,7 +210,27 @@ export class Housekeeper implements Housekeeping {
 
   async #deleteSlices(what: string, edge: number, limit: number): Promise<void> {
     const slice = this.#attempt(() => this.#db.prepare<[number]>(`DELETE FROM ${what} LIMIT ${limit}`));
-    while (this.#attempt(() => slice.run(edge)).changes === limit) await pause(this.#pause_ms);
+    await this.#repeat(() => slice.run(edge).changes === limit);
+  }
+
+  async #packTasks(before_ms: number): Promise<void> {
+    do await this.#indexTasks();
+    while (this.#attempt(() => this.#packer.packOldest(before_ms)));
+  }
+
+  async #indexTasks(): Promise<void> {
+    await pause(this.#pause_ms);
+    const slices = this.#attempt(() => this.#packer.indexSlices());
+    for (const slice of slices) {
+      this.#attempt(slice);
+      await pause(this.#pause_ms);
+    }
+    if (slices.length > 0) await this.#indexTasks();
+  }
+
+  /** Does slices of some work until one says that nothing is left. */
+  async #repeat(slice: () => boolean): Promise<void> {
+    while (this.#attempt(slice)) await pause(this.#pause_ms);
   }
 
   async #giveBackPages(): Promise<void> {

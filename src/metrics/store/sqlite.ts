@@ -8,6 +8,8 @@ import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts
 import { Compaction } from "./compaction.ts";
 import type {
   EndedTask,
+  EndedTasksAnswer,
+  EndedTasksQuery,
   LatestSample,
   MetricStore,
   Sample,
@@ -26,6 +28,7 @@ import { RangeReader } from "./range.ts";
 import { Records } from "./records.ts";
 import { Registry, type Series } from "./registry.ts";
 import { restore } from "./restore.ts";
+import { Tasks } from "./tasks.ts";
 import { quantize, SLOTS } from "./values.ts";
 
 export interface StoreOptions {
@@ -35,6 +38,8 @@ export interface StoreOptions {
   summary_retention_ms: number;
   /** How long ended tasks are kept. */
   task_retention_ms: number;
+  /** How long ago tasks ended that are packed: long enough that nothing of them is expected any more. */
+  pack_after_ms: number;
   /**
    * The file's limit on disk, or null for none: beyond it the oldest hours keep only their mean, smallest,
    * largest and count. The log of the last hour and a half and the records need their room in any case.
@@ -46,11 +51,13 @@ export interface StoreOptions {
   housekeeping: "thread" | "inline";
 }
 
-const WEEK_MS = 7 * 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const WEEK_MS = 7 * 24 * HOUR_MS;
 const DEFAULTS: StoreOptions = {
   retention_ms: WEEK_MS,
   summary_retention_ms: 0,
   task_retention_ms: WEEK_MS,
+  pack_after_ms: HOUR_MS,
   max_bytes: null,
   fresh: false,
   housekeeping: "thread",
@@ -97,6 +104,7 @@ class SqliteStore implements MetricStore {
   readonly #lock: FileLock;
   readonly #db: Database;
   readonly #records: Records;
+  readonly #tasks: Tasks;
   readonly #histograms: Histograms;
   readonly #registry = new Registry();
   readonly #ranges: RangeReader;
@@ -113,6 +121,7 @@ class SqliteStore implements MetricStore {
     this.#lock = lock;
     this.#db = db;
     this.#records = new Records(db);
+    this.#tasks = new Tasks(db);
     this.#histograms = new Histograms(db);
     this.#next_row = restore(db, this.#registry);
     this.#ranges = new RangeReader(db, this.#registry);
@@ -144,6 +153,7 @@ class SqliteStore implements MetricStore {
       for (const { id, scope, entity, metric } of first_seen) put_series.run(id, scope, entity, metric);
       if (arrivals.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
+      this.#tasks.write(batch);
       this.#histograms.write(batch.histograms);
     });
   }
@@ -155,11 +165,17 @@ class SqliteStore implements MetricStore {
     });
     return (candidates: readonly Series[]) => {
       const unknown = candidates.filter(
-        ({ scope, entity, columns }) => columns.size === 0 && !this.#records.knows(scope, entity),
+        ({ scope, entity, columns }) => columns.size === 0 && !this.#knows(scope, entity),
       );
       dropAll(unknown);
       for (const series of unknown) this.#registry.forget(series);
     };
+  }
+
+  /** Whether a record keeps the entity in mind; the whole fleet and its cuts always are. */
+  #knows(scope: Scope, entity: string): boolean {
+    if (scope === "worker") return this.#records.knowsWorker(entity);
+    return scope !== "task" || this.#tasks.task(entity) !== undefined;
   }
 
   series(scope: Scope, entity: string, metric: string): number {
@@ -218,11 +234,23 @@ class SqliteStore implements MetricStore {
   }
 
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[] {
-    return withDatabase(this.#path, "read", () => this.#records.tasks(ended_since_ms, ended_limit));
+    const query = { from_ms: ended_since_ms, to_ms: Number.POSITIVE_INFINITY, limit: ended_limit };
+    return withDatabase(this.#path, "read", () => [
+      ...this.#tasks.unfinished(),
+      ...this.#tasks.endedTasks(query).tasks,
+    ]);
   }
 
-  endedTask(id: string): EndedTask | undefined {
-    return withDatabase(this.#path, "read", () => this.#records.endedTask(id));
+  task(id: string): TaskRecord | undefined {
+    return withDatabase(this.#path, "read", () => this.#tasks.task(id));
+  }
+
+  endedTask(id: string, since_ms: number): EndedTask | undefined {
+    return withDatabase(this.#path, "read", () => this.#tasks.endedTask(id, since_ms));
+  }
+
+  endedTasks(query: EndedTasksQuery): EndedTasksAnswer {
+    return withDatabase(this.#path, "read", () => this.#tasks.endedTasks(query));
   }
 
   histograms(name: SeriesName, from_ms: number, to_ms: number): Histogram[] {
