@@ -24,3 +24,11 @@ CREATE TABLE task_index (
   -- Of each task the rest of its hash, then nine bits for its pack within the segment.
   entries BLOB NOT NULL
 ) STRICT;
+
+-- Durations of a quarter of an hour, once its minutes are merged; k = quarters since 1970 · 2^24 + series.
+CREATE TABLE histogram_quarter (
+  k INTEGER PRIMARY KEY,
+  sum REAL NOT NULL,
+  -- As a minute's.
+  buckets BLOB NOT NULL
+) STRICT;

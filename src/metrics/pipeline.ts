@@ -11,7 +11,7 @@ import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestQueued, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import type { WorkerDocument, WorkerEntry } from "./process/worker.ts";
-import type { SeriesName } from "./range.ts";
+import { MINUTE_MS, QUARTER_MS, type SeriesName } from "./range.ts";
 import {
   type Durations,
   type DurationsQuery,
@@ -158,8 +158,10 @@ export class Pipeline {
       });
       for (const duration of DURATIONS) {
         const name = { scope, entity, metric: `${duration}_s` };
-        const kept_ms = now_ms - KEPT_MINUTES * 60_000;
-        for (const { at_ms, sum, buckets } of this.#store.histograms(name, kept_ms, now_ms + 1)) {
+        const kept_ms = now_ms - KEPT_MINUTES * MINUTE_MS;
+        for (const { at_ms, span_ms, sum, buckets } of this.#store.histograms(name, kept_ms, now_ms + 1)) {
+          // The clock was set back: which minute it was is not known any more.
+          if (span_ms > MINUTE_MS) continue;
           flow.durations[duration].restore(at_ms, DurationHistogram.from(sum, buckets));
         }
       }
@@ -378,6 +380,10 @@ export class Pipeline {
       oldestQueued: () => oldestQueued(fleet),
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
+      durationsTier_s: (from_ms) => {
+        const { minutes_from_ms } = this.#store.stats();
+        return (minutes_from_ms !== null && from_ms < minutes_from_ms ? QUARTER_MS : MINUTE_MS) / 1000;
+      },
       marks: (from_ms, to_ms) => this.#store.marks(from_ms, to_ms, MARKS_LIMIT),
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
     };
@@ -390,7 +396,9 @@ export class Pipeline {
     );
     const name = { scope, entity, metric: `${duration}_s` };
     for (const { at_ms, sum, buckets } of this.#store.histograms(name, from_ms, to_ms)) {
-      steps[Math.floor((at_ms - from_ms) / step_ms)]?.merge(DurationHistogram.from(sum, buckets), 1);
+      // A quarter of an hour that began before the window is told whole.
+      const step = Math.max(0, Math.floor((at_ms - from_ms) / step_ms));
+      steps[step]?.merge(DurationHistogram.from(sum, buckets), 1);
     }
     return steps.map((step) => {
       const stats = step.stats();

@@ -30,6 +30,7 @@ function append(store: MetricStore, at_ms: number): void {
     at_ms,
     samples: [{ series: store.series(CPU.scope, CPU.entity, CPU.metric), at_ms, value: (at_ms / 1000) % 97 }],
     workers: [{ id: "W1", document: "{}" }],
+    histograms: [{ name: { ...CPU, metric: "total_time_s" }, at_ms, sum: 3, buckets: [[7, 1]] }],
     tasks: [{ id: `t${at_ms}`, ...task, queued_at_ms: at_ms, ended_at_ms: null, document: "{}" }],
   });
 }
@@ -83,6 +84,8 @@ describe("check", () => {
     ["UPDATE task_pack SET records = substr(records, 1, 90)", /^task_pack 0: /],
     ["UPDATE task_pack SET to_ms = to_ms + 1", /^task_pack 0: its tasks did not end when it says$/],
     ["UPDATE pack_hashes SET hashes = zeroblob(1024)", /^task_pack 0: the index has other tasks of it$/],
+    ["UPDATE histogram SET buckets = x'80' WHERE k = (SELECT min(k) FROM histogram)", /^histogram \d+: /],
+    ["UPDATE histogram_series SET id = 9", /^histogram \d+: its series is not known$/],
     ["DELETE FROM pack_hashes", /^task_pack 0: the index has other tasks of it$/],
   ])("names what %s has damaged", async (sql, problem) => {
     await (await fill()).close();

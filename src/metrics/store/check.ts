@@ -6,6 +6,7 @@ import { layOutColumn } from "./column.ts";
 import { withDatabase } from "./failure.ts";
 import { openToRead } from "./file.ts";
 import { readHeadRow } from "./head.ts";
+import { decodedBuckets } from "./histograms.ts";
 import { hashOf, IndexedHashes } from "./task-index.ts";
 import { checkedRecords, type TaskPack } from "./task-pack.ts";
 import { emptyHour, type HourValues } from "./values.ts";
@@ -60,6 +61,8 @@ class Check {
       this.#documents("workers");
       this.#documents("tasks");
       this.#packs();
+      this.#histograms("histogram");
+      this.#histograms("histogram_quarter");
     }
     return { counts: this.#counts, problems: this.#problems };
   }
@@ -148,6 +151,14 @@ class Check {
       const hashes = Uint32Array.from(tasks, ({ id }) => hashOf(id)).sort();
       if (!isDeepStrictEqual(index.of(pack.k), hashes))
         throw new RangeError("the index has other tasks of it");
+    });
+  }
+
+  #histograms(name: "histogram" | "histogram_quarter"): void {
+    const columns = "k, buckets, (SELECT count(*) FROM histogram_series WHERE id = k & 0xffffff) AS known";
+    this.#each<{ buckets: Uint8Array; known: number }>(name, columns, "k", ({ buckets, known }) => {
+      if (known === 0) throw new RangeError("its series is not known");
+      decodedBuckets(buckets);
     });
   }
 

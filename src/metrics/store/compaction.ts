@@ -12,6 +12,8 @@ const STAGGER_MS = 10 * 60_000;
 const SAVE_EVERY_MS = 5 * 60_000;
 
 const HOUR_MS = 3_600_000;
+/** A day of durations by the minute, whatever a chart's window is widened to. */
+const MINUTES_KEPT_MS = 26 * HOUR_MS;
 const DAY_MS = 24 * HOUR_MS;
 const DOUBTFUL_RUNS = 60;
 const SERIES_A_SLICE = 16;
@@ -68,6 +70,7 @@ export class Compaction {
       summary_hour,
       task_ended_ms,
       task_packed_ms,
+      histogram_merged_ms: now_ms - MINUTES_KEPT_MS,
       max_bytes,
     });
     if (chunk_hour > this.#retained_hour) await this.#retainFrom(chunk_hour);

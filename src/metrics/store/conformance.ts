@@ -424,7 +424,7 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       await store.close();
       store = engine.open({ task_retention_ms: HOUR_MS });
       const read = (from_ms: number, to_ms: number) =>
-        store.histograms(of, from_ms, to_ms).map(({ at_ms, sum, buckets }) => ({ at_ms, sum, buckets }));
+        store.histograms(of, from_ms, to_ms).map(({ span_ms: _, ...histogram }) => histogram);
       const stored = [replaced, record(1, [0, 2], [431, 70_000])].map(
         ({ name: _, ...histogram }) => histogram,
       );
@@ -436,6 +436,58 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       assert.deepEqual(read(T0, T0 + HOUR_MS), stored.slice(1));
       await store.close();
     },
+
+  "histograms of more than a day ago are merged by the quarter of an hour; what comes late adds up": held(
+    async (store) => {
+      const of = name("system", "", "total_time_s");
+      const other = name("model_family", "t5", "total_time_s");
+      const record = (series: SeriesName, minute: number, ...buckets: [number, number][]) => {
+        const sum = buckets.reduce((total, [bucket, count]) => total + bucket * count, 0);
+        return { name: series, at_ms: T0 + minute * MINUTE_MS, sum, buckets };
+      };
+      const minutes = Array.from({ length: 40 }, (_, minute) => record(of, minute, [minute, 1], [100, 2]));
+      store.append({ ...batchOf(store, T0, []), histograms: [...minutes, record(other, 3, [5, 70_000])] });
+      const read = (from_minute: number, to_minute: number, series = of) =>
+        store
+          .histograms(series, T0 + from_minute * MINUTE_MS, T0 + to_minute * MINUTE_MS)
+          .map(({ at_ms, span_ms, sum, buckets }) => {
+            const tasks = buckets.reduce((total, [, count]) => total + count, 0);
+            return [(at_ms - T0) / MINUTE_MS, span_ms / MINUTE_MS, tasks, sum];
+          });
+      const now_ms = T0 + 26 * HOUR_MS;
+      await store.compact(now_ms + 14 * MINUTE_MS);
+      assert.equal(store.stats().minutes_from_ms, null);
+      assert.equal(read(0, 40).length, 40);
+      const sumOf = (from: number, to: number) => minutes.slice(from, to).reduce((sum, m) => sum + m.sum, 0);
+      for (let run = 0; run < 2; run++) {
+        await store.compact(now_ms + 31 * MINUTE_MS);
+        assert.equal(store.stats().minutes_from_ms, T0 + 30 * MINUTE_MS);
+        const quarters = [
+          [0, 15, 45, sumOf(0, 15)],
+          [15, 15, 45, sumOf(15, 30)],
+        ];
+        assert.deepEqual(read(0, 32), [...quarters, [30, 1, 3, 230], [31, 1, 3, 231]]);
+        // A quarter is there whole, however little of it is asked for.
+        assert.deepEqual(read(14, 15), quarters.slice(0, 1));
+        assert.deepEqual(read(15, 30), quarters.slice(1));
+        assert.deepEqual(read(0, 40, other), [[0, 15, 70_000, 350_000]]);
+      }
+      const late = record(of, 2, [7, 3]);
+      store.append({ ...batchOf(store, now_ms, []), histograms: [late, record(of, 35, [1, 1])] });
+      assert.deepEqual(read(0, 14), [
+        [0, 15, 45, sumOf(0, 15)],
+        [2, 1, 3, 21],
+      ]);
+      for (let run = 0; run < 2; run++) {
+        await store.compact(now_ms + 32 * MINUTE_MS);
+        assert.deepEqual(read(0, 14), [[0, 15, 48, sumOf(0, 15) + 21]]);
+        const [whole] = store.histograms(of, T0, T0 + 1);
+        const first = Array.from({ length: 15 }, (_, minute) => [minute, minute === 7 ? 4 : 1]);
+        assert.deepEqual(whole?.buckets, [...first, [100, 30]]);
+        assert.deepEqual(read(35, 36), [[35, 1, 1, 1]]);
+      }
+    },
+  ),
 
   "marks come back in their order, the same one once, and go with the ended tasks": async (engine) => {
     const store = engine.open({ task_retention_ms: HOUR_MS });

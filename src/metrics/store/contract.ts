@@ -58,7 +58,7 @@ export interface EndedTasksAnswer {
 }
 
 /** One minute's durations of one name. */
-export interface HistogramRecord extends Histogram {
+export interface HistogramRecord extends Omit<Histogram, "span_ms"> {
   readonly name: SeriesName;
 }
 
@@ -75,7 +75,10 @@ export interface TickBatch {
   tasks: readonly TaskRecord[];
   /** Unfinished ones; how an earlier attempt ended may stay. */
   tasks_gone: readonly string[];
-  /** Each in place of what that name had for that minute; kept for as long as ended tasks are. */
+  /**
+   * Each in place of what that name had for that minute; where its quarter of an hour is merged, in addition to
+   * it. Kept for as long as ended tasks are.
+   */
   histograms: readonly HistogramRecord[];
   /** Kept for as long as ended tasks are; the same mark again changes nothing. */
   marks: readonly Mark[];
@@ -131,15 +134,25 @@ export interface MetricStore {
    * @throws EvenkeelError "invalid" for a malformed query
    */
   endedTasks(query: EndedTasksQuery): EndedTasksAnswer;
-  /** The minutes of one name that have a histogram, from the one that holds `from_ms` to before `to_ms`. */
+  /**
+   * The histograms of one name that lie in a stretch of time, or only partly: from the minute, or the merged
+   * quarter of an hour, that holds `from_ms` to before `to_ms`. Those of one time add up.
+   */
   histograms(name: SeriesName, from_ms: number, to_ms: number): Histogram[];
   /** From `from_ms` to before `to_ms`, the newest `limit` of them, oldest first. */
   marks(from_ms: number, to_ms: number, limit: number): Mark[];
   fact(name: string): string | undefined;
   /**
    * The store's size on disk, the start of the hour from which on it may have samples, and from which on every
-   * second of them is kept: what is older has only its hours' summaries.
+   * second of them is kept: what is older has only its hours' summaries. Likewise from which on histograms are
+   * kept by the minute; null where none is merged.
    */
-  stats(): { bytes: number; series: number; oldest_ms: number | null; full_from_ms: number | null };
+  stats(): {
+    bytes: number;
+    series: number;
+    oldest_ms: number | null;
+    full_from_ms: number | null;
+    minutes_from_ms: number | null;
+  };
   close(): Promise<void>;
 }

@@ -274,6 +274,7 @@ class SqliteStore implements MetricStore {
       bytes: statSync(this.#path).size + log_bytes,
       series: size,
       oldest_ms,
+      minutes_from_ms: this.#histograms.minutesFrom_ms(),
       full_from_ms: newest_summary === null ? oldest_ms : (hourOfKey(newest_summary) + 1) * SLOTS * 1000,
     };
   }
