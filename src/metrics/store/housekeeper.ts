@@ -68,6 +68,8 @@ export const SAVED_ROW = "saved_row";
 
 /** Rows or pages of one transaction. */
 const SLICE = { head: 20, chunk: 200, task: 200, page: 16, summary: 100 };
+/** Packs of one run: a file from before there were any must not keep a server from ending. */
+const PACKS_A_RUN = 500;
 const HISTOGRAMS = [
   ["histogram", MINUTE_MS],
   ["histogram_quarter", QUARTER_MS],
@@ -228,8 +230,11 @@ export class Housekeeper implements Housekeeping {
   }
 
   async #packTasks(before_ms: number): Promise<void> {
-    do await this.#indexTasks();
-    while (this.#attempt(() => this.#packer.packOldest(before_ms)));
+    await this.#indexTasks();
+    for (let packs = 0; packs < PACKS_A_RUN; packs += 1) {
+      if (!this.#attempt(() => this.#packer.packOldest(before_ms))) return;
+      await this.#indexTasks();
+    }
   }
 
   async #indexTasks(): Promise<void> {

@@ -203,6 +203,31 @@ test("a file from before there were packs keeps its tasks, and packs them", asyn
   await store.close();
 });
 
+test("of very many tasks a run packs some, the next one goes on, and each is found", async () => {
+  const path = newPath();
+  const store = openStore(path, { housekeeping: "inline", task_retention_ms: 4 * HOUR_MS });
+  const tasks = Array.from({ length: 520 * PACK_TASKS }, (_, i) => ended(`t${i}`, T0 + i));
+  append(store, tasks);
+  for (const [hours, packs, unsorted] of [
+    [2, 500, 500],
+    [2, 520, 8],
+  ] as const) {
+    await store.compact(T0 + hours * HOUR_MS);
+    expect([rows(path, "task_pack"), rows(path, "pack_hashes")]).toEqual([packs, unsorted]);
+    for (let i = 0; i < tasks.length; i += 9973) expect(store.task(`t${i}`)).toEqual(tasks[i]);
+  }
+  expect(checkDatabase(path).problems).toEqual([]);
+  await store.compact(T0 + 9 * HOUR_MS);
+  expect(store.task("t9973")).toBeUndefined();
+  await store.compact(T0 + 9 * HOUR_MS);
+  expect([rows(path, "task_pack"), rows(path, "task_index"), rows(path, "pack_hashes")]).toEqual([0, 0, 8]);
+  append(store, tasks.slice(0, PACK_TASKS));
+  await store.compact(T0 + 3 * HOUR_MS);
+  expect([rows(path, "task_pack"), rows(path, "pack_hashes")]).toEqual([1, 9]);
+  expect(store.task("t7")).toEqual(tasks[7]);
+  await store.close();
+}, 60_000);
+
 test("one query looks through half a million packed tasks at most, and says how far it came", async () => {
   const path = newPath();
   let store = open(path);
