@@ -167,6 +167,24 @@ test("a merge that is cut off between two of its slices counts nothing twice", a
   await store.close();
 });
 
+test("what is read while the thread merges has every duration once", async () => {
+  const store = openStore(newPath(), { task_retention_ms: 1000 * HOUR_MS });
+  const minutes = Array.from({ length: 3000 }, (_, minute) => recordOf(0, minute, new Map([[7, 1]])));
+  store.append({ ...NOTHING, at_ms: T0, histograms: minutes });
+  let compacting = true;
+  const compacted = store.compact(T0 + KEPT_MS + 3000 * MINUTE_MS).finally(() => {
+    compacting = false;
+  });
+  while (compacting) {
+    const found = store.histograms(SERIES[0]!, T0, T0 + 3000 * MINUTE_MS);
+    expect(found.reduce((total, { buckets }) => total + buckets[0]![1], 0)).toBe(3000);
+    await turn();
+  }
+  await compacted;
+  expect(store.histograms(SERIES[0]!, T0, T0 + 3000 * MINUTE_MS)).toHaveLength(200);
+  await store.close();
+});
+
 test("quarters go with the ended tasks, the one that the edge lies in stays", async () => {
   const store = open(newPath(), 27 * HOUR_MS);
   const minutes = Array.from({ length: 90 }, (_, minute) => recordOf(0, minute, new Map([[7, 1]])));

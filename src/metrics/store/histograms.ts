@@ -29,6 +29,7 @@ export class Histograms {
   readonly #quarter: Statement<[number], Row>;
   readonly #oldest_minute: Statement<[], number | null>;
   readonly #newest_quarter: Statement<[], number | null>;
+  readonly #read: (id: number, from_ms: number, to_ms: number) => Histogram[];
   #next_id = 1;
 
   constructor(db: Database) {
@@ -38,6 +39,10 @@ export class Histograms {
     this.#quarter = db.prepare("SELECT k, sum, buckets FROM histogram_quarter WHERE k = ?");
     this.#oldest_minute = db.prepare<[], number | null>("SELECT min(k) FROM histogram").pluck();
     this.#newest_quarter = db.prepare<[], number | null>("SELECT max(k) FROM histogram_quarter").pluck();
+    // One moment of the file: housekeeping moves minutes into quarters meanwhile.
+    this.#read = db.transaction((id: number, from_ms: number, to_ms: number) =>
+      this.#readSpans(id, from_ms, to_ms),
+    );
     const names = db.prepare<[], SeriesName & { id: number }>("SELECT * FROM histogram_series").all();
     for (const { id, ...name } of names) {
       this.#ids.set(keyOf(name), id);
@@ -68,7 +73,10 @@ export class Histograms {
 
   read(name: SeriesName, from_ms: number, to_ms: number): Histogram[] {
     const id = this.#ids.get(keyOf(name));
-    if (id === undefined) return [];
+    return id === undefined ? [] : this.#read(id, from_ms, to_ms);
+  }
+
+  #readSpans(id: number, from_ms: number, to_ms: number): Histogram[] {
     const oldest_minute = this.#oldest_minute.get() ?? null;
     const minutes_ms = oldest_minute === null ? to_ms : Math.floor(oldest_minute / IDS) * MINUTE_MS;
     return [

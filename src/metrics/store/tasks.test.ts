@@ -187,6 +187,35 @@ test("a tick that writes while a pack is made is not overwritten by it", async (
   await store.close();
 });
 
+test("a list that is read while the thread packs and retention deletes has every task once", async () => {
+  const store = openStore(newPath(), { task_retention_ms: 2 * HOUR_MS });
+  const count = 60 * PACK_TASKS;
+  append(
+    store,
+    Array.from({ length: count }, (_, i) => ended(`t${i}`, T0 + i, { worker_id: `W${i % 99}` })),
+  );
+  const query = { from_ms: T0, to_ms: T0 + SPAN_MS, worker_id: "W7", limit: 10_000 };
+  const all = store.endedTasks(query).tasks.length;
+  for (const [now_ms, keeps] of [
+    [T0 + 1.5 * HOUR_MS, true],
+    [T0 + 3 * HOUR_MS, false],
+  ] as const) {
+    let compacting = true;
+    const compacted = store.compact(now_ms).finally(() => {
+      compacting = false;
+    });
+    while (compacting) {
+      const ids = store.endedTasks(query).tasks.map(({ id }) => id);
+      expect(new Set(ids).size).toBe(ids.length);
+      if (keeps) expect(ids).toHaveLength(all);
+      await turn();
+    }
+    await compacted;
+    expect(store.endedTasks(query).tasks).toHaveLength(keeps ? all : 0);
+  }
+  await store.close();
+}, 60_000);
+
 test("a file from before there were packs keeps its tasks, and packs them", async () => {
   const path = newPath();
   const old = openDatabase(path, readMigrations().slice(0, 3));

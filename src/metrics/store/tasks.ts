@@ -28,6 +28,7 @@ export class Tasks {
   readonly #packs: Statement<[number, number], PackRow>;
   readonly #first_pack: Statement<[number], number | null>;
   readonly #records: Statement<[number], Uint8Array>;
+  readonly #search: (query: EndedTasksQuery) => EndedTasksAnswer;
 
   constructor(db: Database) {
     this.#index = new TaskIndex(db);
@@ -56,6 +57,8 @@ export class Tasks {
       .prepare<[number], number | null>("SELECT min(k) FROM task_pack WHERE to_ms >= ?")
       .pluck();
     this.#records = db.prepare<[number], Uint8Array>("SELECT records FROM task_pack WHERE k = ?").pluck();
+    // One moment of the file: housekeeping moves tasks from rows into packs meanwhile.
+    this.#search = db.transaction((query: EndedTasksQuery) => this.#searchNewestFirst(query));
   }
 
   /** Who is gone goes first: an id that left and came back within one batch stays. */
@@ -103,6 +106,10 @@ export class Tasks {
 
   endedTasks(query: EndedTasksQuery): EndedTasksAnswer {
     checkQuery(query);
+    return this.#search(query);
+  }
+
+  #searchNewestFirst(query: EndedTasksQuery): EndedTasksAnswer {
     // One more than asked for tells whether there are more.
     const wanted = query.limit + 1;
     const { type = null, model_family = null, worker_id = null, status = null } = query;
