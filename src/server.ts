@@ -28,6 +28,8 @@ export interface RunningServer {
 }
 
 /** Kept in the store once a report came that was no demo's. */
+/** Ended tasks are packed once nothing more is said of them, and the last hour's never: any SQL may ask for it. */
+const PACK_AFTER_MS = 3_600_000;
 const FIRST_REPORT = "first_report_ms";
 /** How often the store is asked to seal and to enforce retention. */
 const COMPACT_EVERY_MS = 60_000;
@@ -144,6 +146,7 @@ class Evenkeel implements RunningServer {
       retention_ms,
       summary_retention_ms,
       task_retention_ms,
+      pack_after_ms: Math.max(PACK_AFTER_MS, settings.grace_ms),
       max_bytes: max_db_bytes === 0 ? null : max_db_bytes,
       fresh: demo,
     });

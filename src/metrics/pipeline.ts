@@ -15,7 +15,7 @@ import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import { compareIds, type WorkerDocument, type WorkerEntry } from "./process/worker.ts";
-import type { SeriesName } from "./range.ts";
+import { MINUTE_MS, QUARTER_MS, type SeriesName } from "./range.ts";
 import {
   type Durations,
   type DurationsQuery,
@@ -108,8 +108,8 @@ export class Pipeline {
     this.#store = options.store;
     const now_ms = options.clock.now();
     this.#ticked_ms = now_ms;
-    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id) =>
-      options.store.endedTask(id),
+    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id, since_ms) =>
+      options.store.endedTask(id, since_ms),
     );
     this.timer = new TickTimer(options.tick_ms);
     const { fleet } = this;
@@ -204,8 +204,10 @@ export class Pipeline {
       });
       for (const duration of DURATIONS) {
         const name = { scope, entity, metric: `${duration}_s` };
-        const kept_ms = now_ms - KEPT_MINUTES * 60_000;
-        for (const { at_ms, sum, buckets } of this.#store.histograms(name, kept_ms, now_ms + 1)) {
+        const kept_ms = now_ms - KEPT_MINUTES * MINUTE_MS;
+        for (const { at_ms, span_ms, sum, buckets } of this.#store.histograms(name, kept_ms, now_ms + 1)) {
+          // The clock was set back: which minute it was is not known any more.
+          if (span_ms > MINUTE_MS) continue;
           flow.durations[duration].restore(at_ms, DurationHistogram.from(sum, buckets));
         }
       }
@@ -443,6 +445,10 @@ export class Pipeline {
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
       marks: (from_ms, to_ms) => this.#marks(from_ms, to_ms),
+      durationsTier_s: (from_ms) => {
+        const { minutes_from_ms } = this.#store.stats();
+        return (minutes_from_ms !== null && from_ms < minutes_from_ms ? QUARTER_MS : MINUTE_MS) / 1000;
+      },
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
       filters: {},
       recent_cut: null,
@@ -474,7 +480,9 @@ export class Pipeline {
     );
     const name = { scope, entity, metric: `${duration}_s` };
     for (const { at_ms, sum, buckets } of this.#store.histograms(name, from_ms, to_ms)) {
-      steps[Math.floor((at_ms - from_ms) / step_ms)]?.merge(DurationHistogram.from(sum, buckets), 1);
+      // A quarter of an hour that began before the window is told whole.
+      const step = Math.max(0, Math.floor((at_ms - from_ms) / step_ms));
+      steps[step]?.merge(DurationHistogram.from(sum, buckets), 1);
     }
     return steps.map((step) => {
       const stats = step.stats();

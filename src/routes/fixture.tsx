@@ -50,6 +50,7 @@ export function read(given: Partial<Read> = {}): Read {
     }),
     marks: () => [],
     durations: () => [],
+    durationsTier_s: () => 60,
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
     filters: {},
     recent_cut: null,
