@@ -24,9 +24,9 @@ export interface Prediction {
 }
 
 /** How much of its last step a level is tried to go on by. */
-const MOMENTA = [-32, -24, -16, -8, 0, 8, 16, 24, 32, 40, 48, 56, 64];
+const MOMENTA = [0, 32, 64];
 /** By how much the best of them is then tried to be off. */
-const REFINEMENTS = [4, 2, 1];
+const REFINEMENTS = [16, 8, 4, 2, 1];
 /** How much of its way back to the middle a level is tried to go; ONE: it is always expected there. */
 const PULLS = [4, 8, 16, 32, ONE];
 
