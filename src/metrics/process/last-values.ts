@@ -25,6 +25,11 @@ export class LastValues {
     this.#values = larger;
   }
 
+  /** In no order; good until the next one is added. */
+  get values(): Float32Array {
+    return this.#values.subarray(0, this.length);
+  }
+
   /** Oldest first. */
   toArray(): number[] {
     const start = this.length < this.#values.length ? 0 : this.#next;
@@ -34,6 +39,6 @@ export class LastValues {
   /** The value that half of all are at most; null of none. */
   median(): number | null {
     if (this.length === 0) return null;
-    return this.#values.slice(0, this.length).sort()[Math.ceil(this.length / 2) - 1]!;
+    return this.values.slice().sort()[Math.ceil(this.length / 2) - 1]!;
   }
 }
