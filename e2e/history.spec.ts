@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { type Report, report } from "./reports.ts";
+import { QUIET_S, type Report, report } from "./reports.ts";
 import { runEvenkeel } from "./server.ts";
 import { expect, openLive, panel, SOON, test } from "./test.ts";
 
@@ -117,6 +117,36 @@ test("a mark that was set stands below the charts in words", async ({ page, serv
   expect(data.marks).toContainEqual({ at_ms: expect.any(Number), kind: "deploy", text });
 });
 
+test("where an alert began to fire stands a mark", async ({ page, serve }) => {
+  const { url } = await serve();
+  await report(url, { interval_s: QUIET_S, workers: [{ id: "W<1>", metrics: { cpu_utilization: 99 } }] });
+  await expect(async () => {
+    await page.goto(`${url}history?metrics=total_workers&duration=5m`);
+    const marks = page.getByRole("region", { name: "Marks" });
+    await expect(marks).toContainText("alert Worker W<1> is overloaded", { timeout: 500 });
+  }).toPass(SOON);
+  const svg = await (
+    await fetch(`${url}api/metrics/system/history?metrics=total_workers&duration=5m&format=svg`)
+  ).text();
+  expect(svg).toMatch(/<path class="alert-marks"[^>]* d="M[\d.]+ 0V7"/);
+});
+
+test("a window is put beside an earlier one, and look and zone are kept meanwhile", async ({
+  page,
+  serve,
+}) => {
+  const { url } = await serve();
+  await openLive(page, `${url}history?metrics=total_workers&duration=5m&theme=dark&tz=Asia/Tokyo`);
+  await page.getByLabel("beside").selectOption("the day before");
+  await page.getByRole("button", { name: "Show" }).click();
+  await expect(page).toHaveURL(/compare=24h/);
+  await expect(panel(page, "History")).toContainText("dashed: 24h before");
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await page.getByRole("link", { name: "15m", exact: true }).click();
+  await expect(page).toHaveURL(/compare=24h&tz=Asia%2FTokyo&theme=dark/);
+  await expect(page.locator("#live-state")).toContainText("UTC+9", SOON);
+});
+
 test("a chart keeps its size when the colours change", async ({ page, serve }) => {
   const { url } = await serve();
   await page.emulateMedia({ colorScheme: "light" });
@@ -150,7 +180,7 @@ test("the range and the metrics are chosen on the page", async ({ page, serve })
   await openLive(page, `${url}history`);
   await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "6h" }).click();
   await expect(page).toHaveURL(/history\?duration=6h$/);
-  await page.getByText("Metrics, filters and workers").click();
+  await page.getByText("Metrics, filters, workers, time zone").click();
   const fleet = page.getByRole("group", { name: "The whole fleet" });
   const checked = fleet.getByRole("checkbox", { checked: true });
   for (let left = await checked.count(); left > 0; left--) await checked.first().uncheck();

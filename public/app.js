@@ -28,6 +28,9 @@
   let running = null;
   /** @type {number | null} Add the page's own time to get the server's, Unix milliseconds. */
   let clock = null;
+  // A page of the past stands still: ages are those of the moment that it shows.
+  const past = root.dataset.at;
+  const serverTime = () => (past ? Number(past) : clock === null ? null : clock + performance.now());
 
   /** @param {string} name @param {(event: any) => void} listener */
   const on = (name, listener) => document.addEventListener(name, listener);
@@ -158,8 +161,9 @@
   function textOf(element) {
     const { t, since, full, lasting, days } = element.dataset;
     if (since !== undefined) {
-      if (clock === null) return null;
-      const text = elapsed(clock + performance.now() - +since);
+      const now = serverTime();
+      if (now === null) return null;
+      const text = elapsed(now - +since);
       if (element.classList.contains("short")) return text.split(" ", 2).join(" ");
       return lasting === undefined ? text : `for ${text}`;
     }
@@ -242,6 +246,8 @@
     search.focus();
   });
 
+  const shown = document.querySelector("#past .zone");
+  if (shown) write(shown, zoneName());
   showTimes(document);
   setInterval(beat, BEAT_MS);
 })();

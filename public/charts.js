@@ -5,8 +5,8 @@
   const COLOURS = 5;
 
   /**
-   * @typedef {{ label: string, unit: string | null, mean: (number | null)[], min?: (number | null)[], max?: (number | null)[] }} Series
-   * @typedef {{ from_ms: number, to_ms: number, step_s: number, times_ms: number[], series: Series[], marks: { at_ms: number, text: string }[] }} History
+   * @typedef {{ label: string, unit: string | null, mean: (number | null)[], min?: (number | null)[], max?: (number | null)[], before?: (number | null)[] }} Series
+   * @typedef {{ from_ms: number, to_ms: number, step_s: number, times_ms: number[], series: Series[], marks: { at_ms: number, kind: string, text: string }[] }} History
    */
 
   const tz = new URLSearchParams(location.search).get("tz") ?? undefined;
@@ -133,6 +133,7 @@
           mean: join(before.mean, series.mean),
           ...(before.min && series.min && { min: join(before.min, series.min) }),
           ...(before.max && series.max && { max: join(before.max, series.max) }),
+          ...(before.before && series.before && { before: join(before.before, series.before) }),
         };
       }),
     };
@@ -191,9 +192,10 @@
         series.push(
           { stroke: "transparent", points: { show: false } },
           { stroke: "transparent", points: { show: false } },
+          { stroke, width: 1.5, dash: [5, 4], alpha: 0.7, points: { show: false } },
         );
         bands.push({
-          series: [3 * place + 3, 3 * place + 2],
+          series: [4 * place + 3, 4 * place + 2],
           fill: `color-mix(in srgb, ${stroke} 18%, transparent)`,
         });
       });
@@ -240,7 +242,7 @@
           series,
           bands,
           hooks: {
-            drawAxes: [(/** @type {any} */ u) => drawMarks(u, now, colour("--gone"))],
+            drawAxes: [(/** @type {any} */ u) => drawMarks(u, now, colour)],
             setCursor: [(/** @type {any} */ u) => showValues(u.cursor.idx)],
             setSelect: [
               (/** @type {any} */ u) => {
@@ -263,7 +265,12 @@
       const none = data.times_ms.map(() => null);
       return [
         data.times_ms.map((time_ms) => time_ms / 1000),
-        ...seriesOf(data).flatMap(({ mean, min, max }) => [mean, min ?? none, max ?? none]),
+        ...seriesOf(data).flatMap(({ mean, min, max, before }) => [
+          mean,
+          min ?? none,
+          max ?? none,
+          before ?? none,
+        ]),
       ];
     }
 
@@ -286,19 +293,24 @@
     };
   }
 
-  /** Upright lines where something happened. @param {any} u @param {History | null} data @param {string} colour */
+  /**
+   * Upright lines where something happened; of alerts there may be many, theirs are short.
+   * @param {any} u @param {History | null} data @param {(name: string) => string} colour
+   */
   function drawMarks(u, data, colour) {
     const { ctx, bbox } = u;
+    const dash = 3 * devicePixelRatio;
     ctx.save();
-    ctx.strokeStyle = colour;
-    ctx.lineWidth = devicePixelRatio;
-    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
-    for (const { at_ms } of data?.marks ?? []) {
+    for (const { at_ms, kind } of data?.marks ?? []) {
       const x = u.valToPos(at_ms / 1000, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      const alert = kind === "alert";
+      ctx.strokeStyle = colour(alert ? "--critical" : "--gone");
+      ctx.lineWidth = devicePixelRatio * (alert ? 2 : 1);
+      ctx.setLineDash(alert ? [] : [dash, dash]);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.lineTo(x, bbox.top + (alert ? 7 * devicePixelRatio : bbox.height));
       ctx.stroke();
     }
     ctx.restore();

@@ -95,6 +95,7 @@ class Evenkeel implements RunningServer {
     const { base_path, frame_ancestors, max_body_bytes } = this.#settings;
     return createApp({
       read: () => this.#shown.pipeline.read(),
+      readAt: (at_ms) => this.#shown.pipeline.readAt(at_ms),
       ingest,
       mark,
       hub: this.#hub,

@@ -186,7 +186,7 @@ describe("any order and any repetition of the same reports", () => {
         const [one, two] = [harness(), harness()];
         for (const r of reports) await one.report(r);
         for (const worker of one.fleet.workers.values()) {
-          two.fleet.restoreWorker(worker.id, JSON.parse(JSON.stringify(worker.toDocument())));
+          two.fleet.restoreWorker(worker.id, JSON.parse(JSON.stringify(worker.toDocument())), null);
         }
         for (const task of one.fleet.tasks.values()) {
           two.fleet.restoreTask(task.id, JSON.parse(JSON.stringify(task.toDocument())));

@@ -97,13 +97,15 @@ export interface Report {
 export interface Mark {
   /** Unix milliseconds. */
   readonly at_ms: number;
-  /** Such as deploy or maintenance; RESTART is our own. */
+  /** Such as deploy or maintenance; RESTART and ALERT are our own. */
   readonly kind: string;
   readonly text: string;
 }
 
 /** The kind of the mark that a start of Evenkeel sets. */
 export const RESTART = "restart";
+/** The kind of the mark that stands where an alert began to fire. */
+export const ALERT = "alert";
 
 /** A resource of a worker beyond its overload threshold. */
 export interface Overload {

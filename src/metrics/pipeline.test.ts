@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "./clock.ts";
-import { Pipeline, type PipelineOptions } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { pipelineWith } from "./pipeline-fixture.ts";
 import { checkDatabase } from "./store/check.ts";
 import type { MetricStore, TickBatch } from "./store/contract.ts";
 import { openStore } from "./store/sqlite.ts";
@@ -31,37 +32,7 @@ function storeOnDisk(): MetricStore {
 }
 
 function pipelineOn(store: MetricStore): Pipeline {
-  const options: PipelineOptions = {
-    clock,
-    store,
-    limits: {
-      max_workers: 1000,
-      max_live_tasks: 1000,
-      max_metric_names_per_source: 64,
-      max_tags: 64,
-      max_string_length: 1024,
-      max_reports_per_body: 100,
-      max_buffered_reports: 100,
-      grace_ms: 900_000,
-    },
-    fleet: { worker_ttl_ms: 3_600_000, task_ttl_ms: 86_400_000 },
-    alerts: { stall_after_ms: 1_800_000 },
-    demo: false,
-    tick_ms: 1000,
-    self: () => ({
-      version: "test",
-      url: "http://127.0.0.1:8080/",
-      store_limit_bytes: null,
-      token_needed: false,
-      started_at_ms: START_MS,
-      viewers: 0,
-      viewers_dropped: 0,
-      ticks_skipped: 0,
-      memory_bytes: 0,
-      limits_reached: {},
-    }),
-  };
-  return new Pipeline(options);
+  return pipelineWith(store, clock);
 }
 
 async function report(pipeline: Pipeline, value: object) {
@@ -118,6 +89,10 @@ describe("a tick", () => {
     expect(read.oldestQueued()?.id).toBe("t2");
     expect(read.system.get("oldest_queued_s")).toBe(10);
     expect(read.system.has("gpu_utilization_mean")).toBe(false);
+    await report(pipeline, { tasks: [{ id: "t4", type: "text", status: "queued", priority: 1 }] });
+    tick(pipeline);
+    expect(read.queue).toEqual([{ priority: 1, type: "text", queued: 1 }]);
+    expect(pipeline.read().queue).toEqual([{ priority: 1, type: "text", queued: 2 }]);
     expect(read.scores("W1")?.health.score).toBe(100);
     expect(read.scores("W9")).toBeUndefined();
     expect(read.matches("t2")?.best.map(({ worker_id }) => worker_id)).toEqual(["W1"]);
@@ -352,24 +327,13 @@ describe("a store that can't write", () => {
     const store = storeOnDisk();
     let full = true;
     const wrote: TickBatch[] = [];
-    const flaky: MetricStore = Object.create(store, {
-      append: {
-        value: (batch: TickBatch) => {
-          if (full) throw new Error("the disk is full");
-          wrote.push(batch);
-          store.append(batch);
-        },
-      },
-      series: { value: store.series.bind(store) },
-      marks: { value: store.marks.bind(store) },
-      fact: { value: store.fact.bind(store) },
-      endedTask: { value: store.endedTask.bind(store) },
-      histograms: { value: store.histograms.bind(store) },
-      latest: { value: store.latest.bind(store) },
-      range: { value: store.range.bind(store) },
-      workers: { value: store.workers.bind(store) },
-      tasks: { value: store.tasks.bind(store) },
-      stats: { value: store.stats.bind(store) },
+    const append = (batch: TickBatch) => {
+      if (full) throw new Error("the disk is full");
+      wrote.push(batch);
+      store.append(batch);
+    };
+    const flaky = new Proxy(store, {
+      get: (of, name: keyof MetricStore) => (name === "append" ? append : of[name].bind(of)),
     });
     const pipeline = pipelineOn(flaky);
     await report(pipeline, { workers: [worker] });

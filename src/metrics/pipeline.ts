@@ -1,17 +1,20 @@
 import { EvenkeelError } from "../errors.ts";
-import { CATALOGUE, type Scope } from "./catalogue.ts";
+import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
-import { type Alert, type Mark, RESTART, WORKER_STATES } from "./model.ts";
+import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
+import { readPast, recentAt } from "./past.ts";
+import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
-import { Fleet, type FleetOptions, type SourceDocument } from "./process/fleet.ts";
+import { type FilterSources, filteredRead } from "./process/filter.ts";
+import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
 import { matchesOf, scoresOf } from "./process/matches.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
-import { cutMetrics, oldestQueued, systemMetrics } from "./process/system.ts";
+import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
-import type { WorkerDocument, WorkerEntry } from "./process/worker.ts";
+import { compareIds, type WorkerDocument, type WorkerEntry } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
 import {
   type Durations,
@@ -21,7 +24,7 @@ import {
   type Read,
   type SelfHealth,
 } from "./read.ts";
-import type { HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
+import type { AlertRecord, HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
 
 export interface PipelineOptions {
@@ -57,6 +60,12 @@ const RESTORE_MS = 3_600_000;
 /** Ticks are never so far apart, nor so far in the wrong order: the clock was set, or the process slept. */
 const AHEAD_MS = 90_000;
 const BACK_MS = 2000;
+/** Changes of workers' states, and of alerts, kept while the store can't write. */
+const MAX_UNWRITTEN_CHANGES = 100_000;
+/** Moments of the past that may wait to be read. */
+const MAX_PAST_READS = 16;
+/** Alerts that fired when the process ended. */
+const MAX_OPEN_ALERTS = 100_000;
 /** Marks that come within one tick. */
 const MAX_WAITING_MARKS = 1000;
 /** A flow writes this each tick. */
@@ -75,6 +84,9 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #store: MetricStore;
   readonly #recent = new Recent();
+  readonly #alert_log = new AlertLog();
+  #past_reads = 0;
+  #past: Promise<unknown> = Promise.resolve();
   /** Handles of the series of the fleet and of its cuts, by metric. */
   readonly #handles = new Map<string, Map<string, number>>();
   #unwritten: Unwritten = nothingUnwritten();
@@ -115,14 +127,39 @@ export class Pipeline {
     return this.#read;
   }
 
+  /**
+   * The fleet as it was at `at_ms`, from the store. One moment is read after the other, in slices, so that ticks
+   * are not late for it.
+   *
+   * @throws EvenkeelError "invalid" and "not_found" as `readPast`, "too_many" while many wait
+   */
+  async readAt(at_ms: number): Promise<Read> {
+    if (this.#past_reads >= MAX_PAST_READS) {
+      const message = `At most ${MAX_PAST_READS} moments of the past are read at once; ask again in a second`;
+      throw new EvenkeelError("too_many", message, { retry_after_s: 1 });
+    }
+    this.#past_reads += 1;
+    const reading = this.#past.then(() => readPast(this.#store, this.#read, at_ms));
+    this.#past = reading.catch(() => {});
+    return reading.finally(() => {
+      this.#past_reads -= 1;
+    });
+  }
+
   /** Shows the fleet again as it was last written. */
   #restore(now_ms: number): void {
     for (const source of JSON.parse(this.#store.fact(SOURCES) ?? "[]") as SourceDocument[]) {
       this.fleet.restoreSource(source);
     }
+    const states = new Map(this.#store.workersAt(now_ms).map(({ id, state }) => [id, state as WorkerState]));
     for (const { id, document } of this.#store.workers()) {
-      this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument);
+      this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument, states.get(id) ?? null);
     }
+    this.#alert_log.restore(
+      this.#store
+        .alerts(now_ms, now_ms + 1, MAX_OPEN_ALERTS)
+        .map(({ document, ...span }) => ({ ...span, alert: JSON.parse(document) as Alert })),
+    );
     this.#restoreTasks(now_ms);
     const latest = this.#store.latest(now_ms - RESTORE_MS);
     for (const { scope, entity, metric, value, at_ms } of latest) {
@@ -253,6 +290,14 @@ export class Pipeline {
       waiting.tasks.delete(id);
       waiting.gone_tasks.add(id);
     }
+    waiting.states.push(...changes.states);
+    if (waiting.states.length > MAX_UNWRITTEN_CHANGES)
+      waiting.states.splice(0, waiting.states.length - MAX_UNWRITTEN_CHANGES);
+    for (const { alert, ...span } of this.#alert_log.note(this.#read.alerts, now_ms)) {
+      const key = `${span.fired_ms} ${span.id}`;
+      if (waiting.alerts.size < MAX_UNWRITTEN_CHANGES)
+        waiting.alerts.set(key, { ...span, document: JSON.stringify(alert) });
+    }
     // One by one: a call takes no hundred thousand arguments.
     for (const { worker, metric, at_ms, value } of changes.values) {
       waiting.values.push({ of: worker ?? SYSTEM, metric, at_ms, value });
@@ -260,9 +305,12 @@ export class Pipeline {
     for (const [metric, value] of this.#read.system) {
       waiting.values.push({ of: SYSTEM, metric, at_ms: now_ms, value });
     }
-    for (const { cut, name, metrics } of cutMetrics(this.fleet)) {
-      const of = { scope: cut, entity: name };
-      for (const [metric, value] of metrics) waiting.values.push({ of, metric, at_ms: now_ms, value });
+    for (const cut of CUTS) {
+      for (const name of this.#read.cutNames(cut)) {
+        const of = { scope: cut, entity: name };
+        for (const [metric, value] of this.#read.cut(cut, name) ?? [])
+          waiting.values.push({ of, metric, at_ms: now_ms, value });
+      }
     }
     this.#gatherFlows(waiting);
     if (waiting.values.length > MAX_UNWRITTEN_SAMPLES)
@@ -304,6 +352,7 @@ export class Pipeline {
         document: JSON.stringify(w.toDocument()),
       })),
       workers_gone: [...waiting.gone_workers],
+      worker_states: waiting.states,
       tasks: [...waiting.tasks.values()].map((task) => ({
         id: task.id,
         status: task.state,
@@ -311,13 +360,14 @@ export class Pipeline {
         model_family: task.model_family,
         worker_id: task.worker_id,
         attempt: task.attempt,
-        queued_at_ms: task.queued_at_ms,
+        queued_at_ms: task.began_ms,
         ended_at_ms: task.ended ? (task.ended_at_ms ?? task.mentioned_ms) : null,
         document: JSON.stringify(task.toDocument()),
       })),
       tasks_gone: [...waiting.gone_tasks],
       histograms: [...waiting.histograms.values()],
       marks: waiting.marks,
+      alerts: [...waiting.alerts.values()],
       facts: waiting.facts,
     };
   }
@@ -355,7 +405,10 @@ export class Pipeline {
       ]),
     );
     let workers: readonly WorkerEntry[] | undefined;
-    return {
+    const cuts = cutMetrics(fleet);
+    const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
+      recentAt(this.#store, { scope: cut, entity: name, metric }, now_ms, minutes, step_s);
+    const read: Read = {
       now_ms,
       tick: this.#tick,
       demo,
@@ -378,6 +431,7 @@ export class Pipeline {
       },
       worker: (id) => fleet.workers.get(id),
       task: (id) => fleet.tasks.get(id),
+      oldestQueued: () => oldestOf(fleet.queued.values()),
       scores: (worker_id) => {
         const worker = fleet.workers.get(worker_id);
         return worker && scoresOf(fleet, worker, now_ms);
@@ -386,12 +440,31 @@ export class Pipeline {
         const task = fleet.tasks.get(task_id);
         return task && matchesOf(fleet, task, now_ms);
       },
-      oldestQueued: () => oldestQueued(fleet),
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
-      marks: (from_ms, to_ms) => this.#store.marks(from_ms, to_ms, MARKS_LIMIT),
+      marks: (from_ms, to_ms) => this.#marks(from_ms, to_ms),
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
+      filters: {},
+      recent_cut: null,
+      tasks: () => fleet.tasks.values(),
+      cut: (cut, name) => cuts[cut].get(name),
+      cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
+      filtered: (filters) => filteredRead(read, filters, { recentOf }),
     };
+    return read;
+  }
+
+  /** What was set, and where alerts began to fire. */
+  #marks(from_ms: number, to_ms: number): Mark[] {
+    const fired = this.#store
+      .alerts(from_ms, to_ms, MARKS_LIMIT)
+      .filter(({ fired_ms }) => fired_ms >= from_ms)
+      .map(({ fired_ms, document }) => ({
+        at_ms: fired_ms,
+        kind: ALERT,
+        text: (JSON.parse(document) as Alert).title,
+      }));
+    return [...this.#store.marks(from_ms, to_ms, MARKS_LIMIT), ...fired].sort((a, b) => a.at_ms - b.at_ms);
   }
 
   #durations({ scope, entity, duration, from_ms, to_ms, step_ms }: DurationsQuery): (Durations | null)[] {
@@ -415,9 +488,7 @@ export class Pipeline {
   #worstFirst(): WorkerEntry[] {
     const { workers } = this.fleet;
     if (this.#by_name.length !== workers.size || this.#by_name.some((w) => workers.get(w.id) !== w)) {
-      this.#by_name = [...workers.values()].sort(
-        (a, b) => BY_NAME.compare(a.id, b.id) || (a.id < b.id ? -1 : 1),
-      );
+      this.#by_name = [...workers.values()].sort((a, b) => compareIds(a.id, b.id));
     }
     return WORKER_STATES.flatMap((state) => this.#by_name.filter((w) => w.state === state));
   }
@@ -447,8 +518,6 @@ export class Pipeline {
   }
 }
 
-const BY_NAME = new Intl.Collator("en", { numeric: true });
-
 /** Whom a series belongs to that is no worker's. */
 interface SeriesOwner {
   scope: Scope;
@@ -470,6 +539,8 @@ interface Unwritten {
   tasks: Map<string, TaskEntry>;
   gone_workers: Set<string>;
   gone_tasks: Set<string>;
+  states: StateChange[];
+  alerts: Map<string, AlertRecord>;
   values: WaitingValue[];
   histograms: Map<string, HistogramRecord>;
   marks: Mark[];
@@ -482,6 +553,8 @@ function nothingUnwritten(): Unwritten {
     tasks: new Map(),
     gone_workers: new Set(),
     gone_tasks: new Set(),
+    states: [],
+    alerts: new Map(),
     values: [],
     histograms: new Map(),
     marks: [],

@@ -1,9 +1,19 @@
+import type { Cut } from "./catalogue.ts";
 import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 import type { Matches, WorkerScores } from "./scores.ts";
 
-/** Task counts of one cut of the fleet; the states add up to the tasks known. */
-export type StateCounts = Readonly<Record<TaskState, number>>;
+/** Tasks by state: those that ended over the last hour; null where they are not counted by what is filtered. */
+export type StateCounts = Readonly<Record<TaskState, number | null>>;
+
+/** Which part of the fleet is looked at; what is undefined leaves everything in. */
+export interface Filters {
+  readonly worker_type?: string | undefined;
+  readonly task_type?: string | undefined;
+  readonly model_family?: string | undefined;
+  /** Text, in any case, in a worker's id, host, type or tags, or in a task's id, model, family or type. */
+  readonly q?: string | undefined;
+}
 
 export interface SystemStatus {
   readonly level: "healthy" | "degraded" | "critical";
@@ -105,10 +115,14 @@ export interface Read {
   /** The newest value of each system metric; absent where it could not be measured. */
   readonly system: ReadonlyMap<string, number>;
   readonly tasks_by_state: StateCounts;
+  /** What is left out; nothing is while all of them are undefined. */
+  readonly filters: Filters;
+  /** What `recent` tells of; null for the whole fleet. */
+  readonly recent_cut: { readonly cut: Cut; readonly name: string } | null;
   /** Waiting tasks, most urgent priority first. */
   readonly queue: readonly QueueCell[];
-  /** Ended in the last hour, by task type. */
-  readonly ended_by_type: ReadonlyMap<string, { readonly completed: number; readonly failed: number }>;
+  /** Ended in the last hour, by task type; null where that is not counted by what is filtered. */
+  readonly ended_by_type: ReadonlyMap<string, { readonly completed: number; readonly failed: number }> | null;
   readonly alerts: readonly Alert[];
   readonly sources: readonly Source[];
   readonly self: SelfHealth;
@@ -116,6 +130,14 @@ export interface Read {
   workers(): readonly Worker[];
   worker(id: string): Worker | undefined;
   task(id: string): Task | undefined;
+  /** Every unfinished task, and those that ended lately. */
+  tasks(): Iterable<Task>;
+  /** The newest metrics of one part of the fleet; undefined for one that is not known. */
+  cut(cut: Cut, name: string): ReadonlyMap<string, number> | undefined;
+  /** The names of the parts that there are, in their order. */
+  cutNames(cut: Cut): readonly string[];
+  /** The same moment of the matching part of the whole fleet. */
+  filtered(filters: Filters): Read;
   /** Health, compatibility and what became of its tasks; undefined for a worker that is not known. */
   scores(worker_id: string): WorkerScores | undefined;
   /** Who could run a task, worked out when asked; undefined for a task that is not known. */
@@ -132,7 +154,7 @@ export interface Read {
   range(query: RangeQuery): RangeAnswer;
   /** Durations of each step, from the store; null where nothing ended. */
   durations(query: DurationsQuery): (Durations | null)[];
-  /** What happened from `from_ms` to before `to_ms`, oldest first, at most the newest MARKS_LIMIT. */
+  /** What was set, and what fired, from `from_ms` to before `to_ms`, oldest first: of each the newest MARKS_LIMIT. */
   marks(from_ms: number, to_ms: number): readonly Mark[];
 }
 

@@ -48,6 +48,58 @@ describe("the registry of routes", () => {
   });
 });
 
+describe("a moment of the past", () => {
+  const then_ms = START_MS - 60_000;
+
+  it.each([
+    ["a page", "/", "First as of"],
+    ["a page's data", "/index.json", `"at_ms":${then_ms}`],
+    ["a fragment", "/panels/board", "First as of"],
+    ["a page to embed", "/embed/board", "First as of"],
+    ["data", "/api/board", `"title":"First as of ${then_ms}"`],
+    ["a drawing", "/api/board?format=svg", "<svg"],
+  ])("is shown as %s", async (_, path, expected) => {
+    const query = `${path.includes("?") ? "&" : "?"}at=${then_ms}`;
+    const { status, text } = await get(world(), path + query);
+    expect(status).toBe(200);
+    expect(text).toContain(expected);
+    expect(text).not.toContain("stream?");
+  });
+
+  it("may be told by its date, or as how long ago, which becomes an address that lasts", async () => {
+    const iso = new Date(then_ms).toISOString();
+    expect((await get(world(), `/api/board?at=${iso}`)).text).toContain(`as of ${then_ms}`);
+    expect((await get(world(), "/api/board?at=-1m")).text).toContain(`as of ${then_ms}`);
+    const { status, headers } = await get(world(), "/?at=-1m&theme=dark");
+    expect(status).toBe(302);
+    expect(headers.get("location")).toBe(`/?at=${then_ms}&theme=dark`);
+  });
+
+  it.each([
+    [
+      "/api/board?at=yesterday",
+      400,
+      /Parameter at: must be an instant .*, or how long ago, as -15m; got "yesterday"/,
+    ],
+    ["/api/board?at=-0s", 400, /Parameter at: must be an instant/],
+    ["/api/things/x?at=1", 400, /Parameter at: Thing shows no single moment of the past; ask without it/],
+    ["/stream?panels=board&at=1", 400, /A stream shows the present: it takes no at/],
+  ])("%s answers %i with why", async (path, status, why) => {
+    const response = await get(world(), path);
+    expect(response.status).toBe(status);
+    expect(JSON.parse(response.text).detail).toMatch(why);
+  });
+
+  it("that is not kept is no page, and says what there is", async () => {
+    const readAt = async () => {
+      throw new EvenkeelError("not_found", "Nothing is kept of then");
+    };
+    const { status, text } = await get(world({ readAt }), "/?at=1", { headers: { Accept: BROWSER } });
+    expect(status).toBe(404);
+    expect(text).toContain("Nothing is kept of then");
+  });
+});
+
 describe.each(SITE.panels)("panel $id", (panel) => {
   const path = panel.api.replaceAll(/:(\w+)/g, "some-$1");
   const query = pathNames(panel.api)

@@ -3,7 +3,9 @@ import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Mark } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
-import type { Around, ErrorFacts } from "../views/layout.tsx";
+import { FILTERS } from "../views/filters.ts";
+import type { Around, ErrorFacts, Look } from "../views/layout.tsx";
+import type { Panel } from "../views/panel.ts";
 import { answer, failure } from "./answers.ts";
 import { type Assets, assetRoutes, theAssets } from "./assets.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
@@ -11,6 +13,7 @@ import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
 import { type Ingest, ingestRoutes } from "./ingest.ts";
 import { markRoutes } from "./marks.ts";
+import type { Shown } from "./moment.ts";
 import { mount } from "./mount.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
@@ -25,6 +28,8 @@ export type { App } from "./route.ts";
 export interface AppDeps {
   /** The newest snapshot; it changes only at ticks. */
   read(): Read;
+  /** The fleet as it was. @throws EvenkeelError */
+  readAt(at_ms: number): Promise<Read>;
   /** @throws EvenkeelError */
   ingest: Ingest;
   /** @throws EvenkeelError */
@@ -76,10 +81,15 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[] }
 
 function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string): Route[] {
   const { hub, read, settings } = deps;
-  const around = (c: Ctx, stream: string, values: Given): Around => ({
+  const moment = { topics: hub.topics, read, readAt: (at_ms: number) => deps.readAt(at_ms) };
+  const around = (c: Ctx, panels: readonly Panel[], values: Given, shown: Shown): Around => ({
     ...look(c, values, assets, base_path),
-    read: read(),
-    stream,
+    read: shown.read,
+    stream: shown.moment === null ? streamUrl(panels, values) : null,
+    rewind: panels.every((panel) => panel.past),
+    subject: null,
+    filters: panels.some((panel) => panel.filters) ? parseParams(FILTERS, values) : null,
+    newest_ms: read().now_ms,
   });
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
@@ -89,21 +99,22 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>
       panelRoutes(panel, {
+        ...moment,
         site,
-        topics: hub.topics,
-        read,
-        embed: (c, request, markup, values) =>
-          site.renderEmbed(request.panel, markup, around(c, streamUrl([panel], values), values)),
+        embed: (c, request, markup, values, shown) =>
+          site.renderEmbed(request.panel, markup, around(c, [panel], values, shown)),
         embed_headers: embedHeaders(settings.frame_ancestors),
       }),
     ),
     ...site.pages.flatMap((page) =>
       pageRoutes(page, {
-        topics: hub.topics,
-        facts: read,
+        ...moment,
         base_path,
-        renderPage: (c, of, markup, values) =>
-          site.renderPage(of, markup, around(c, streamUrl(of.panels, values), values)),
+        renderPage: (c, of, markup, values, shown) =>
+          site.renderPage(of, markup, {
+            ...around(c, of.panels, values, shown),
+            subject: of.subject === undefined ? null : String(values.get(of.subject.param)),
+          }),
       }),
     ),
   ];
@@ -126,7 +137,7 @@ function openApiRoute(others: readonly Route[], version: string, base_path: stri
   return route;
 }
 
-function look(c: Ctx, values: Given, assets: Assets, base_path: string): Omit<Around, "read" | "stream"> {
+function look(c: Ctx, values: Given, assets: Assets, base_path: string): Look {
   const { pathname, search } = new URL(c.req.url);
   const base = `${base_path}/`;
   return {

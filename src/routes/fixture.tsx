@@ -15,7 +15,7 @@ export const START_MS = Date.UTC(2026, 10, 23, 18, 24, 16);
 
 /** Nothing is known yet; each field can be given. */
 export function read(given: Partial<Read> = {}): Read {
-  return {
+  const whole: Read = {
     now_ms: START_MS,
     tick: 1,
     demo: false,
@@ -50,8 +50,15 @@ export function read(given: Partial<Read> = {}): Read {
     marks: () => [],
     durations: () => [],
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
+    filters: {},
+    recent_cut: null,
+    tasks: () => [],
+    cut: () => undefined,
+    cutNames: () => [],
+    filtered: (filters) => ({ ...whole, filters }),
     ...given,
   };
+  return whole;
 }
 
 const SELF: Read["self"] = {
@@ -110,11 +117,13 @@ function boardPanel(board: Board, id = "board"): Panel {
     api: `/api/${id}`,
     params,
     data,
-    load(_, { only, limit }) {
+    past: true,
+    load({ now_ms }, { only, limit }) {
       board.loads++;
       if (board.error) throw board.error;
       const rows = [...board.rows].map(([row, text]) => ({ id: row, text }));
-      return { title: board.title, rows: rows.filter((row) => !only || row.id === only).slice(0, limit) };
+      const title = now_ms < START_MS ? `${board.title} as of ${now_ms}` : board.title;
+      return { title, rows: rows.filter((row) => !only || row.id === only).slice(0, limit) };
     },
     view: ({ title, rows }) => (
       <div>
@@ -165,6 +174,7 @@ export interface World {
 }
 
 export interface WorldOptions {
+  readAt?: AppDeps["readAt"];
   settings?: Partial<AppDeps["settings"]>;
   limits?: Partial<HubLimits>;
   ingest?: AppDeps["ingest"];
@@ -174,7 +184,7 @@ export interface WorldOptions {
   site?: Site;
 }
 
-export function world({ settings, limits, ingest, mark, ready, site }: WorldOptions = {}): World {
+export function world({ settings, limits, readAt, ingest, mark, ready, site }: WorldOptions = {}): World {
   const shown = board();
   const [one, other, thing] = [boardPanel(shown), boardPanel(shown, "other"), thingPanel()];
   const pages: Page[] = [
@@ -187,6 +197,7 @@ export function world({ settings, limits, ingest, mark, ready, site }: WorldOpti
   const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
   const { app, routes } = createApp({
     read: () => now.read,
+    readAt: readAt ?? (async (at_ms) => ({ ...now.read, now_ms: at_ms })),
     hub,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
     mark: mark ?? (() => {}),

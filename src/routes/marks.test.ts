@@ -39,7 +39,7 @@ describe("a posted mark", () => {
     [{ text: "two\nlines" }, /^text: must be printable/],
     [{ kind: "deploy" }, /^text: /],
     [{ text: "x", kind: "Deploy!" }, /^kind: must be 1 to 32 of a-z/],
-    [{ text: "x", kind: "restart" }, /^kind: must not be restart/],
+    [{ text: "x", kind: "restart" }, /^kind: must be neither restart nor alert/],
     [{ text: "x", at: "yesterday" }, /^at: must be Unix milliseconds .*; got "yesterday"/],
     [{ text: "x", at: START_MS + 600_001 }, /^at: .* at most 10 minutes ahead/],
     [{ text: "x", when: 1 }, /when/],

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { fromRfc3339 } from "../metrics/instant.ts";
-import { type Mark, RESTART } from "../metrics/model.ts";
+import { ALERT, type Mark, RESTART } from "../metrics/model.ts";
 import { json } from "./answers.ts";
 import { BODY_TIMEOUT_MS, BodyReader, bodyOf, mediaTypeOf } from "./body.ts";
 import type { Route } from "./route.ts";
@@ -25,7 +25,10 @@ const POSTED = z.strictObject({
   kind: z
     .string()
     .regex(KIND, "must be 1 to 32 of a-z, 0-9, _ and -, and begin with a letter")
-    .refine((kind) => kind !== RESTART, `must not be ${RESTART}, which Evenkeel itself sets`)
+    .refine(
+      (kind) => kind !== RESTART && kind !== ALERT,
+      `must be neither ${RESTART} nor ${ALERT}, which Evenkeel itself sets`,
+    )
     .default(DEFAULT_KIND)
     .describe("Such as deploy, maintenance or note"),
   at: z

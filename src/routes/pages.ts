@@ -1,23 +1,25 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Page } from "../views/panel.ts";
+import { MOMENT } from "../views/window.ts";
 import { answer } from "./answers.ts";
+import { type MomentDeps, momentOf, type Shown, shownOf } from "./moment.ts";
 import { negotiate } from "./negotiate.ts";
 import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
 import { type Ctx, pathNames, type Route } from "./route.ts";
-import type { Topics } from "./topics.ts";
 
-interface PageDeps {
-  readonly topics: Topics;
-  readonly facts: () => { tick: number; now_ms: number; demo: boolean };
+interface PageDeps extends MomentDeps {
   /** Ends without a slash. */
   readonly base_path: string;
-  readonly renderPage: (c: Ctx, page: Page, panels: readonly string[], values: Given) => string;
+  readonly renderPage: (c: Ctx, page: Page, panels: readonly string[], values: Given, shown: Shown) => string;
 }
 
 /** A page at its path and, where the path is fixed, its panels' data at the path with `.json`. */
 export function pageRoutes(page: Page, deps: PageDeps): Route[] {
-  const params = z.object(Object.assign({}, ...page.panels.map((panel) => panel.params.shape)));
+  const moment = page.panels.every((panel) => panel.past) ? [MOMENT] : [];
+  const params = z.object(
+    Object.assign({}, ...[...page.panels.map((panel) => panel.params), ...moment].map(({ shape }) => shape)),
+  );
   const data = z.object({
     success: z.literal(true),
     at_ms: z.number().describe("Unix milliseconds of the tick"),
@@ -36,12 +38,16 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
       description: "The page, or its panels' data",
       content: { "text/html": null, "application/json": data },
     },
-    handler: (c) => {
+    handler: async (c) => {
       const values = given(c);
       const requests = page.panels.map((panel) => panelRequest(panel, values));
-      if (pageForm(c, values) === "json") return pageData(c, requests, deps);
-      const markup = requests.map((request) => deps.topics.get(request).rendered().html);
-      return answer(c, deps.renderPage(c, page, markup, values), {
+      const form = pageForm(c, values);
+      const moment = momentOf(page.panels, values, deps.read().now_ms);
+      if (form === "html" && moment?.relative) return c.redirect(atMoment(c, moment.at_ms), 302);
+      const shown = await shownOf(page.panels, values, deps);
+      if (form === "json") return pageData(c, requests, shown);
+      const markup = requests.map((request) => shown.topic(request).rendered().html);
+      return answer(c, deps.renderPage(c, page, markup, values, shown), {
         type: "text/html; charset=utf-8",
         headers: { Link: `<${alternate(c, page, deps)}>; rel="alternate"; type="application/json"` },
       });
@@ -56,13 +62,10 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
       summary: `The data of the page ${page.title}.`,
       params,
       response: { description: "The data of its panels", content: { "application/json": data } },
-      handler: (c) => {
+      handler: async (c) => {
         const values = given(c);
-        return pageData(
-          c,
-          page.panels.map((panel) => panelRequest(panel, values)),
-          deps,
-        );
+        const requests = page.panels.map((panel) => panelRequest(panel, values));
+        return pageData(c, requests, await shownOf(page.panels, values, deps));
       },
     },
   ];
@@ -90,13 +93,18 @@ function notAcceptable(got: string): EvenkeelError {
   );
 }
 
-function pageData(c: Ctx, requests: readonly PanelRequest[], { topics, facts }: PageDeps): Promise<Response> {
-  const { tick, now_ms, demo } = facts();
-  const panels = requests.map(
-    (request) => `${JSON.stringify(request.panel.id)}:${topics.get(request).json()}`,
-  );
+function pageData(c: Ctx, requests: readonly PanelRequest[], { read, topic }: Shown): Promise<Response> {
+  const { tick, now_ms, demo } = read;
+  const panels = requests.map((request) => `${JSON.stringify(request.panel.id)}:${topic(request).json()}`);
   const text = `{"success":true,"at_ms":${now_ms},"tick":${tick},"demo":${demo},"panels":{${panels.join(",")}}}\n`;
   return answer(c, text, { type: "application/json" });
+}
+
+/** The same address with the moment told for good, so that it shows the same to everyone it is sent to. */
+function atMoment(c: Ctx, at_ms: number): string {
+  const { pathname, searchParams } = new URL(c.req.url);
+  searchParams.set("at", String(at_ms));
+  return `${pathname}?${searchParams}`;
 }
 
 /** Where the data of what is shown is: the same address with `.json`, or with `format=json` where that may be an id's end. */

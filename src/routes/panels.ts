@@ -4,13 +4,15 @@ import type { Read } from "../metrics/read.ts";
 import { toCsv } from "../views/csv.ts";
 import type { Panel, Table } from "../views/panel.ts";
 import { toText } from "../views/text.ts";
+import { MOMENT } from "../views/window.ts";
 import { answer, REVALIDATE, streamed } from "./answers.ts";
 import { drawingHeaders } from "./headers.ts";
+import { type MomentDeps, type Shown, shownOf } from "./moment.ts";
 import { namesHtml, negotiate } from "./negotiate.ts";
 import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
 import type { Ctx, Route } from "./route.ts";
 import type { Site } from "./site.ts";
-import type { Topic, Topics } from "./topics.ts";
+import type { Topic } from "./topics.ts";
 
 /** The forms of a panel's data, in our own order of preference. */
 const FORMS = {
@@ -24,29 +26,30 @@ type Form = keyof typeof FORMS;
 
 const HTML = "text/html; charset=utf-8";
 
-interface PanelDeps {
+interface PanelDeps extends MomentDeps {
   readonly site: Site;
-  readonly topics: Topics;
-  readonly read: () => Read;
   /** The whole page around an embedded panel, and the headers that let others frame it. */
-  readonly embed: (c: Ctx, request: PanelRequest, markup: string, values: Given) => string;
+  readonly embed: (c: Ctx, request: PanelRequest, markup: string, values: Given, shown: Shown) => string;
   readonly embed_headers: Readonly<Record<string, string>>;
 }
 
 /** The bare fragment, the page to embed and the data of one panel. */
 export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
   const forms = formsOf(panel);
+  const params = panel.past ? panel.params.extend(MOMENT.shape) : panel.params;
   return [
     {
       method: "GET",
       path: `/panels/${panel.id}`,
       needs: "read",
       summary: `${panel.title}, as a fragment of HTML.`,
-      params: panel.params,
+      params,
       response: { description: panel.description, content: { "text/html": null } },
-      handler: (c) => {
-        const topic = deps.topics.get(panelRequest(panel, given(c)));
-        return answer(c, topic.rendered().html, { type: HTML, cache: REVALIDATE });
+      handler: async (c) => {
+        const values = given(c);
+        const request = panelRequest(panel, values);
+        const { topic } = await shownOf([panel], values, deps);
+        return answer(c, topic(request).rendered().html, { type: HTML, cache: REVALIDATE });
       },
     },
     {
@@ -54,12 +57,13 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
       path: `/embed/${panel.id}`,
       needs: "read",
       summary: `${panel.title}, as a page to show in a frame.`,
-      params: panel.params,
+      params,
       response: { description: panel.description, content: { "text/html": null } },
-      handler: (c) => {
+      handler: async (c) => {
         const values = given(c);
         const request = panelRequest(panel, values);
-        const page = deps.embed(c, request, deps.topics.get(request).rendered().html, values);
+        const shown = await shownOf([panel], values, deps);
+        const page = deps.embed(c, request, shown.topic(request).rendered().html, values, shown);
         return answer(c, page, { type: HTML, cache: REVALIDATE, headers: deps.embed_headers });
       },
     },
@@ -68,7 +72,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
       path: panel.api,
       needs: "read",
       summary: `${panel.title}, as data.`,
-      params: panel.params.extend({
+      params: params.extend({
         format: z
           .enum(forms as [Form, ...Form[]])
           .optional()
@@ -80,7 +84,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
           forms.map((form) => [FORMS[form], form === "json" ? dataSchema(panel) : null]),
         ),
       },
-      handler: (c) => {
+      handler: async (c) => {
         const values = given(c);
         const form = chooseForm(panel, forms, values.get("format"), c.req.header("accept"));
         if (panel.slices && (form === "csv" || form === "ndjson")) {
@@ -88,9 +92,10 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
           const lines = form === "csv" ? csvSlices : ndjsonSlices;
           return streamed(lines(panel.slices(deps.read(), params)), `${FORMS[form]}; charset=utf-8`);
         }
-        const topic = deps.topics.get(panelRequest(panel, values));
+        const request = panelRequest(panel, values);
+        const { topic, read } = await shownOf([panel], values, deps);
         const type = form === "json" || form === "ndjson" ? FORMS[form] : `${FORMS[form]}; charset=utf-8`;
-        const text = dataAs(form, topic, deps);
+        const text = dataAs(form, topic(request), deps.site, read);
         return answer(c, text, { type, ...(form === "svg" ? { headers: drawingHeaders(text) } : {}) });
       },
     },
@@ -145,12 +150,12 @@ function notAcceptable(panel: Panel, forms: readonly Form[], got: string): Evenk
   );
 }
 
-function dataAs(form: Form, topic: Topic, { site, read }: PanelDeps): string {
+function dataAs(form: Form, topic: Topic, site: Site, read: Read): string {
   const { panel, params } = topic.request;
   if (form === "json") return `${withSuccess(topic.json())}\n`;
   if (form === "svg") {
     const data = topic.data();
-    const svg = site.renderChart({ ...panel, load: () => data }, params, read()) ?? "";
+    const svg = site.renderChart({ ...panel, load: () => data }, params, read) ?? "";
     return svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
   }
   const table = panel.table?.(topic.data(), params);

@@ -1,6 +1,13 @@
 import type { Read } from "../metrics/read.ts";
 import { type Rendered, renderChart, renderPanel } from "../views/frame.tsx";
-import { type Around, type ErrorFacts, renderEmbed, renderError, renderPage } from "../views/layout.tsx";
+import {
+  type Around,
+  type ErrorFacts,
+  type Look,
+  renderEmbed,
+  renderError,
+  renderPage,
+} from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
 import { PAGES, PANELS } from "../views/registry.ts";
 
@@ -12,7 +19,7 @@ export interface Site {
   readonly renderChart: (panel: Panel, params: Record<string, unknown>, read: Read) => string | undefined;
   readonly renderPage: (page: Page, panels: readonly string[], around: Around) => string;
   readonly renderEmbed: (panel: Panel, markup: string, around: Around) => string;
-  readonly renderError: (error: ErrorFacts, around: Omit<Around, "read" | "stream">) => string;
+  readonly renderError: (error: ErrorFacts, around: Look) => string;
 }
 
 export const SITE: Site = {

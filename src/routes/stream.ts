@@ -70,6 +70,11 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
 
 function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Response {
   const values = given(c);
+  if (values.has("at")) {
+    throw new EvenkeelError("invalid", "A stream shows the present: it takes no at", {
+      details: { parameter: "at" },
+    });
+  }
   const format = streamFormat(c, values);
   const requests = streamRequests(panels, values, hub.limits.max_panels);
   if (format === "text" && !requests.some(({ panel }) => panel.table)) {

@@ -79,10 +79,15 @@ export class Topics {
     }
     const kept = this.#topics.get(request.key);
     if (kept) return kept;
-    const topic = new Topic(request, read, this.#renderPanel, this.counts);
+    const topic = this.of(request, read);
     if (this.#topics.size < this.#max_topics) this.#topics.set(request.key, topic);
     else this.overflows++;
     return topic;
+  }
+
+  /** A topic of any other read, kept by nobody. */
+  of(request: PanelRequest, read: Read): Topic {
+    return new Topic(request, read, this.#renderPanel, this.counts);
   }
 }
 

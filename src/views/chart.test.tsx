@@ -42,6 +42,13 @@ describe("a line chart", () => {
     expect(path(draw(chart([0, 2, null, 2, null])))).toBe("M0 78L250 0M750 0h.1");
   });
 
+  test("has an upright line where something was set, and a short one where an alert began, within its window", () => {
+    const html = draw(chart([1, 1, 1], { marks_ms: [-1, 5000], alerts_ms: [0, 10_000, 10_001] }));
+    expect(html).toMatch(/class="marks"[^>]* d="M500 0V78"/);
+    expect(html).toMatch(/class="alert-marks"[^>]* d="M0 0V7M1000 0V7"/);
+    expect(draw(chart([1, 1, 1]))).not.toContain("marks");
+  });
+
   test("says its name with its unit, and its last value", () => {
     const html = draw(chart([100, 182]));
     expect(html).toContain("Throughput, /min");

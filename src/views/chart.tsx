@@ -14,6 +14,8 @@ export interface ChartSeries {
   /** The smallest and largest value of each step, drawn as a band. */
   readonly min?: readonly (number | null)[];
   readonly max?: readonly (number | null)[];
+  /** What it is compared with, drawn dashed. */
+  readonly before?: readonly (number | null)[];
 }
 
 export interface Chart {
@@ -29,6 +31,8 @@ export interface Chart {
   readonly href?: string;
   /** Instants that an upright line stands at, Unix milliseconds. */
   readonly marks_ms?: readonly number[];
+  /** Instants that a short line at the upper edge stands at: of these there may be many. */
+  readonly alerts_ms?: readonly number[];
   /** Of the lines' place, CSS pixels; left out, HEIGHT. */
   readonly height?: number;
 }
@@ -118,7 +122,7 @@ const DARK = ["#6ea8ff", "#ffab5e", "#46cabb", "#c29bff", "#8592a5"];
 
 /** Colours for a file that no stylesheet reaches; dark where the viewer's system is. */
 const STANDALONE_STYLE = `svg{color-scheme:light dark;font:11px system-ui,sans-serif}
-.name{font-size:13px;font-weight:600}.line{stroke-width:1.5}.marks{stroke:#6b7686;stroke-dasharray:3 3}.area{opacity:.12}.band{opacity:.18}
+.name{font-size:13px;font-weight:600}.line{stroke-width:1.5}.line.before{stroke-dasharray:5 4;opacity:.7}.marks{stroke:#6b7686;stroke-dasharray:3 3}.alert-marks{stroke:#c9302c;stroke-width:2}.area{opacity:.12}.band{opacity:.18}
 text{fill:#5a6778}.name{fill:#17202c}.grid{stroke:#dfe4ea}.paper{fill:#fff}${seriesStyle(LIGHT)}
 @media(prefers-color-scheme:dark){text{fill:#93a1b5}.name{fill:#e5ebf3}.grid{stroke:#263142}.paper{fill:#151c26}${seriesStyle(DARK)}}`;
 
@@ -232,13 +236,24 @@ function Drawing({ chart }: { chart: Chart }) {
   );
 }
 
+/** Of the lines' place, CSS pixels. */
+const ALERT_MARK_LENGTH = 7;
+
 function Marks({ chart, height }: { chart: Chart; height: number }) {
   const [from_ms, to_ms] = [chart.times_ms[0], chart.times_ms[chart.times_ms.length - 1]];
   if (from_ms === undefined || to_ms === undefined || to_ms === from_ms) return null;
   const x = (at_ms: number) => coordinate((WIDTH * (at_ms - from_ms)) / (to_ms - from_ms));
-  const shown = (chart.marks_ms ?? []).filter((at_ms) => at_ms >= from_ms && at_ms <= to_ms);
-  const d = shown.map((at_ms) => `M${x(at_ms)} 0V${height}`).join("");
-  return d === "" ? null : <path class="marks" vector-effect="non-scaling-stroke" d={d} />;
+  const upright = (name: string, times_ms: readonly number[] = [], length: number) => {
+    const shown = times_ms.filter((at_ms) => at_ms >= from_ms && at_ms <= to_ms);
+    const d = shown.map((at_ms) => `M${x(at_ms)} 0V${length}`).join("");
+    return d === "" ? null : <path class={name} vector-effect="non-scaling-stroke" d={d} />;
+  };
+  return (
+    <>
+      {upright("marks", chart.marks_ms, height)}
+      {upright("alert-marks", chart.alerts_ms, ALERT_MARK_LENGTH)}
+    </>
+  );
 }
 
 /** From this length on the axis shows days too. */
@@ -276,7 +291,8 @@ function Line({ line, y, floor, single }: LineProps) {
     range(run)
       .map((index) => point(index, values))
       .join("L");
-  const line_d = runs.map((run) => `M${along(run, line.values)}${run.from === run.to ? "h.1" : ""}`).join("");
+  const path = (of: readonly Run[], values: readonly (number | null)[]) =>
+    of.map((run) => `M${along(run, values)}${run.from === run.to ? "h.1" : ""}`).join("");
   return (
     <>
       {line.min === undefined || line.max === undefined ? null : (
@@ -290,12 +306,19 @@ function Line({ line, y, floor, single }: LineProps) {
             .join("")}
         />
       ) : null}
+      {line.before === undefined ? null : (
+        <path
+          class={`line before s${line.series}`}
+          vector-effect="non-scaling-stroke"
+          d={path(knownRuns(line.before), line.before)}
+        />
+      )}
       <path
         class={`line s${line.series}`}
         vector-effect="non-scaling-stroke"
         stroke-linecap="round"
         stroke-linejoin="round"
-        d={line_d}
+        d={path(runs, line.values)}
       />
     </>
   );
@@ -351,7 +374,8 @@ function largestOf(chart: Chart): number {
   let largest = 0;
   for (const line of chart.lines) {
     for (const value of line.values) if (value !== null && value > largest) largest = value;
-    for (const value of line.max ?? []) if (value !== null && value > largest) largest = value;
+    for (const value of [...(line.max ?? []), ...(line.before ?? [])])
+      if (value !== null && value > largest) largest = value;
   }
   return largest;
 }

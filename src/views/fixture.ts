@@ -171,7 +171,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
   ) as StateCounts;
   const oldest = empty ? undefined : taskOf(hostile ? HOSTILE[0]! : "t-17");
   const firing = alerts ?? (empty ? [] : alertsOf(workers, hostile));
-  return {
+  const read: Read = {
     now_ms,
     tick,
     demo,
@@ -195,6 +195,12 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     workers: () => workers,
     worker: (id) => workers.find((worker) => worker.id === id),
     task: (id) => (oldest?.id === id ? oldest : undefined),
+    tasks: () => (oldest ? [oldest] : []),
+    filters: {},
+    recent_cut: null,
+    cut: (_, name) => (types.includes(name) ? system : undefined),
+    cutNames: () => types,
+    filtered: (filters) => ({ ...read, filters }),
     scores: () => undefined,
     matches: () => undefined,
     oldestQueued: () => oldest,
@@ -209,6 +215,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
         ({ at_ms }) => at_ms >= from_ms && at_ms < to_ms,
       ),
   };
+  return read;
 }
 
 function queueOf(types: readonly string[], tick: number): QueueCell[] {

@@ -194,3 +194,8 @@ export function instant(at_ms: number): string {
   const text = iso(at_ms);
   return text === null ? NONE : `${text.slice(0, -14)} ${clock(at_ms)}`;
 }
+
+/** An instant as a field takes it: "2026-11-23T18:24:16Z". */
+export function inUtc(at_ms: number): string {
+  return new Date(at_ms).toISOString().replace(".000Z", "Z");
+}

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { CUTS, findMetric, type Scope, scaleOf, type Unit } from "../metrics/catalogue.ts";
+import { ALERT } from "../metrics/model.ts";
 import type { SeriesName } from "../metrics/range.ts";
 import type { Durations, DurationsQuery, Read } from "../metrics/read.ts";
 import type { Chart } from "./chart.tsx";
@@ -8,7 +9,7 @@ import { iso } from "./format.ts";
 import type { Table } from "./panel.ts";
 import { at_ms } from "./schema.ts";
 import type { SeriesNumber } from "./series.ts";
-import { slicesOf, type WINDOW, type Window, windowOf } from "./window.ts";
+import { CHART_LOOK, slicesOf, WINDOW, type Window, windowOf } from "./window.ts";
 
 /** Series of one answer. */
 const MAX_SERIES = 100;
@@ -22,7 +23,7 @@ const column = z.array(z.number().nullable());
 
 const mark = z.object({
   at_ms: z.number().describe("When it happened, Unix milliseconds"),
-  kind: z.string().describe("Such as deploy, maintenance or restart"),
+  kind: z.string().describe("Such as deploy, maintenance, restart or alert"),
   text: z.string().describe("What happened"),
 });
 
@@ -37,6 +38,10 @@ export const HISTORY = z.object({
     .describe(
       "What the values come from: 1 where every second was kept, 3600 where only hourly summaries are left",
     ),
+  compare_s: z
+    .number()
+    .nullable()
+    .describe("How long before the window that is compared with lies, seconds; null where none is"),
   times_ms: z.array(z.number()).describe("Start of each step, Unix milliseconds; the rows of every column"),
   series: z
     .array(
@@ -55,6 +60,9 @@ export const HISTORY = z.object({
           .optional()
           .describe("Smallest sample of each step; given, as max is, where a step is longer than a second"),
         max: column.optional().describe("Largest sample of each step"),
+        before: column
+          .optional()
+          .describe("The same mean of the window that is compared with; given where one is"),
       }),
     )
     .describe("The series asked for, in that order"),
@@ -114,24 +122,30 @@ export function cutOf(filters: z.output<typeof CUT_FILTERS>): { scope: Scope; en
   return cut === undefined ? { scope: "system", entity: "" } : { scope: cut, entity: filters[cut]! };
 }
 
-/** Reads the series of one window. */
-export function loadHistory(
-  read: Read,
-  names: readonly SeriesName[],
-  params: z.output<typeof WINDOW>,
-): History {
+/** The parameters of everything that shows history. */
+export const HISTORY_PARAMS = WINDOW.extend(CHART_LOOK.shape);
+type HistoryParams = z.output<typeof HISTORY_PARAMS>;
+
+/** Reads the series of one window, and of the one that it is compared with. */
+export function loadHistory(read: Read, names: readonly SeriesName[], params: HistoryParams): History {
   if (names.length > MAX_SERIES) {
     throw new EvenkeelError(
       "invalid",
       `an answer has at most ${MAX_SERIES} series; got ${names.length}: ask for fewer metrics or workers`,
     );
   }
-  return historyOf(read, names, windowOf(params, read.now_ms));
+  return historyOf(read, names, windowOf(params, read.now_ms), params.compare);
 }
 
-function historyOf(read: Read, names: readonly SeriesName[], window: Window): History {
+function historyOf(
+  read: Read,
+  names: readonly SeriesName[],
+  window: Window,
+  compare_ms: number | undefined,
+): History {
   const answer = read.range({ series: names, ...window });
   const exact = durationsOf(read, window);
+  const before = compare_ms === undefined ? undefined : meansBefore(read, names, window, compare_ms);
   const coarse = window.step_ms > 1000;
   return {
     at_ms: read.now_ms,
@@ -139,6 +153,7 @@ function historyOf(read: Read, names: readonly SeriesName[], window: Window): Hi
     to_ms: window.to_ms,
     step_s: window.step_ms / 1000,
     tier_s: answer.tier_s,
+    compare_s: compare_ms === undefined ? null : compare_ms / 1000,
     times_ms: answer.at_ms,
     marks: read.marks(window.from_ms, window.to_ms).map((one) => ({ ...one })),
     series: names.map(({ scope, entity, metric }, index) => {
@@ -154,9 +169,20 @@ function historyOf(read: Read, names: readonly SeriesName[], window: Window): Hi
         // A mean needs no more digits than its samples have, but for a few that keep it honest.
         mean: (over ?? mean).map((value) => (coarse ? rounded(value, known?.precision) : value)),
         ...(coarse && { min, max }),
+        ...(before && { before: before[index]!.map((value) => rounded(value, known?.precision)) }),
       };
     }),
   };
+}
+
+/** Of each series, step by step, so long before. */
+function meansBefore(read: Read, names: readonly SeriesName[], window: Window, compare_ms: number) {
+  const earlier_ms = Math.round(compare_ms / window.step_ms) * window.step_ms;
+  const { from_ms, to_ms, step_ms } = window;
+  const shifted = { from_ms: from_ms - earlier_ms, to_ms: to_ms - earlier_ms, step_ms };
+  const exact = durationsOf(read, shifted);
+  const { columns } = read.range({ series: names, ...shifted });
+  return names.map((name, index) => exact(name) ?? columns[index]!.mean);
 }
 
 const DURATION = /^(queue_time|processing_time|total_time)_(mean|p50|p95|p99)_s$/;
@@ -185,17 +211,17 @@ function rounded(value: number | null, precision: number | undefined): number | 
 
 /** A row a step; of a series a column, or three where a step has several samples. */
 export function historyTable(data: History): Table {
-  const coarse = data.step_s > 1;
-  const names = data.series.map(({ worker_id, metric }) =>
-    worker_id === null ? metric : `${worker_id} ${metric}`,
-  );
+  const columns = data.series.flatMap(({ worker_id, metric, mean, min, max, before }) => {
+    const name = worker_id === null ? metric : `${worker_id} ${metric}`;
+    const of = (suffix: string, values: HistorySeries["mean"] | undefined) =>
+      values === undefined ? [] : [{ name: name + suffix, values }];
+    return [...of("", mean), ...of(" min", min), ...of(" max", max), ...of(" before", before)];
+  });
   return {
-    columns: ["time", ...names.flatMap((name) => (coarse ? [name, `${name} min`, `${name} max`] : [name]))],
+    columns: ["time", ...columns.map(({ name }) => name)],
     rows: data.times_ms.map((time_ms, row) => [
       iso(time_ms),
-      ...data.series.flatMap(({ mean, min, max }) =>
-        coarse ? [mean[row] ?? null, min?.[row] ?? null, max?.[row] ?? null] : [mean[row] ?? null],
-      ),
+      ...columns.map(({ values }) => values[row] ?? null),
     ]),
   };
 }
@@ -204,10 +230,10 @@ export function historyTable(data: History): Table {
 export function* historySlices(
   read: Read,
   names: readonly SeriesName[],
-  params: z.output<typeof WINDOW>,
+  params: HistoryParams,
 ): Iterable<Table> {
   for (const window of slicesOf(params, read.now_ms, SLICE_STEPS))
-    yield historyTable(historyOf(read, names, window));
+    yield historyTable(historyOf(read, names, window, params.compare));
 }
 
 export function seriesNames(scope: Scope, entity: string, metrics: readonly string[]): SeriesName[] {
@@ -249,17 +275,19 @@ function chartOf(
     times_ms: data.times_ms,
     step_ms: data.step_s * 1000,
     height,
-    marks_ms: data.marks.map(({ at_ms }) => at_ms),
+    marks_ms: data.marks.filter(({ kind }) => kind !== ALERT).map(({ at_ms }) => at_ms),
+    alerts_ms: data.marks.filter(({ kind }) => kind === ALERT).map(({ at_ms }) => at_ms),
     ...(unit === "percent" && { top: 100 }),
     lines: members.map((index, place) => {
       const series = data.series[index]!;
-      const { mean, min, max } = series;
+      const { mean, min, max, before } = series;
       return {
         name: several ? (series.worker_id ?? "fleet") : nameWithin(title, series.label),
         series: (place + 1) as SeriesNumber,
         values: mean,
         now: mean.findLast((value) => value !== null) ?? null,
         ...(min && max && { min, max }),
+        ...(before && { before }),
       };
     }),
   };

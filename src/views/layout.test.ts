@@ -9,6 +9,10 @@ const around = (more: Partial<Around> = {}): Around => ({
   base: "/keel/",
   theme: "auto",
   stream: "stream?page=%2F",
+  rewind: true,
+  newest_ms: fixtureRead().now_ms,
+  subject: null,
+  filters: {},
   assets: {
     style: "assets/app.css?v=1",
     script: "assets/live.js?v=2",
@@ -20,6 +24,37 @@ const around = (more: Partial<Around> = {}): Around => ({
 });
 const page = (more: Partial<Around> = {}, path = "/") =>
   renderPage(findPage(path)!, ["<section>P</section>"], around(more));
+
+describe("a page of the past", () => {
+  const past = (more: Partial<Around> = {}) => page({ stream: null, url: "?theme=dark&at=-5m", ...more });
+  const { now_ms } = fixtureRead();
+
+  test("says which moment it shows, stands still, and is never loaded again by itself", () => {
+    expect(past()).toContain(`data-at="${now_ms}"`);
+    expect(past()).toMatch(/<b>As it was<\/b> at <time [^>]*data-full/);
+    for (const live of ['id="live"', 'id="live-state"', "http-equiv"]) {
+      expect(past()).not.toContain(live);
+      expect(page()).toContain(live);
+    }
+  });
+
+  test("leads to other moments and back to the present, all else kept", () => {
+    expect(past()).toContain(`<a href="./?theme=dark&amp;at=${now_ms - 60_000}">−1 min</a>`);
+    expect(past()).toContain('<input type="hidden" name="theme" value="dark"/>');
+    expect(past()).toMatch(/<a class="live" href="\.\/\?theme=dark">Back to live<\/a>/);
+    expect(past({ url: "?at=1" })).toMatch(/<a class="live" href="\.\/">/);
+  });
+
+  test("leads to no moment that is yet to come", () => {
+    expect(past({ newest_ms: now_ms + 60_000 })).toMatch(/<a [^>]*>\+1 min<\/a><span>\+5 min<\/span>/);
+  });
+
+  test("is offered where every panel has a past", () => {
+    expect(page()).toContain('<a class="rewind" href="./?at=-5m"');
+    expect(page({ rewind: false })).not.toContain("rewind");
+    expect(past()).not.toContain("rewind");
+  });
+});
 
 describe("a page", () => {
   test("is a whole document with its panels as they came", () => {

@@ -1,8 +1,10 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
-import type { Read } from "../metrics/read.ts";
-import { Time } from "./components.tsx";
-import { clean } from "./format.ts";
+import { CUTS, type Cut } from "../metrics/catalogue.ts";
+import type { Filters, Read } from "../metrics/read.ts";
+import { Name, Time } from "./components.tsx";
+import { FILTER_LABEL, FILTER_NAMES } from "./filters.ts";
+import { clean, inUtc, shorten } from "./format.ts";
 import { flatten } from "./frame.tsx";
 import type { Markup, Page, Panel } from "./panel.ts";
 import { PAGES } from "./registry.ts";
@@ -10,14 +12,11 @@ import { PAGES } from "./registry.ts";
 export type Theme = "auto" | "dark" | "light";
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 
-/** What a page of HTML needs beside its panels. */
-export interface Around {
-  readonly read: Read;
+/** How any page looks, whatever it shows. */
+export interface Look {
   /** Ends with a slash; every link, form and asset is relative to it. */
   readonly base: string;
   readonly theme: Theme;
-  /** Address of the stream of the page's panels, relative to the base. */
-  readonly stream: string;
   readonly assets: {
     readonly style: string;
     readonly script: string;
@@ -28,12 +27,29 @@ export interface Around {
   readonly url: string;
 }
 
+/** What a page of HTML needs beside its panels. */
+export interface Around extends Look {
+  /** As of the newest tick, or of the moment of the past that is shown. */
+  readonly read: Read;
+  /** Address of the stream of the page's panels, relative to the base; null for the past, which stands still. */
+  readonly stream: string | null;
+  /** Whether the page can be shown as it was. */
+  readonly rewind: boolean;
+  /** The newest tick, Unix milliseconds. */
+  readonly newest_ms: number;
+  /** What a page about one thing is about; null for any other. */
+  readonly subject: string | null;
+  /** What narrows the page; null where it takes no filter. */
+  readonly filters: Filters | null;
+}
+
 export interface ErrorFacts {
   readonly status: number;
   readonly title: string;
   readonly detail: string;
 }
 
+const NAME_LENGTH = 64;
 const DESCRIPTION = "Live dashboard of a fleet: its workers, its tasks, and their metrics.";
 
 /** A whole page; `panels` is the rendered markup of each of its panels, in order. */
@@ -43,18 +59,27 @@ export function renderPage(
   around: Around,
   pages: readonly Page[] = PAGES,
 ): string {
+  const { subject } = around;
+  const title = subject === null ? page.title : `${page.title} ${clean(shorten(subject, NAME_LENGTH))}`;
   return document(
     <Document
       around={around}
-      title={`${page.title} · Evenkeel dashboard`}
+      title={`${title} · Evenkeel dashboard`}
       json={withQuery(around.url, "format", "json")}
       live
-      refresh={page.panels.some((panel) => panel.live !== false)}
+      at_ms={pastOf(around)}
+      refresh={around.stream !== null && page.panels.some((panel) => panel.live !== false)}
       charts={page.panels.some((panel) => panel.script)}
     >
       <Header around={around} page={page} pages={pages} />
       <main id="main" class={page.layout} tabindex={-1}>
-        <h1 class="vh">{page.title}</h1>
+        {subject === null ? (
+          <h1 class="vh">{page.title}</h1>
+        ) : (
+          <h1 class="subject">
+            <small>{page.title}</small> <Name>{shorten(subject, NAME_LENGTH)}</Name>
+          </h1>
+        )}
         {raw(panels.join("\n"))}
       </main>
       <Live around={around} />
@@ -71,7 +96,8 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       // An address of its own for each id is in no list: the panel's data is at the one of what is shown.
       json={panel.api.includes(":") ? undefined : relative(panel.api)}
       live
-      refresh={panel.live !== false}
+      at_ms={pastOf(around)}
+      refresh={around.stream !== null && panel.live !== false}
       charts={panel.script !== undefined}
       embed
     >
@@ -94,7 +120,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
 }
 
 /** A page that says what went wrong and what to do about it. */
-export function renderError(error: ErrorFacts, around: Omit<Around, "read" | "stream">): string {
+export function renderError(error: ErrorFacts, around: Look): string {
   return document(
     <Document around={around} title={`${error.title} · Evenkeel dashboard`}>
       <header>
@@ -153,7 +179,9 @@ const HTMX_CONFIG = JSON.stringify({
 const RELOAD_S = 5;
 
 interface DocumentProps {
-  around: Omit<Around, "read" | "stream">;
+  around: Look;
+  /** The moment of the past that is shown. */
+  at_ms?: number | undefined;
   title: string;
   json?: string | undefined;
   live?: boolean;
@@ -166,6 +194,7 @@ interface DocumentProps {
 
 function Document({
   around,
+  at_ms,
   title,
   json,
   live = false,
@@ -180,6 +209,7 @@ function Document({
       lang="en"
       data-theme={around.theme === "auto" ? undefined : around.theme}
       class={embed ? "embedded" : undefined}
+      data-at={at_ms}
     >
       <head>
         <meta charset="utf-8" />
@@ -222,27 +252,43 @@ function Header({ around, page, pages }: HeaderProps) {
         Skip to the panels
       </a>
       <div class="top">
-        <a class="brand" href={sameLook("/", around.url)}>
+        <a class="brand" href={kept("/", around.url, FILTER_NAMES)}>
           Evenkeel
         </a>
         <nav aria-label="Pages">
-          {pages.map((other) => (
-            <a
-              href={sameLook(other.path, around.url)}
-              aria-current={other.path === page.path ? "page" : undefined}
-            >
-              {other.title}
-            </a>
-          ))}
+          {pages
+            .filter((other) => other.subject === undefined)
+            .map((other) => (
+              <a
+                href={kept(other.path, around.url, filtersOf(other, around))}
+                aria-current={currentOf(other, page)}
+              >
+                {other.title}
+              </a>
+            ))}
         </nav>
         {around.read.demo ? <Demo /> : null}
+        {around.filters === null ? null : <FilterMenu around={around} filters={around.filters} />}
         <ThemeSwitch around={around} />
         <LiveState around={around} />
+        {around.rewind && around.stream !== null ? (
+          <a class="rewind" href={withQuery(around.url, "at", "-5m")} title="Show this page as it was">
+            Rewind 5 min
+          </a>
+        ) : null}
       </div>
+      {around.filters === null ? null : <Chips around={around} filters={around.filters} />}
+      {around.stream === null ? <Past around={around} /> : null}
       <Trouble around={around} />
       <Stale around={around} />
     </header>
   );
+}
+
+/** A page about one thing is below one of the navigation. */
+function currentOf(other: Page, page: Page): "page" | "true" | undefined {
+  if (other.path === page.path) return "page";
+  return other.path === page.subject?.below ? "true" : undefined;
 }
 
 function Demo() {
@@ -250,6 +296,65 @@ function Demo() {
     <span class="demo" title="Generated data; it ends with the first real report">
       DEMO FLEET
     </span>
+  );
+}
+
+/** What the page can be narrowed to: a form of its own, so that it works in any browser. */
+function FilterMenu({ around, filters }: { around: Around; filters: Filters }) {
+  const [path = "", query = ""] = splitOnce(around.url, "?");
+  const others = [...new URLSearchParams(query)].filter(
+    ([name]) => !FILTER_NAMES.includes(name as keyof Filters),
+  );
+  return (
+    <details class="menu">
+      <summary>Filter</summary>
+      <form method="get" action={relative(path)}>
+        {CUTS.map((cut) => (
+          <label>
+            {FILTER_LABEL[cut]}
+            <select name={cut}>
+              <option value="">every</option>
+              {optionsOf(around.read, cut, filters[cut]).map((name) => (
+                <option value={name} selected={name === filters[cut]}>
+                  {clean(shorten(name, NAME_LENGTH))}
+                </option>
+              ))}
+            </select>
+          </label>
+        ))}
+        <label>
+          {FILTER_LABEL.q}
+          <input type="text" name="q" value={filters.q} placeholder="id, host, tag or model" />
+        </label>
+        {others.map(([name, value]) => (
+          <input type="hidden" name={name} value={value} />
+        ))}
+        <button type="submit">Apply</button>
+      </form>
+    </details>
+  );
+}
+
+/** The parts that there are, and the one that is asked for even while it is not there. */
+function optionsOf(read: Read, cut: Cut, chosen: string | undefined): readonly string[] {
+  const names = read.cutNames(cut);
+  return chosen === undefined || names.includes(chosen) ? names : [chosen, ...names];
+}
+
+/** The filters that hold, each to be taken away. */
+function Chips({ around, filters }: { around: Around; filters: Filters }) {
+  const given = FILTER_NAMES.filter((name) => filters[name] !== undefined);
+  if (given.length === 0) return null;
+  return (
+    <nav class="chips" aria-label="Filters that hold">
+      {given.map((name) => (
+        <a class="chip" href={without(around.url, [name])} title={`Take away: ${FILTER_LABEL[name]}`}>
+          {FILTER_LABEL[name]}: <Name>{shorten(filters[name]!, NAME_LENGTH)}</Name>{" "}
+          <span aria-hidden="true">×</span>
+        </a>
+      ))}
+      {given.length === 1 ? null : <a href={without(around.url, given)}>Clear all</a>}
+    </nav>
   );
 }
 
@@ -270,11 +375,63 @@ function ThemeSwitch({ around }: { around: Around }) {
 
 /** How fresh the page is. The page's script replaces the words and sets `data-state`. */
 function LiveState({ around }: { around: Around }) {
+  if (around.stream === null) return null;
   return (
     <div id="live-state" role="status">
       as of <Time at_ms={around.read.now_ms} />
     </div>
   );
+}
+
+/** From here to the next moment that may be looked at. */
+const STEPS = [
+  ["−1 h", -3_600_000],
+  ["−5 min", -300_000],
+  ["−1 min", -60_000],
+  ["−10 s", -10_000],
+  ["+10 s", 10_000],
+  ["+1 min", 60_000],
+  ["+5 min", 300_000],
+  ["+1 h", 3_600_000],
+] as const;
+
+/** Says that this is the past, and leads to other moments and back. */
+function Past({ around }: { around: Around }) {
+  const { now_ms } = around.read;
+  const [path = "", query = ""] = splitOnce(around.url, "?");
+  const others = [...new URLSearchParams(query)].filter(([name]) => name !== "at");
+  return (
+    <form id="past" method="get" action={relative(path)} aria-label="Moment that is shown">
+      <p>
+        <b>As it was</b> at <Time at_ms={now_ms} full /> <span class="zone"></span>
+      </p>
+      <nav aria-label="Other moments">
+        {STEPS.map(([label, step_ms]) =>
+          now_ms + step_ms > around.newest_ms ? (
+            <span>{label}</span>
+          ) : (
+            <a href={withQuery(around.url, "at", String(now_ms + step_ms))}>{label}</a>
+          ),
+        )}
+      </nav>
+      {others.map(([name, value]) => (
+        <input type="hidden" name={name} value={value} />
+      ))}
+      <label>
+        <span class="vh">Another moment</span>
+        <input name="at" value={inUtc(now_ms)} size={22} />
+      </label>
+      <button type="submit">Show</button>
+      <a class="live" href={without(around.url, ["at"])}>
+        Back to live
+      </a>
+    </form>
+  );
+}
+
+/** The moment of the past that is shown. */
+function pastOf({ read, stream }: Around): number | undefined {
+  return stream === null ? read.now_ms : undefined;
 }
 
 /** What is wrong with Evenkeel itself, on every page; each tick's facts tell the page's script. */
@@ -300,6 +457,7 @@ function Stale({ around }: { around: Around }) {
 
 /** Holds the one connection of the page. It is never morphed: it stands outside of every panel. */
 function Live({ around }: { around: Around }) {
+  if (around.stream === null) return null;
   const connection = {
     "hx-sse:connect": around.stream,
     "hx-swap": "none",
@@ -318,11 +476,21 @@ function relative(path: string): string {
 /** Parameters that say how any page looks. */
 const LOOK = ["theme", "tz"];
 
-/** A path below the base as a link, looking as the page at `url` does. */
-function sameLook(path: string, url: string): string {
+/** A path below the base as a link, looking as the page at `url` does, and with these of its parameters. */
+function kept(path: string, url: string, names: readonly string[]): string {
   const params = new URLSearchParams(splitOnce(url, "?")[1]);
-  const look = new URLSearchParams([...params].filter(([name]) => LOOK.includes(name)));
-  return relative(look.size === 0 ? path : `${path}?${look}`);
+  const query = new URLSearchParams(
+    [...params].filter(([name, value]) => value !== "" && (LOOK.includes(name) || names.includes(name))),
+  );
+  return relative(query.size === 0 ? path : `${path}?${query}`);
+}
+
+/** The filters that hold on another page too: history is kept by one cut at a time, and not by text. */
+function filtersOf({ panels }: Page, { filters }: Around): readonly string[] {
+  if (panels.some((panel) => panel.filters)) return FILTER_NAMES;
+  const given = FILTER_NAMES.filter((name) => filters?.[name] !== undefined);
+  const known = given.every((name) => panels.some((panel) => name in panel.params.shape));
+  return known && given.length === 1 ? given : [];
 }
 
 /** The page's own address. A fragment needs it in full, since links are relative to the base. */
@@ -336,6 +504,13 @@ function withQuery(url: string, name: string, value: string): string {
   const params = new URLSearchParams(query);
   params.set(name, value);
   return `${path}?${params}`;
+}
+
+/** The page's own address without some parameters. */
+function without(url: string, names: readonly string[]): string {
+  const [path = "", query = ""] = splitOnce(ownAddress(url), "?");
+  const left = new URLSearchParams([...new URLSearchParams(query)].filter(([name]) => !names.includes(name)));
+  return left.size === 0 ? path : `${path}?${left}`;
 }
 
 function splitOnce(text: string, at: string): [string, string] {

@@ -1,6 +1,7 @@
 import type { HtmlEscapedString } from "hono/utils/html";
 import type { z } from "zod";
-import type { Read } from "../metrics/read.ts";
+import type { Filters, Read } from "../metrics/read.ts";
+import { FILTERS, partOf } from "./filters.ts";
 
 /** What hono/jsx yields; panels are synchronous, so it is never a promise. */
 export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>;
@@ -29,6 +30,10 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
   readonly data: D;
   /** False where it is drawn when it is loaded, and not streamed. */
   readonly live?: false;
+  /** True where it can be narrowed to a part of the fleet: then it takes the filters, and `load` gets that part. */
+  readonly filters?: true;
+  /** True where it can be shown as it was at a moment of the past. */
+  readonly past?: true;
   /** A script that makes it interactive; without it the panel is complete too. */
   readonly script?: "charts.js";
   load(read: Read, params: z.output<P>): z.output<D>;
@@ -46,7 +51,13 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
 
 /** Checks a panel's parts against each other and forgets their exact types, so that panels fit one list. */
 export function definePanel<P extends z.ZodObject, D extends z.ZodObject>(panel: Panel<P, D>): Panel {
-  return panel as unknown as Panel;
+  const general = panel as unknown as Panel;
+  if (!panel.filters) return general;
+  return {
+    ...general,
+    params: general.params.extend(FILTERS.shape),
+    load: (read, params) => general.load(partOf(read, params as Filters), params),
+  };
 }
 
 /** A page is a path and a list of panels. */
@@ -54,7 +65,9 @@ export interface Page {
   /** Below the base path; "/" is the main dashboard. */
   readonly path: string;
   readonly title: string;
+  /** Of a page about one thing: the parameter of its path that names it, and the page of the navigation that it is below. */
+  readonly subject?: { readonly param: string; readonly below: string };
   /** Name of the CSS grid that places the panels. */
-  readonly layout: "dashboard" | "column";
+  readonly layout: "dashboard" | "column" | "detail";
   readonly panels: readonly Panel[];
 }

@@ -33,6 +33,31 @@ const durationField = (meaning: string) =>
 const INSTANT_RULE =
   "must be an instant from 1970 to 2099, RFC 3339 with an offset such as 2026-11-23T18:24:16Z, or Unix milliseconds";
 
+/** A moment of the past: an instant, or how long ago. */
+export type Moment = { readonly at_ms: number } | { readonly ago_ms: number };
+
+/** The query parameter of everything that can be shown as it was. */
+export const MOMENT = z.object({
+  at: z
+    .string()
+    .transform(
+      (text, context) => readMoment(text) ?? refused(context, `${INSTANT_RULE}, or how long ago, as -15m`),
+    )
+    .optional()
+    .describe(
+      "Shows it as it was at that moment: RFC 3339 with an offset, Unix milliseconds, or how long ago, such as -15m",
+    ),
+});
+
+function readMoment(text: string): Moment | undefined {
+  if (text.startsWith("-")) {
+    const ago_ms = span.read(text.slice(1));
+    return ago_ms === undefined ? undefined : { ago_ms };
+  }
+  const at_ms = readInstant(text);
+  return at_ms === undefined ? undefined : { at_ms };
+}
+
 /** The query parameters of everything that shows a stretch of time. */
 export const WINDOW = z.object({
   from: instantField("Start of the window, inclusive"),
@@ -49,6 +74,29 @@ export const WINDOW = z.object({
       `At most so many steps where step is not given, 1 to ${MAX_POINTS}; left out, ${DEFAULT_POINTS}`,
     ),
 });
+
+const ZONE_RULE = "must be the name of a time zone such as Europe/Berlin or UTC";
+
+/** How a page with charts of its own looks: kept in its links and forms. */
+export const CHART_LOOK = z.object({
+  theme: z.enum(["auto", "light", "dark"]).optional().describe("Colours of the page"),
+  tz: z
+    .string()
+    .max(64)
+    .refine(isZone, ZONE_RULE)
+    .optional()
+    .describe("Time zone that the page shows times in, such as Europe/Berlin; left out, the viewer's"),
+  compare: durationField("Beside each mean that of the same window so long before, such as 24h or 7d"),
+});
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export interface Window {
   /** Aligned to the step, Unix milliseconds. */

@@ -6,6 +6,7 @@ import type {
   Source,
   TaskState,
   TaskUpdate,
+  WorkerState,
   WorkerUpdate,
 } from "../model.ts";
 import { AssignmentJudge } from "./assignment-judge.ts";
@@ -39,6 +40,14 @@ export interface FreshValue {
   metric: string;
   at_ms: number;
   value: number;
+}
+
+/** A worker came into another state, or was forgotten. */
+export interface StateChange {
+  worker_id: string;
+  at_ms: number;
+  state: WorkerState | "gone";
+  last_report_ms: number;
 }
 
 /** What is left of a task that ended before the start: late reports of it change nothing. */
@@ -91,6 +100,7 @@ export class Fleet {
   #changed_tasks = new Set<string>();
   #gone_workers = new Set<string>();
   #gone_tasks = new Set<string>();
+  #states: StateChange[] = [];
   #values: FreshValue[] = [];
   readonly #sources = new Map<string, SourceEntry>();
   readonly #system = new Map<string, Register<number>>();
@@ -280,7 +290,7 @@ export class Fleet {
       const named_ms = worker.sources.get(source.id);
       if (named_ms === undefined || named_ms > stamp.at_ms || workers.has(worker.id)) continue;
       worker.sources.delete(source.id);
-      if (worker.sources.size === 0) this.#dropWorker(worker);
+      if (worker.sources.size === 0) this.#dropWorker(worker, report.received_ms);
     }
     const tasks = new Set(report.tasks.map((t) => t.id));
     for (const task of this.live.values()) {
@@ -289,7 +299,8 @@ export class Fleet {
     }
   }
 
-  #dropWorker(worker: WorkerEntry): void {
+  #dropWorker(worker: WorkerEntry, now_ms: number): void {
+    this.#noteState(worker, "gone", now_ms);
     this.workers.delete(worker.id);
     this.membership += 1;
     this.#changed_workers.delete(worker.id);
@@ -298,6 +309,11 @@ export class Fleet {
     if (counts.assigned + counts.running + counts.orphaned > 0) {
       this.#strangers.set(worker.id, { counts: { ...counts }, running_by_type: new Map(running_by_type) });
     }
+  }
+
+  #noteState(worker: WorkerEntry, state: StateChange["state"], now_ms: number): void {
+    worker.noted_state = state;
+    this.#states.push({ worker_id: worker.id, at_ms: now_ms, state, last_report_ms: worker.last_report_ms });
   }
 
   /** Judges silence, pressure and age as of now, and forgets what is over. */
@@ -317,10 +333,11 @@ export class Fleet {
         this.#value(worker, metric, worker.metrics.get(metric), now_ms);
       if (worker.standing.isRecordDue(worker.record, now_ms)) this.#changed_workers.add(worker.id);
       if (worker.presence !== before) this.#changed_workers.add(worker.id);
+      if (worker.state !== worker.noted_state) this.#noteState(worker, worker.state, now_ms);
       if (worker.presence === "lost") {
         if (worker.counts.assigned + worker.counts.running > 0) lost.add(worker.id);
         if (this.#silence_ms(worker.last_report_ms, now_ms) > this.#options.worker_ttl_ms)
-          this.#dropWorker(worker);
+          this.#dropWorker(worker, now_ms);
       } else if (before === "lost") {
         back.add(worker.id);
       }
@@ -457,12 +474,14 @@ export class Fleet {
       tasks: [...this.#changed_tasks].flatMap((id) => this.tasks.get(id) ?? []),
       gone_workers: [...this.#gone_workers],
       gone_tasks: [...this.#gone_tasks],
+      states: this.#states,
       values: this.#values,
     };
     this.#changed_workers = new Set();
     this.#changed_tasks = new Set();
     this.#gone_workers = new Set();
     this.#gone_tasks = new Set();
+    this.#states = [];
     this.#values = [];
     return changes;
   }
@@ -481,9 +500,12 @@ export class Fleet {
     source.reports = reports;
   }
 
-  restoreWorker(id: string, document: WorkerDocument): void {
+  /** @param state the one that was noted last, where one was */
+  restoreWorker(id: string, document: WorkerDocument, state: WorkerState | null): void {
     const clock = (source: string) => this.#source(source, document.last_report_ms);
-    this.workers.set(id, WorkerEntry.fromDocument(id, document, clock));
+    const worker = WorkerEntry.fromDocument(id, document, clock);
+    worker.noted_state = state;
+    this.workers.set(id, worker);
     this.membership += 1;
     for (const [source] of document.sources) {
       const { hearing } = this.#source(source, document.last_report_ms);

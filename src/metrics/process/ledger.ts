@@ -249,15 +249,19 @@ export class Ledger {
   }
 
   queue(): QueueCell[] {
-    return [...this.#queue.values()].sort(
-      (a, b) =>
-        (a.priority ?? Infinity) - (b.priority ?? Infinity) || (a.type ?? "").localeCompare(b.type ?? ""),
-    );
+    return mostUrgentFirst([...this.#queue.values()].map((cell) => ({ ...cell })));
   }
 
   states(): StateCounts {
     return { ...this.all.live };
   }
+}
+
+export function mostUrgentFirst(cells: QueueCell[]): QueueCell[] {
+  return cells.sort(
+    (a, b) =>
+      (a.priority ?? Infinity) - (b.priority ?? Infinity) || (a.type ?? "").localeCompare(b.type ?? ""),
+  );
 }
 
 function counted(task: TaskEntry): Counted {

@@ -1,6 +1,7 @@
 import { type Cut, findMetric, RESOURCES, type Scope, scaleOf } from "../catalogue.ts";
-import type { WorkerState } from "../model.ts";
+import type { Task, Worker, WorkerState } from "../model.ts";
 import type { Fleet } from "./fleet.ts";
+import type { Flow } from "./flow.ts";
 import type { WorkerEntry } from "./worker.ts";
 
 const STATE_METRIC: Record<WorkerState, string> = {
@@ -17,37 +18,32 @@ export function systemMetrics(fleet: Fleet, now_ms: number): Map<string, number>
   const metrics = new Map(fleet.system);
   addAll(metrics, workerMetrics(fleet.workers.values()));
   addAll(metrics, fleet.ledger.all.metrics());
-  const oldest_ms = oldestQueued(fleet)?.queued_at_ms ?? null;
+  const oldest_ms = oldestOf(fleet.queued.values())?.queued_at_ms ?? null;
   if (oldest_ms !== null) metrics.set("oldest_queued_s", Math.max(0, now_ms - oldest_ms) / 1000);
   return precise("system", metrics);
 }
 
-/** One cut of the fleet, such as the workers of one type, with its metrics as of now. */
-export interface CutMetrics {
-  readonly cut: Cut;
-  readonly name: string;
-  readonly metrics: ReadonlyMap<string, number>;
-}
-
-/** Every cut that history can be filtered by. */
-export function cutMetrics(fleet: Fleet): CutMetrics[] {
-  const cuts: CutMetrics[] = [];
+/** Every cut that history can be filtered by: its parts by name, each with its metrics as of now. */
+export function cutMetrics(fleet: Fleet): Record<Cut, Map<string, ReadonlyMap<string, number>>> {
+  const worker_type = new Map<string, ReadonlyMap<string, number>>();
   for (const [name, workers] of byType(fleet)) {
     const metrics = workerMetrics(workers);
     metrics.set(
       "running_tasks",
       workers.reduce((sum, { counts }) => sum + counts.running, 0),
     );
-    cuts.push({ cut: "worker_type", name, metrics: precise("worker_type", metrics) });
+    worker_type.set(name, precise("worker_type", metrics));
   }
   const { by_type, by_family } = fleet.ledger;
-  for (const [cut, flows] of [
-    ["task_type", by_type],
-    ["model_family", by_family],
-  ] as const) {
-    for (const [name, flow] of flows) cuts.push({ cut, name, metrics: precise(cut, flow.metrics()) });
-  }
-  return cuts;
+  return {
+    worker_type,
+    task_type: flowMetrics("task_type", by_type),
+    model_family: flowMetrics("model_family", by_family),
+  };
+}
+
+function flowMetrics(cut: Cut, flows: ReadonlyMap<string, Flow>): Map<string, ReadonlyMap<string, number>> {
+  return new Map([...flows].map(([name, flow]) => [name, precise(cut, flow.metrics())]));
 }
 
 /** Worker types told apart; what comes beyond is in the fleet's figures alone. */
@@ -70,7 +66,7 @@ function addAll(metrics: Map<string, number>, more: ReadonlyMap<string, number>)
 }
 
 /** No more digits than the catalogue declares, and than the store keeps. */
-function precise(scope: Scope, metrics: Map<string, number>): Map<string, number> {
+export function precise(scope: Scope, metrics: Map<string, number>): Map<string, number> {
   for (const [name, value] of metrics) {
     const precision = findMetric(scope, name)?.precision;
     if (precision === undefined) continue;
@@ -81,7 +77,7 @@ function precise(scope: Scope, metrics: Map<string, number>): Map<string, number
 }
 
 /** Counts by state, and what the reporting ones use. */
-function workerMetrics(workers: Iterable<WorkerEntry>): Map<string, number> {
+export function workerMetrics(workers: Iterable<Worker>): Map<string, number> {
   const metrics = new Map<string, number>(Object.values(STATE_METRIC).map((name) => [name, 0]));
   const used = RESOURCES.map((resource) => ({ name: `${resource}_utilization`, values: [] as number[] }));
   let total = 0;
@@ -112,15 +108,12 @@ function setStatistics(metrics: Map<string, number>, name: string, sorted: Float
 }
 
 /** The queued task that has waited longest; undefined when nothing waits. */
-export function oldestQueued(fleet: Fleet) {
-  let oldest: ReturnType<typeof fleet.queued.get>;
-  let oldest_ms = Infinity;
-  for (const task of fleet.queued.values()) {
-    const queued_ms = task.queued_at_ms ?? Infinity;
-    if (queued_ms < oldest_ms) {
+export function oldestOf(tasks: Iterable<Task>): Task | undefined {
+  let oldest: Task | undefined;
+  for (const task of tasks) {
+    if (task.state !== "queued") continue;
+    if (oldest === undefined || (task.queued_at_ms ?? Infinity) < (oldest.queued_at_ms ?? Infinity))
       oldest = task;
-      oldest_ms = queued_ms;
-    }
   }
   return oldest;
 }

@@ -249,6 +249,11 @@ export class TaskEntry implements Task {
   get queued_at_ms(): number | null {
     return this.#current.times.queued?.at_ms ?? null;
   }
+  /** The first that is known of it, of whichever attempt; null where no instant is. */
+  get began_ms(): number | null {
+    const known = this.#attempts.flatMap(({ times }) => Object.values(times).map(({ at_ms }) => at_ms));
+    return known.length === 0 ? null : Math.min(...known);
+  }
   get assigned_at_ms(): number | null {
     return this.#current.times.assigned?.at_ms ?? null;
   }

@@ -1,3 +1,4 @@
+import { findMetric } from "../catalogue.ts";
 import type {
   Capabilities,
   Gpu,
@@ -47,6 +48,8 @@ export class WorkerEntry implements Worker {
   load: number | null = null;
   overload: Overload | null = null;
   overloaded = false;
+  /** The state that the fleet told last. */
+  noted_state: WorkerState | "gone" | null = null;
   /** The sources that named it, and each one's own time of its last word. */
   readonly sources = new Map<string, number>();
   readonly metrics = new Map<string, number>();
@@ -253,9 +256,17 @@ export class WorkerEntry implements Worker {
   /** A metric read back from the store; a report of the same second or later replaces it. */
   restoreMetric(name: string, value: number, at_ms: number, source: SourceClock): void {
     this.setMetric(name, value, { at_ms: at_ms - source.offset_ms, source });
-    this.hearing.last_ms = Math.max(this.hearing.last_ms, at_ms);
+    // What is derived goes on while the worker is silent.
+    if (!findMetric("worker", name)?.derived) this.hearing.last_ms = Math.max(this.hearing.last_ms, at_ms);
     this.load = load(this.metrics);
   }
+}
+
+const BY_NAME = new Intl.Collator("en", { numeric: true });
+
+/** By name, with the numbers in it by their size. */
+export function compareIds(a: string, b: string): number {
+  return BY_NAME.compare(a, b) || (a < b ? -1 : 1);
 }
 
 const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

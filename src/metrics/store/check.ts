@@ -56,6 +56,7 @@ class Check {
       this.#savedHours();
       this.#documents("workers");
       this.#documents("tasks");
+      this.#documents("alerts");
     }
     return { counts: this.#counts, problems: this.#problems };
   }
@@ -135,7 +136,7 @@ class Check {
     );
   }
 
-  #documents(name: "workers" | "tasks"): void {
+  #documents(name: "workers" | "tasks" | "alerts"): void {
     this.#each<{ id: string; document: string }>(name, "id, document", "id", ({ document }) => {
       JSON.parse(document);
     });

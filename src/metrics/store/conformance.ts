@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Scope } from "../catalogue.ts";
 import type { RangeAnswer, SeriesName } from "../range.ts";
-import type { MetricStore, Sample, TaskRecord, TickBatch } from "./contract.ts";
+import { GONE, type MetricStore, type Sample, type TaskRecord, type TickBatch } from "./contract.ts";
 
 /** An engine over data of its own: every `open` finds what earlier ones wrote and closed. */
 export interface Engine {
@@ -17,10 +17,12 @@ export const NOTHING: Omit<TickBatch, "at_ms"> = {
   samples: [],
   workers: [],
   workers_gone: [],
+  worker_states: [],
   tasks: [],
   tasks_gone: [],
   histograms: [],
   marks: [],
+  alerts: [],
   facts: {},
 };
 
@@ -329,6 +331,127 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     assert.deepEqual(store.marks(T0, T0 + 5, 10), [note]);
     await store.compact(T0 + HOUR_MS + 3);
     assert.deepEqual(store.marks(0, T0 + DAY_MS, 10), [deploy]);
+    await store.close();
+  },
+
+  "the newest sample before an instant is found, sealed or not, however far within the hour or the one before":
+    held(async (store) => {
+      const [edge_ms, late_ms] = [T0 + HOUR_MS, T0 + HOUR_MS + 90 * SECOND_MS];
+      write(store, late_ms, [
+        [CPU, edge_ms - SECOND_MS, 1],
+        [CPU, late_ms, 2],
+        [MEMORY, T0, STEP_BYTES],
+      ]);
+      const found = (at_ms: number, within_ms: number) =>
+        store
+          .newest([CPU, MEMORY, QUEUE], at_ms, within_ms)
+          .map((sample) => sample && [sample.at_ms, sample.value]);
+      for (const now_ms of [T0, T0 + DAY_MS]) {
+        await store.compact(now_ms);
+        assert.deepEqual(found(late_ms + 999, MINUTE_MS), [[late_ms, 2], null, null]);
+        assert.deepEqual(found(late_ms - 1, 2 * MINUTE_MS), [[edge_ms - SECOND_MS, 1], null, null]);
+        assert.deepEqual(found(late_ms - SECOND_MS, 91 * SECOND_MS), [[edge_ms - SECOND_MS, 1], null, null]);
+        assert.deepEqual(found(late_ms - SECOND_MS, 90 * SECOND_MS), [null, null, null]);
+        assert.deepEqual(found(edge_ms, 2 * HOUR_MS), [[edge_ms - SECOND_MS, 1], [T0, STEP_BYTES], null]);
+      }
+    }),
+
+  "a worker is told as it was at any moment, also once it is gone, until that is out of retention": async (
+    engine,
+  ) => {
+    const store = engine.open({ task_retention_ms: HOUR_MS });
+    const state = (id: string, after_ms: number, name: string) => ({
+      worker_id: id,
+      at_ms: T0 + after_ms,
+      state: name,
+      last_report_ms: T0 + after_ms - 5,
+    });
+    const known = [
+      { id: "W1", document: "{}" },
+      { id: "W2", document: "[]" },
+    ];
+    const nothing = batchOf(store, T0, []);
+    store.append({
+      ...nothing,
+      workers: known,
+      worker_states: [state("W1", 0, "active"), state("W2", 0, "active")],
+    });
+    store.append({ ...nothing, worker_states: [state("W1", 10, "lost")] });
+    store.append({
+      ...nothing,
+      at_ms: T0 + 20,
+      workers_gone: ["W1"],
+      worker_states: [state("W1", 20, GONE)],
+    });
+    const at = (after_ms: number) =>
+      store.workersAt(T0 + after_ms).map((w) => [w.id, w.state, w.since_ms - T0, w.last_report_ms - T0]);
+    const [first, second] = [
+      ["W1", "active", 0, -5],
+      ["W2", "active", 0, -5],
+    ];
+    assert.deepEqual([at(-1), at(0), at(9)], [[], [first, second], [first, second]]);
+    assert.deepEqual([at(10), at(20)], [[["W1", "lost", 10, 5], second], [second]]);
+    assert.deepEqual(store.workers(), [known[1]]);
+    assert.deepEqual(store.workersAt(T0)[1]!.document, "[]");
+    // Back again: it is gone for no more than the time between.
+    store.append({
+      ...nothing,
+      at_ms: T0 + 30,
+      workers: [known[0]!],
+      worker_states: [state("W1", 30, "active")],
+    });
+    assert.deepEqual([at(20), at(30)], [[second], [["W1", "active", 30, 25], second]]);
+    store.append({
+      ...nothing,
+      at_ms: T0 + 40,
+      workers_gone: ["W1"],
+      worker_states: [state("W1", 40, GONE)],
+    });
+    await store.compact(T0 + HOUR_MS + 39);
+    assert.deepEqual([at(39), at(40)], [[["W1", "active", 30, 25], second], [second]]);
+    // W2 has been in its state since before the edge.
+    await store.compact(T0 + 2 * HOUR_MS);
+    assert.deepEqual([at(39), at(HOUR_MS)], [[second], [second]]);
+    await store.close();
+  },
+
+  "a task is told at every moment between its beginning and its end": held(async (store) => {
+    store.append({
+      ...batchOf(store, T0, []),
+      tasks: [
+        task("ended", { queued_at_ms: T0, ended_at_ms: T0 + 10, status: "completed" }),
+        task("runs", { queued_at_ms: T0 + 5 }),
+      ],
+    });
+    const at = (after_ms: number, limit = 100) =>
+      store
+        .tasksAt(T0 + after_ms, limit)
+        .map(({ id }) => id)
+        .sort();
+    assert.deepEqual([at(-1), at(0), at(5), at(9)], [[], ["ended"], ["ended", "runs"], ["ended", "runs"]]);
+    assert.deepEqual([at(10), at(HOUR_MS), at(5, 1).length], [["runs"], ["runs"], 1]);
+  }),
+
+  "an alert is told for as long as it fired, and goes with the ended tasks": async (engine) => {
+    let store = engine.open({ task_retention_ms: HOUR_MS });
+    const alert = (id: string, fired: number, ended: number | null) => ({
+      id,
+      fired_ms: T0 + fired,
+      ended_ms: ended === null ? null : T0 + ended,
+      document: `"${id}"`,
+    });
+    store.append({ ...batchOf(store, T0, []), alerts: [alert("a", 0, null), alert("b", 5, null)] });
+    store.append({ ...batchOf(store, T0 + 10, []), alerts: [alert("a", 0, 10)] });
+    store.append({ ...batchOf(store, T0 + 20, []), alerts: [alert("a", 20, null)] });
+    await store.close();
+    store = engine.open({ task_retention_ms: HOUR_MS });
+    const told = (from: number, to: number, limit = 100) => store.alerts(T0 + from, T0 + to, limit);
+    assert.deepEqual(told(0, 1), [alert("a", 0, 10)]);
+    assert.deepEqual(told(9, 10), [alert("a", 0, 10), alert("b", 5, null)]);
+    assert.deepEqual(told(10, 20), [alert("b", 5, null)]);
+    assert.deepEqual(told(10, 21, 1), [alert("a", 20, null)]);
+    await store.compact(T0 + HOUR_MS + 11);
+    assert.deepEqual(told(0, DAY_MS), [alert("b", 5, null), alert("a", 20, null)]);
     await store.close();
   },
 

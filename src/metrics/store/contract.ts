@@ -17,6 +17,34 @@ export interface WorkerRecord {
   document: string;
 }
 
+/** From an instant on a worker was in that state, until its next record. */
+export interface WorkerStateRecord {
+  worker_id: string;
+  at_ms: number;
+  /** Opaque to the store but for GONE. */
+  state: string;
+  /** When it was last heard of, as of then. */
+  last_report_ms: number;
+}
+
+/** The state of a worker that was forgotten. */
+export const GONE = "gone";
+
+/** A worker at some instant: the record as it was last written, and the state as it then was. */
+export interface WorkerAt extends WorkerRecord, Omit<WorkerStateRecord, "worker_id" | "at_ms"> {
+  /** Since when it had been in that state. */
+  since_ms: number;
+}
+
+/** An alert from when it began to fire until it ended. */
+export interface AlertRecord {
+  id: string;
+  fired_ms: number;
+  /** Null while it fires. */
+  ended_ms: number | null;
+  document: string;
+}
+
 export interface TaskRecord {
   id: string;
   status: string;
@@ -24,6 +52,7 @@ export interface TaskRecord {
   model_family: string | null;
   worker_id: string | null;
   attempt: number;
+  /** The first that is known of it, of whichever attempt. */
   queued_at_ms: number | null;
   /** Null while the task is unfinished. */
   ended_at_ms: number | null;
@@ -46,21 +75,27 @@ export interface TickBatch {
   at_ms: number;
   samples: readonly Sample[];
   workers: readonly WorkerRecord[];
+  /** No longer told by `workers()`, and kept for the past for as long as ended tasks are. */
   workers_gone: readonly string[];
+  worker_states: readonly WorkerStateRecord[];
   tasks: readonly TaskRecord[];
   tasks_gone: readonly string[];
   /** Each in place of what that name had for that minute; kept for as long as ended tasks are. */
   histograms: readonly HistogramRecord[];
   /** Kept for as long as ended tasks are; the same mark again changes nothing. */
   marks: readonly Mark[];
+  /** Each in place of what its id and its start had; kept for as long as ended tasks are. */
+  alerts: readonly AlertRecord[];
   /** Small facts to keep across restarts, such as the first real report's time. */
   facts: Readonly<Record<string, string>>;
 }
 
-export interface LatestSample extends SeriesName {
+export interface InstantValue {
   at_ms: number;
   value: number;
 }
+
+export interface LatestSample extends SeriesName, InstantValue {}
 
 /**
  * The seam behind which an engine keeps everything that was received. Its promises, held by the
@@ -88,19 +123,30 @@ export interface MetricStore {
   /** @throws EvenkeelError "invalid" for a malformed query, or one of more values than the engine's limit */
   range(query: RangeQuery): RangeAnswer;
   /**
+   * Of each series the newest sample from `at_ms - within_ms` (exclusive) to `at_ms` (inclusive), null where it
+   * has none.
+   */
+  newest(series: readonly SeriesName[], at_ms: number, within_ms: number): (InstantValue | null)[];
+  /**
    * Seals closed stretches and enforces retention as of `now_ms`, in slices; resolves when there is nothing
    * left to do, and rejects with what went wrong, to be tried again. Call it every minute or so.
    */
   compact(now_ms: number): Promise<void>;
   workers(): WorkerRecord[];
+  /** Every worker that was known at that instant. */
+  workersAt(at_ms: number): WorkerAt[];
   /** Every unfinished task, and the `ended_limit` that ended last, at or after `ended_since_ms`. */
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[];
+  /** Tasks that had begun and not ended by that instant, at most `limit` of them. */
+  tasksAt(at_ms: number, limit: number): TaskRecord[];
   /** When and at which attempt the task ended; undefined where it is not known or has not. */
   endedTask(id: string): EndedTask | undefined;
   /** The minutes of one name that have a histogram, from the one that holds `from_ms` to before `to_ms`. */
   histograms(name: SeriesName, from_ms: number, to_ms: number): Histogram[];
   /** From `from_ms` to before `to_ms`, the newest `limit` of them, oldest first. */
   marks(from_ms: number, to_ms: number, limit: number): Mark[];
+  /** What fired at some moment from `from_ms` to before `to_ms`, the newest `limit` of it, oldest first. */
+  alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[];
   fact(name: string): string | undefined;
   /**
    * The store's size on disk, the start of the hour from which on it may have samples, and from which on every

@@ -23,7 +23,7 @@ const CHILD = `
     const at_ms = ${T0} + tick * ${TICK_MS};
     const samples = series.map((series, i) => ({ series, at_ms, value: (tick + i) % 100 }));
     const workers = [{ id: "W1", document: String(tick) }];
-    store.append({ at_ms, samples, workers, workers_gone: [], tasks: [], tasks_gone: [], histograms: [], marks: [], facts: {} });
+    store.append({ at_ms, samples, workers, workers_gone: [], worker_states: [], tasks: [], tasks_gone: [], histograms: [], marks: [], alerts: [], facts: {} });
     process.stdout.write(tick + "\\n");
     if (!compacting) {
       compacting = true;

@@ -4,6 +4,7 @@ import { scaleOf } from "../catalogue.ts";
 import { type Aggregate, aggregateOf } from "./buckets.ts";
 import { decodeChunk, encodeChunk } from "./codec.ts";
 import { type ColumnBytes, layOutColumn, type SavedColumn } from "./column.ts";
+import { GONE } from "./contract.ts";
 import { failureOf } from "./failure.ts";
 import { openSecondConnection } from "./file.ts";
 import { histogramKey } from "./histograms.ts";
@@ -73,6 +74,15 @@ export function chunkKey(hour: number, series: number): number {
 
 export function hourOfKey(k: number): number {
   return Math.floor(k / 2 ** 32);
+}
+
+/** But for those of workers that are in them still. */
+function statesBefore(edge_ms: number): string {
+  return `worker_states WHERE at_ms < ? AND (state = '${GONE}' OR EXISTS (
+    SELECT 1 FROM worker_states AS later
+    WHERE later.worker_id = worker_states.worker_id
+      AND later.at_ms > worker_states.at_ms AND later.at_ms <= ${Math.floor(edge_ms)}
+  )) ORDER BY at_ms`;
 }
 
 interface Sealed extends Aggregate {
@@ -193,6 +203,9 @@ export class Housekeeper implements Housekeeping {
     await this.#deleteSlices("tasks WHERE ended_at_ms < ? ORDER BY ended_at_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices("histogram WHERE k < ? ORDER BY k", histogramKey(task_ended_ms, 0), SLICE.task);
     await this.#deleteSlices("marks WHERE at_ms < ? ORDER BY at_ms", task_ended_ms, SLICE.task);
+    await this.#deleteSlices("alerts WHERE ended_ms < ? ORDER BY ended_ms", task_ended_ms, SLICE.task);
+    await this.#deleteSlices("workers WHERE gone_ms < ? ORDER BY gone_ms", task_ended_ms, SLICE.task);
+    await this.#deleteSlices(statesBefore(task_ended_ms), task_ended_ms, SLICE.task);
     while (this.#attempt(() => this.#summarize(chunkKey(summary_hour, 0)))) await pause(this.#pause_ms);
     await this.#giveBackPages();
     if (max_bytes !== null) await this.#shrinkTo(max_bytes);

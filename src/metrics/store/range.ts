@@ -1,8 +1,9 @@
 import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
-import type { RangeAnswer, RangeQuery } from "../range.ts";
+import type { RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 import { type Aggregate, Buckets, type Span, spanOf } from "./buckets.ts";
 import { decodeChunk } from "./codec.ts";
+import type { InstantValue } from "./contract.ts";
 import { chunkKey } from "./housekeeper.ts";
 import type { Registry, Series } from "./registry.ts";
 import { emptyHour, SLOTS } from "./values.ts";
@@ -52,6 +53,34 @@ export class RangeReader {
     }
   }
 
+  /** The newest sample of a series from `after_second` (exclusive) to `to_second` (inclusive). */
+  newest(name: SeriesName, after_second: number, to_second: number): InstantValue | null {
+    const series = this.#registry.find(name);
+    if (!series) return null;
+    const first_hour = Math.max(Math.floor((after_second + 1) / SLOTS), this.#registry.oldest_hour);
+    for (let hour = Math.floor(to_second / SLOTS); hour >= first_hour; hour--) {
+      if (!this.#layOutHour(hour, series)) continue;
+      const first_slot = Math.max(0, after_second + 1 - hour * SLOTS);
+      for (let slot = Math.min(SLOTS - 1, to_second - hour * SLOTS); slot >= first_slot; slot--) {
+        const value = this.#values[slot]!;
+        if (!Number.isNaN(value)) return { at_ms: (hour * SLOTS + slot) * 1000, value };
+      }
+    }
+    return null;
+  }
+
+  /** @returns false where nothing is kept of that hour, or only its summary */
+  #layOutHour(hour: number, series: Series): boolean {
+    const column = series.columns.get(hour);
+    const sealed = series.sealed_hour !== null && hour <= series.sealed_hour;
+    const samples = sealed ? (this.#samples.get(chunkKey(hour, series.id)) ?? null) : null;
+    if (!samples && !column) return false;
+    this.#values.fill(Number.NaN);
+    if (samples) this.#decode(samples, hour, series);
+    column?.layOut(this.#values);
+    return true;
+  }
+
   /** Where one bucket takes the whole hour, its chunk need not be decoded. */
   #addWhole(hour: number, { id }: Series, buckets: Buckets): boolean {
     const bucket = buckets.bucketOfHour(hour);
@@ -72,12 +101,17 @@ export class RangeReader {
       if (bucket !== null) buckets.addAggregate(bucket, this.#aggregate.get(k)!);
       return;
     }
+    this.#decode(samples, hour, series);
+  }
+
+  #decode(samples: Uint8Array, hour: number, series: Series): void {
     try {
       decodeChunk(samples, this.#values);
     } catch (error) {
+      const { metric, scope, entity, id } = series;
       throw new EvenkeelError(
         "unavailable",
-        `The stored samples of "${series.metric}" of ${series.scope} "${series.entity}" are damaged (chunk ${k}: ${(error as Error).message}); restore the database from a backup`,
+        `The stored samples of "${metric}" of ${scope} "${entity}" are damaged (chunk ${chunkKey(hour, id)}: ${(error as Error).message}); restore the database from a backup`,
       );
     }
   }

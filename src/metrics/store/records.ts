@@ -6,11 +6,12 @@ import type { EndedTask, TaskRecord, TickBatch, WorkerRecord } from "./contract.
 /** Workers, tasks and facts: what is kept besides samples. */
 export class Records {
   readonly #put_worker: Statement<[WorkerRecord]>;
-  readonly #drop_worker: Statement<[string]>;
+  readonly #drop_worker: Statement<[number, string]>;
   readonly #all_workers: Statement<[], WorkerRecord>;
   readonly #put_task: Statement<[TaskRecord]>;
   readonly #drop_task: Statement<[string]>;
   readonly #some_tasks: Statement<[number, number], TaskRecord>;
+  readonly #tasks_at: Statement<[number, number, number], TaskRecord>;
   readonly #ended_task: Statement<[string], EndedTask>;
   readonly #put_mark: Statement<[number, string, string]>;
   readonly #some_marks: Statement<[number, number, number], Mark>;
@@ -20,10 +21,11 @@ export class Records {
 
   constructor(db: Database) {
     this.#put_worker = db.prepare(
-      "INSERT INTO workers VALUES (@id, @document) ON CONFLICT DO UPDATE SET document = excluded.document",
+      `INSERT INTO workers (id, document) VALUES (@id, @document)
+       ON CONFLICT DO UPDATE SET document = excluded.document, gone_ms = NULL`,
     );
-    this.#drop_worker = db.prepare("DELETE FROM workers WHERE id = ?");
-    this.#all_workers = db.prepare("SELECT * FROM workers ORDER BY id");
+    this.#drop_worker = db.prepare("UPDATE workers SET gone_ms = ? WHERE id = ?");
+    this.#all_workers = db.prepare("SELECT id, document FROM workers WHERE gone_ms IS NULL ORDER BY id");
     this.#put_task = db.prepare(
       `INSERT INTO tasks
        VALUES (@id, @status, @type, @model_family, @worker_id, @attempt, @queued_at_ms, @ended_at_ms, @document)
@@ -37,6 +39,10 @@ export class Records {
       `SELECT * FROM tasks WHERE ended_at_ms IS NULL
        UNION ALL
        SELECT * FROM (SELECT * FROM tasks WHERE ended_at_ms >= ? ORDER BY ended_at_ms DESC LIMIT ?)`,
+    );
+    this.#tasks_at = db.prepare(
+      `SELECT * FROM tasks WHERE (ended_at_ms IS NULL OR ended_at_ms > ?)
+       AND coalesce(queued_at_ms, 0) <= ? LIMIT ?`,
     );
     this.#ended_task = db.prepare(
       "SELECT attempt, ended_at_ms FROM tasks WHERE id = ? AND ended_at_ms IS NOT NULL",
@@ -60,7 +66,7 @@ export class Records {
 
   /** Who is gone goes first: an id that left and came back within one batch stays. */
   write(batch: TickBatch): void {
-    for (const id of batch.workers_gone) this.#drop_worker.run(id);
+    for (const id of batch.workers_gone) this.#drop_worker.run(Math.floor(batch.at_ms), id);
     for (const id of batch.tasks_gone) this.#drop_task.run(id);
     for (const worker of batch.workers) this.#put_worker.run(worker);
     for (const task of batch.tasks) this.#put_task.run(task);
@@ -74,6 +80,10 @@ export class Records {
 
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[] {
     return this.#some_tasks.all(ended_since_ms, ended_limit);
+  }
+
+  tasksAt(at_ms: number, limit: number): TaskRecord[] {
+    return this.#tasks_at.all(at_ms, at_ms, limit);
   }
 
   endedTask(id: string): EndedTask | undefined {

@@ -7,12 +7,15 @@ import type { Mark } from "../model.ts";
 import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 import { Compaction } from "./compaction.ts";
 import type {
+  AlertRecord,
   EndedTask,
+  InstantValue,
   LatestSample,
   MetricStore,
   Sample,
   TaskRecord,
   TickBatch,
+  WorkerAt,
   WorkerRecord,
 } from "./contract.ts";
 import { withDatabase } from "./failure.ts";
@@ -22,6 +25,7 @@ import { Histograms } from "./histograms.ts";
 import { Housekeeper, type Housekeeping, hourOfKey } from "./housekeeper.ts";
 import { HousekeepingThread } from "./housekeeping-thread.ts";
 import { FileLock } from "./lock.ts";
+import { PastRecords } from "./past-records.ts";
 import { RangeReader } from "./range.ts";
 import { Records } from "./records.ts";
 import { Registry, type Series } from "./registry.ts";
@@ -97,6 +101,7 @@ class SqliteStore implements MetricStore {
   readonly #lock: FileLock;
   readonly #db: Database;
   readonly #records: Records;
+  readonly #past: PastRecords;
   readonly #histograms: Histograms;
   readonly #registry = new Registry();
   readonly #ranges: RangeReader;
@@ -113,6 +118,7 @@ class SqliteStore implements MetricStore {
     this.#lock = lock;
     this.#db = db;
     this.#records = new Records(db);
+    this.#past = new PastRecords(db);
     this.#histograms = new Histograms(db);
     this.#next_row = restore(db, this.#registry);
     this.#ranges = new RangeReader(db, this.#registry);
@@ -144,6 +150,7 @@ class SqliteStore implements MetricStore {
       for (const { id, scope, entity, metric } of first_seen) put_series.run(id, scope, entity, metric);
       if (arrivals.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
+      this.#past.write(batch);
       this.#histograms.write(batch.histograms);
     });
   }
@@ -207,6 +214,14 @@ class SqliteStore implements MetricStore {
     return withDatabase(this.#path, "read", () => this.#ranges.read(query));
   }
 
+  newest(names: readonly SeriesName[], at_ms: number, within_ms: number): (InstantValue | null)[] {
+    const to_second = Math.floor(at_ms / 1000);
+    const after_second = Math.floor((at_ms - within_ms) / 1000);
+    return withDatabase(this.#path, "read", () =>
+      names.map((name) => this.#ranges.newest(name, after_second, to_second)),
+    );
+  }
+
   compact(now_ms: number): Promise<void> {
     const after = this.#compacting.catch(() => {});
     this.#compacting = after.then(() => this.#compaction.run(now_ms));
@@ -217,8 +232,16 @@ class SqliteStore implements MetricStore {
     return withDatabase(this.#path, "read", () => this.#records.workers());
   }
 
+  workersAt(at_ms: number): WorkerAt[] {
+    return withDatabase(this.#path, "read", () => this.#past.workersAt(at_ms));
+  }
+
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[] {
     return withDatabase(this.#path, "read", () => this.#records.tasks(ended_since_ms, ended_limit));
+  }
+
+  tasksAt(at_ms: number, limit: number): TaskRecord[] {
+    return withDatabase(this.#path, "read", () => this.#records.tasksAt(at_ms, limit));
   }
 
   endedTask(id: string): EndedTask | undefined {
@@ -231,6 +254,10 @@ class SqliteStore implements MetricStore {
 
   marks(from_ms: number, to_ms: number, limit: number): Mark[] {
     return withDatabase(this.#path, "read", () => this.#records.marks(from_ms, to_ms, limit));
+  }
+
+  alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[] {
+    return withDatabase(this.#path, "read", () => this.#past.alerts(from_ms, to_ms, limit));
   }
 
   fact(name: string): string | undefined {

@@ -46,6 +46,8 @@ export const alerts = definePanel({
   api: "/api/alerts",
   params: noParams,
   data,
+  filters: true,
+  past: true,
   load,
   view,
   note,

@@ -2,14 +2,14 @@ import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
 import { CATALOGUE, CUTS, type Cut, findMetric, type Scope } from "../../metrics/catalogue.ts";
 import type { SeriesName } from "../../metrics/range.ts";
-import type { Read } from "../../metrics/read.ts";
 import { ChartSheet, HistoryChart } from "../chart.tsx";
 import { more, Name, Time } from "../components.tsx";
-import { clean, count, measure, NONE, shorten } from "../format.ts";
+import { clean, count, inUtc, measure, NONE, shorten } from "../format.ts";
 import {
   CUT_FILTERS,
   cutOf,
   HISTORY,
+  HISTORY_PARAMS,
   type History,
   historyCharts,
   historySlices,
@@ -22,7 +22,7 @@ import {
 import { pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
 import { metricNames } from "../schema.ts";
-import { durationText, WINDOW } from "../window.ts";
+import { durationText } from "../window.ts";
 
 const SYSTEM_METRICS = [
   "throughput_per_minute",
@@ -60,7 +60,7 @@ const NAME_LENGTH = 64;
 // Printable, as the ingest takes ids, but for the comma that parts them.
 const WORKER_ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp},]{1,512}$/u;
 
-const params = WINDOW.extend({
+const params = HISTORY_PARAMS.extend({
   ...CUT_FILTERS.shape,
   metrics: metricsField("Metrics of the whole fleet, separated by commas"),
   workers: listField("Workers to show beside it, ids separated by commas", WORKER_ID, "ids of workers"),
@@ -90,7 +90,7 @@ export const history = definePanel({
   chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
 });
 
-const workerParams = WINDOW.extend({
+const workerParams = HISTORY_PARAMS.extend({
   worker_id: z.string().describe("The worker"),
   metrics: metricsField("Metrics of the worker, separated by commas"),
 });
@@ -161,12 +161,13 @@ function namesOf(given: Params): SeriesName[] {
 
 function note(data: History): string {
   const summary = data.tier_s > 1 ? ", parts of it hourly summaries" : "";
-  return `a point each ${durationText(data.step_s * 1000)}${summary}`;
+  const dashed = data.compare_s === null ? "" : `, dashed: ${durationText(data.compare_s * 1000)} before`;
+  return `a point each ${durationText(data.step_s * 1000)}${summary}${dashed}`;
 }
 
 /** The parameters as a query, some of them changed; undefined leaves one out. */
 function queryOf(
-  given: z.output<typeof WINDOW> & Partial<Omit<Params, keyof z.output<typeof WINDOW>>>,
+  given: z.output<typeof HISTORY_PARAMS> & Partial<Omit<Params, keyof z.output<typeof HISTORY_PARAMS>>>,
   changes: Readonly<Record<string, string | undefined>>,
 ): string {
   const written: Record<string, string | undefined> = {
@@ -179,6 +180,9 @@ function queryOf(
     duration: given.duration === undefined ? undefined : durationText(given.duration),
     step: given.step === undefined ? undefined : durationText(given.step),
     points: given.points === undefined ? undefined : String(given.points),
+    compare: given.compare === undefined ? undefined : durationText(given.compare),
+    tz: given.tz,
+    theme: given.theme,
     ...changes,
   };
   const query = new URLSearchParams();
@@ -187,6 +191,19 @@ function queryOf(
 }
 
 const ANEW = { from: undefined, to: undefined, step: undefined, points: undefined };
+
+const COMPARISONS = [
+  ["", "nothing else"],
+  ["1h", "the hour before"],
+  ["24h", "the day before"],
+  ["7d", "the week before"],
+] as const;
+
+/** What can be chosen, and what the address asks for. */
+function comparisons(compared: string): readonly (readonly [value: string, words: string])[] {
+  if (COMPARISONS.some(([value]) => value === compared)) return COMPARISONS;
+  return [...COMPARISONS, [compared, `${compared} before`]];
+}
 
 const CUT_LABEL: Record<Cut, string> = {
   worker_type: "Worker type",
@@ -198,6 +215,7 @@ function Controls({ data, given }: { data: History; given: Params }) {
   const fixed = given.from !== undefined || given.to !== undefined;
   const { scope } = cutOf(given);
   const shown = fixed ? undefined : durationText(given.duration ?? 3_600_000);
+  const compared = given.compare === undefined ? "" : durationText(given.compare);
   return (
     <form class="controls" method="get" action="history">
       <nav class="ranges" aria-label="Range">
@@ -222,6 +240,17 @@ function Controls({ data, given }: { data: History; given: Params }) {
       <label>
         to <input name="to" value={fixed ? inUtc(data.to_ms) : ""} placeholder="now" size={22} />
       </label>
+      <label>
+        beside{" "}
+        <select name="compare">
+          {comparisons(compared).map(([value, words]) => (
+            <option value={value} selected={value === compared}>
+              {words}
+            </option>
+          ))}
+        </select>
+      </label>
+      {given.theme === undefined ? null : <input type="hidden" name="theme" value={given.theme} />}
       <button type="submit">Show</button>
       {CUTS.filter((cut) => given[cut] !== undefined).map((cut) => (
         <a
@@ -233,7 +262,7 @@ function Controls({ data, given }: { data: History; given: Params }) {
         </a>
       ))}
       <details>
-        <summary>Metrics, filters and workers</summary>
+        <summary>Metrics, filters, workers, time zone</summary>
         <fieldset>
           <legend>Only of one type or family</legend>
           {CUTS.map((cut) => (
@@ -249,6 +278,10 @@ function Controls({ data, given }: { data: History; given: Params }) {
           chosen={given.metrics ?? STANDARD[scope] ?? []}
         />
         <label class="wide">
+          Time zone of the page, such as Europe/Berlin; left empty, the viewer's{" "}
+          <input name="tz" value={given.tz ?? ""} />
+        </label>
+        <label class="wide">
           Workers, ids separated by commas{" "}
           <input name="workers" value={(given.workers ?? []).map(clean).join(",")} />
         </label>
@@ -261,10 +294,6 @@ function Controls({ data, given }: { data: History; given: Params }) {
       </details>
     </form>
   );
-}
-
-function inUtc(at_ms: number): string {
-  return new Date(at_ms).toISOString().replace(".000Z", "Z");
 }
 
 function Choices({
@@ -316,17 +345,26 @@ function MarkList({ data }: { data: History }) {
   return (
     <section class="mark-list" aria-label="Marks">
       <h3>
-        Marks <small>dashed lines in the charts</small>
+        Marks <small>dashed lines in the charts; alerts short ones at their upper edge</small>
       </h3>
       <ul class="rows">
         {shown.map(({ at_ms, kind, text }) => (
           <li class="quiet">
-            <Time at_ms={at_ms} full /> <b>{clean(kind)}</b> <Name>{text}</Name>
+            <MomentLink at_ms={at_ms} /> <b>{clean(kind)}</b> <Name>{text}</Name>
           </li>
         ))}
       </ul>
       {hidden > 0 ? <p class="more">{more(hidden)}</p> : null}
     </section>
+  );
+}
+
+/** To the dashboard as it then was. */
+function MomentLink({ at_ms }: { at_ms: number }) {
+  return (
+    <a href={`./?at=${at_ms}`} title="The overview as it was then">
+      <Time at_ms={at_ms} full />
+    </a>
   );
 }
 
@@ -362,7 +400,7 @@ function DataTable({ data, source }: { data: History; source: string }) {
             {rows.map(({ time_ms, row }) => (
               <tr>
                 <th scope="row">
-                  <Time at_ms={time_ms} full />
+                  <MomentLink at_ms={time_ms} />
                 </th>
                 {data.series.map(({ mean, unit }) => (
                   <td>{valueText(mean[row] ?? null, unit)}</td>

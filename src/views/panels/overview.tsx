@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Severity } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, joined, Kpi, Mark, more, SEVERITY_TONE, STATUS_TONE } from "../components.tsx";
+import { isFiltered } from "../filters.ts";
 import { clean, count, counted, measure, quantity } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
@@ -11,6 +12,7 @@ const REASONS_SHOWN = 2;
 
 const data = z.object({
   at_ms,
+  filtered: z.boolean().describe("True where the figures are of a part of the fleet"),
   status: z.enum(["healthy", "degraded", "critical"]).describe("The state of the whole fleet"),
   reasons: z.array(z.string()).describe("Why, worst first; empty only while healthy"),
   metrics: z
@@ -43,6 +45,8 @@ export const overview = definePanel({
   api: "/api/metrics/system",
   params: noParams,
   data,
+  filters: true,
+  past: true,
   load,
   view,
   table,
@@ -54,6 +58,7 @@ function load(read: Read): Data {
   for (const alert of read.alerts) alerts[alert.severity] += 1;
   return {
     at_ms: read.now_ms,
+    filtered: isFiltered(read),
     status: read.status.level,
     reasons: [...read.status.reasons],
     metrics: metrics(read),
@@ -81,7 +86,7 @@ function view(data: Data) {
         label="Workers active"
         value={quantity(metric("active_workers"), "count")}
         of={count(metric("total_workers"))}
-        lines={metric("total_workers") === 0 ? "none has reported" : workerLines(metric)}
+        lines={metric("total_workers") === 0 ? noWorkers(data) : workerLines(metric)}
       />
       <Kpi
         id="ov-tasks"
@@ -132,6 +137,10 @@ function view(data: Data) {
   );
 }
 
+function noWorkers({ filtered }: Data): string {
+  return filtered ? "none matches the filter" : "none has reported";
+}
+
 const STATUS_WORD: Record<Data["status"], string> = {
   healthy: "Healthy",
   degraded: "Degraded",
@@ -151,7 +160,11 @@ function Status({ data }: { data: Data }) {
       <div>
         <h3 class="vh">Status</h3>
         <p class="v">
-          {data.metrics.total_workers === 0 ? "Waiting" : STATUS_WORD[data.status]}
+          {data.metrics.total_workers === 0
+            ? data.filtered
+              ? "No worker"
+              : "Waiting"
+            : STATUS_WORD[data.status]}
           <AlertCounts counts={data.alerts} />
         </p>
         <p class="sub reasons" title={data.reasons.map(clean).join("; ")}>

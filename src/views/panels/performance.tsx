@@ -2,6 +2,7 @@ import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
 import { RECENT_MINUTES, type Read, type RecentSeries } from "../../metrics/read.ts";
 import { type Chart, type ChartSeries, ChartSheet, LineChart } from "../chart.tsx";
+import { isFiltered } from "../filters.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { at_ms } from "../schema.ts";
 import type { SeriesNumber } from "../series.ts";
@@ -34,10 +35,15 @@ const values = (what: string) =>
 const data = z.object({
   at_ms,
   minutes: z.number().describe("How far back the values reach, minutes"),
+  whole_fleet: z
+    .boolean()
+    .describe(
+      "True where there is a filter and the values are of the whole fleet all the same: no history is kept by it",
+    ),
   step_s: z.number().describe("Length of a step, seconds; only closed steps are given"),
   times_ms: z.array(z.number()).describe("Start of each step, oldest first, Unix milliseconds"),
   metrics: z
-    .record(
+    .partialRecord(
       z.enum(METRICS),
       z.object({
         unit: z.string().describe("Unit of the values, as in the catalogue of metrics"),
@@ -50,11 +56,14 @@ const data = z.object({
         max: values("Largest value"),
       }),
     )
-    .describe("The metrics by name, each with a value a step"),
+    .describe(
+      "The metrics by name, each with a value a step; without those that are not kept of what is filtered",
+    ),
 });
 
 type Params = z.output<typeof params>;
 type Data = z.output<typeof data>;
+type Values = NonNullable<Data["metrics"][MetricName]>;
 
 export const performance = definePanel({
   id: "performance",
@@ -64,6 +73,8 @@ export const performance = definePanel({
   api: "/api/metrics/performance",
   params,
   data,
+  filters: true,
+  past: true,
   load,
   view: (data) => (
     <>
@@ -72,17 +83,21 @@ export const performance = definePanel({
       ))}
     </>
   ),
-  note: (data) => `last ${data.minutes} min, a point each ${data.step_s} s`,
+  note: ({ minutes, step_s, whole_fleet }) =>
+    `${whole_fleet ? "whole fleet, " : ""}last ${minutes} min, a point each ${step_s} s`,
   chart: (data) => <ChartSheet charts={charts(data)} />,
   table,
 });
 
 function load(read: Read, { minutes }: Params): Data {
-  const recent = METRICS.map((name) => [name, read.recent(name, minutes, STEP_S)] as const);
+  const scope = read.recent_cut?.cut ?? "system";
+  const kept = METRICS.filter((name) => findMetric(scope, name));
+  const recent = kept.map((name) => [name, read.recent(name, minutes, STEP_S)] as const);
   const times_ms = [...new Set(recent.flatMap(([, series]) => series.at_ms))].sort((a, b) => a - b);
   return {
     at_ms: read.now_ms,
     minutes,
+    whole_fleet: isFiltered(read) && read.recent_cut === null,
     step_s: STEP_S,
     times_ms,
     metrics: Object.fromEntries(
@@ -95,11 +110,7 @@ function load(read: Read, { minutes }: Params): Data {
 }
 
 /** A metric's values at the times that all of them share. */
-function onAxis(
-  name: MetricName,
-  series: RecentSeries,
-  times_ms: readonly number[],
-): Omit<Data["metrics"][MetricName], "now"> {
+function onAxis(name: MetricName, series: RecentSeries, times_ms: readonly number[]): Omit<Values, "now"> {
   const index = new Map(series.at_ms.map((time_ms, position) => [time_ms, position]));
   const along = (column: readonly (number | null)[]) =>
     times_ms.map((time_ms) => {
@@ -116,24 +127,24 @@ function onAxis(
 
 function charts(data: Data): Chart[] {
   const axis = { times_ms: data.times_ms, step_ms: data.step_s * 1000 };
-  const line = (name: MetricName, label: string, series: SeriesNumber): ChartSeries => {
-    const { mean, now } = data.metrics[name];
-    return { name: label, series, values: mean, now };
+  const line = (name: MetricName, label: string, series: SeriesNumber): ChartSeries[] => {
+    const known = data.metrics[name];
+    return known === undefined ? [] : [{ name: label, series, values: known.mean, now: known.now }];
   };
-  return [
+  const all: Chart[] = [
     {
       ...axis,
       title: "Throughput",
       href: historyOf(data, "throughput_per_minute"),
       unit: "per_minute",
-      lines: [line("throughput_per_minute", "throughput", 1)],
+      lines: line("throughput_per_minute", "throughput", 1),
     },
     {
       ...axis,
       title: "Latency",
       href: historyOf(data, "total_time_p50_s", "total_time_p95_s", "total_time_p99_s"),
       unit: "seconds",
-      lines: [line("total_time_p50_s", "p50", 1), line("total_time_p95_s", "p95", 2)],
+      lines: [...line("total_time_p50_s", "p50", 1), ...line("total_time_p95_s", "p95", 2)],
     },
     {
       ...axis,
@@ -141,9 +152,10 @@ function charts(data: Data): Chart[] {
       href: historyOf(data, "cpu_utilization_mean", "gpu_utilization_mean", "memory_utilization_mean"),
       unit: "percent",
       top: 100,
-      lines: [line("cpu_utilization_mean", "CPU", 1), line("gpu_utilization_mean", "GPU", 3)],
+      lines: [...line("cpu_utilization_mean", "CPU", 1), ...line("gpu_utilization_mean", "GPU", 3)],
     },
   ];
+  return all.filter(({ lines }) => lines.length > 0);
 }
 
 /** The same minutes as a chart that can be entered. */
@@ -156,7 +168,7 @@ function table(data: Data): Table {
     columns: ["at_ms", ...METRICS],
     rows: data.times_ms.map((time_ms, index) => [
       time_ms,
-      ...METRICS.map((name) => data.metrics[name].mean[index] ?? null),
+      ...METRICS.map((name) => data.metrics[name]?.mean[index] ?? null),
     ]),
   };
 }

@@ -54,6 +54,8 @@ export const resources = definePanel({
   api: "/api/metrics/resources",
   params: noParams,
   data,
+  filters: true,
+  past: true,
   load,
   view,
   note: () => "mean and worst of the reporting workers; bars: workers by utilisation",

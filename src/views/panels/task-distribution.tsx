@@ -27,8 +27,15 @@ const data = z.object({
   at_ms,
   window_s: z.number().describe("Ended tasks are counted over this window, seconds"),
   by_state: z
-    .object(Object.fromEntries(TASK_STATES.map((state) => [state, countField(`Tasks ${state}`)])))
-    .describe("Tasks known, by state"),
+    .object(
+      Object.fromEntries(
+        TASK_STATES.map((state) => [
+          state,
+          z.number().nullable().describe(`Tasks ${state}, count; null where not counted`),
+        ]),
+      ),
+    )
+    .describe("Tasks by state, those that ended over the window; null where a filter leaves them uncounted"),
   queue: z
     .array(
       z.object({
@@ -59,12 +66,18 @@ const data = z.object({
         type: z.string().describe("Task type"),
         queued: countField("Tasks of it that wait"),
         running: countField("Tasks of it that run"),
-        completed: countField("Tasks of it completed in the window"),
-        failed: countField("Tasks of it that failed in the window"),
+        completed: z
+          .number()
+          .nullable()
+          .describe("Tasks of it completed in the window, count; null where not counted"),
+        failed: z
+          .number()
+          .nullable()
+          .describe("Tasks of it that failed in the window, count; null where not counted"),
         success_ratio: z
           .number()
           .nullable()
-          .describe("Completed ÷ (completed + failed), ratio; null where none ended"),
+          .describe("Completed ÷ (completed + failed), ratio; null where none ended or that is not counted"),
       }),
     )
     .describe("Task types that wait, run or ended in the window"),
@@ -82,6 +95,8 @@ export const taskDistribution = definePanel({
   api: "/api/metrics/tasks/stats",
   params: noParams,
   data,
+  filters: true,
+  past: true,
   load,
   view,
   note: (data) => `${count(data.by_state.queued)} queued · ${count(data.by_state.running)} running`,
@@ -115,13 +130,15 @@ function assignments(read: Read): Assignment[] {
 
 function types(read: Read): TypeRow[] {
   const rows = new Map<string, TypeRow>();
+  // A filter may leave the ended ones uncounted: then they are not known, and not none.
+  const ended = read.ended_by_type === null ? null : 0;
   const row = (type: string) => {
     const known = rows.get(type) ?? {
       type,
       queued: 0,
       running: 0,
-      completed: 0,
-      failed: 0,
+      completed: ended,
+      failed: ended,
       success_ratio: null,
     };
     rows.set(type, known);
@@ -131,17 +148,18 @@ function types(read: Read): TypeRow[] {
   for (const worker of read.workers()) {
     for (const [type, running] of worker.running_by_type) row(type).running += running;
   }
-  for (const [type, ended] of read.ended_by_type) {
+  for (const [type, { completed, failed }] of read.ended_by_type ?? []) {
     const ofType = row(type);
-    ofType.completed += ended.completed;
-    ofType.failed += ended.failed;
+    ofType.completed = (ofType.completed ?? 0) + completed;
+    ofType.failed = (ofType.failed ?? 0) + failed;
   }
   return [...rows.values()].map(withRatio).sort((a, b) => byNaturalOrder(a.type, b.type));
 }
 
 function withRatio(row: TypeRow): TypeRow {
-  const ended = row.completed + row.failed;
-  return { ...row, success_ratio: ended === 0 ? null : row.completed / ended };
+  const { completed, failed } = row;
+  const ended = (completed ?? 0) + (failed ?? 0);
+  return { ...row, success_ratio: completed === null || ended === 0 ? null : completed / ended };
 }
 
 function view(data: Data) {
@@ -254,12 +272,14 @@ function TypeCells({
 
 function summed(rows: readonly TypeRow[]): TypeRow {
   const sum = (value: (row: TypeRow) => number) => rows.reduce((total, row) => total + value(row), 0);
+  const ended = (value: (row: TypeRow) => number | null) =>
+    rows.some((row) => value(row) === null) ? null : sum((row) => value(row) ?? 0);
   return withRatio({
     type: "",
     queued: sum((row) => row.queued),
     running: sum((row) => row.running),
-    completed: sum((row) => row.completed),
-    failed: sum((row) => row.failed),
+    completed: ended((row) => row.completed),
+    failed: ended((row) => row.failed),
     success_ratio: null,
   });
 }

@@ -3,6 +3,7 @@ import { findMetric } from "../../metrics/catalogue.ts";
 import { WORKER_STATES, WORKER_STATUSES, type Worker, type WorkerState } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } from "../components.tsx";
+import { isFiltered } from "../filters.ts";
 import { clean, clock, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, shortLabels } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
@@ -61,6 +62,7 @@ const worker = z.object({
 const data = z.object({
   at_ms,
   workers: z.record(z.string(), worker).describe("Every worker known, by its id"),
+  filtered: z.boolean().describe("True where only a part of the workers is shown"),
   ingest: z
     .object({
       url: z.string().describe("Where reports are sent"),
@@ -81,6 +83,8 @@ export const workerGrid = definePanel({
   api: "/api/metrics/workers",
   params: noParams,
   data,
+  filters: true,
+  past: true,
   load,
   view,
   note,
@@ -92,7 +96,12 @@ function load(read: Read): Data {
   const workers: Record<string, Shown> = Object.create(null);
   for (const known of read.workers()) workers[known.id] = shown(known);
   const { url, token_needed } = read.self;
-  return { at_ms: read.now_ms, workers, ingest: { url: `${url}api/ingest`, token_needed } };
+  return {
+    at_ms: read.now_ms,
+    filtered: isFiltered(read),
+    workers,
+    ingest: { url: `${url}api/ingest`, token_needed },
+  };
 }
 
 /** Built in place: a fleet of ten thousand is shown each second. */
@@ -139,7 +148,7 @@ function inOrder(data: Data): Entry[] {
 
 function view(data: Data) {
   const entries = inOrder(data);
-  if (entries.length === 0) return <NoWorkers ingest={data.ingest} />;
+  if (entries.length === 0) return <NoWorkers ingest={data.ingest} filtered={data.filtered} />;
   if (entries.length <= CARDS_LIMIT) return <Cards entries={entries} />;
   if (entries.length <= CELLS_LIMIT) return <Cells entries={entries} />;
   return <HeatMap entries={entries} />;
@@ -169,7 +178,14 @@ function firstReport({ url, token_needed }: Data["ingest"]): string {
   return `curl ${url} -H content-type:application/json${token} -d '${report}'`;
 }
 
-function NoWorkers({ ingest }: Pick<Data, "ingest">) {
+function NoWorkers({ ingest, filtered }: Pick<Data, "ingest" | "filtered">) {
+  if (filtered) {
+    return (
+      <EmptyState title="No worker matches the filter">
+        <p>Take a filter away above, or search by another text.</p>
+      </EmptyState>
+    );
+  }
   return (
     <EmptyState title="No worker has reported yet">
       <p>Send one report, and the worker appears here within a second:</p>

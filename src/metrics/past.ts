@@ -1,0 +1,203 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { EvenkeelError } from "../errors.ts";
+import { CATALOGUE, type Cut, findMetric } from "./catalogue.ts";
+import { type Alert, TASK_STATES, type Task, WORKER_STATES, type Worker, type WorkerState } from "./model.ts";
+import { systemStatus } from "./process/alerts.ts";
+import { type FilterSources, filteredRead } from "./process/filter.ts";
+import { queueOf, taskAt, workerAt } from "./process/past.ts";
+import { oldestOf } from "./process/system.ts";
+import type { TaskDocument } from "./process/task.ts";
+import { compareIds, type WorkerDocument } from "./process/worker.ts";
+import type { SeriesName } from "./range.ts";
+import type { Read, RecentSeries, StateCounts } from "./read.ts";
+import type { InstantValue, MetricStore, WorkerAt } from "./store/contract.ts";
+
+/** A value older than this is not the value of the moment. */
+const FLEET_WITHIN_MS = 90_000;
+/** Of a worker that is silent the last values are shown for as long as this. */
+const WORKER_WITHIN_MS = 900_000;
+/** How far back the last moment with a record is looked for. */
+const SEARCH_MS = 7 * 86_400_000;
+/** Series that are read before others have their turn. */
+const SERIES_A_SLICE = 64;
+/** Alerts and tasks of one moment that are read at most. */
+const ALERTS_LIMIT = 1000;
+const TASKS_LIMIT = 200_000;
+
+const WORKER_METRICS = CATALOGUE.filter(({ scope, kind }) => scope === "worker" && kind !== "events");
+
+/**
+ * The fleet as it was at `at_ms`, from what is kept of it.
+ *
+ * @param now what is known now, of which all that has no past is taken
+ * @throws EvenkeelError "invalid" for a moment that is yet to come, "not_found" for one of which nothing is kept
+ */
+export async function readPast(store: MetricStore, now: Read, at_ms: number): Promise<Read> {
+  if (at_ms > now.now_ms) {
+    throw new EvenkeelError(
+      "invalid",
+      `at must not lie in the future: it is ${iso(now.now_ms)}; got ${iso(at_ms)}`,
+      { details: { parameter: "at" } },
+    );
+  }
+  const { system, cuts } = await fleetValues(store, at_ms);
+  const { workers, tasks } = await entities(store, at_ms);
+  const by_id = new Map(workers.map((worker) => [worker.id, worker]));
+  const alerts = store
+    .alerts(at_ms, at_ms + 1, ALERTS_LIMIT)
+    .map(({ document }) => JSON.parse(document) as Alert);
+  const past: Read = {
+    ...now,
+    now_ms: at_ms,
+    status: systemStatus(system, alerts),
+    system,
+    tasks_by_state: statesOf(system),
+    queue: queueOf(tasks),
+    ended_by_type: new Map(
+      [...cuts.task_type].map(([type, metrics]) => [
+        type,
+        { completed: metrics.get("completed_tasks") ?? 0, failed: metrics.get("failed_tasks") ?? 0 },
+      ]),
+    ),
+    alerts,
+    workers: () => workers,
+    worker: (id) => by_id.get(id),
+    task: (id) => tasks.find((task) => task.id === id),
+    tasks: () => tasks,
+    cut: (cut, name) => cuts[cut].get(name),
+    cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
+    filtered: (filters) => filteredRead(past, filters, { recentOf }),
+    oldestQueued: () => oldestOf(tasks),
+    recent: (metric, minutes, step_s) =>
+      recentAt(store, { scope: "system", entity: "", metric }, at_ms, minutes, step_s),
+  };
+  const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
+    recentAt(store, { scope: cut, entity: name, metric }, at_ms, minutes, step_s);
+  return past;
+}
+
+/** What the tick before that moment wrote of the fleet and of each task type. */
+async function fleetValues(store: MetricStore, at_ms: number) {
+  const ticked_ms = tickBefore(store, at_ms);
+  const names = store
+    .latest(ticked_ms)
+    .filter(({ scope }) => scope !== "worker" && scope !== "task")
+    .filter(({ scope, metric }) => findMetric(scope, metric)?.kind !== "events");
+  const values = await newestOf(store, names, at_ms, FLEET_WITHIN_MS);
+  const system = new Map<string, number>();
+  const cuts: Record<Cut, Map<string, Map<string, number>>> = {
+    worker_type: new Map(),
+    task_type: new Map(),
+    model_family: new Map(),
+  };
+  names.forEach(({ scope, entity, metric }, i) => {
+    const value = values[i];
+    // One that could not be measured at that tick has an older value, or none.
+    if (!value || value.at_ms < ticked_ms) return;
+    if (scope === "system") system.set(metric, value.value);
+    const cut = cuts[scope as Cut];
+    cut?.set(entity, (cut.get(entity) ?? new Map<string, number>()).set(metric, value.value));
+  });
+  return { system, cuts };
+}
+
+/** @throws EvenkeelError "not_found" where Evenkeel did not run then */
+function tickBefore(store: MetricStore, at_ms: number): number {
+  const each_tick = [{ scope: "system" as const, entity: "", metric: "total_workers" }];
+  const [ticked] = store.newest(each_tick, at_ms, FLEET_WITHIN_MS);
+  if (ticked) return ticked.at_ms;
+  const [before] = store.newest(each_tick, at_ms, SEARCH_MS);
+  const instead = before ? `the last moment before it is ${iso(before.at_ms)}` : "nor of any time before it";
+  throw new EvenkeelError("not_found", `Nothing is kept of ${iso(at_ms)}, ${instead}`, {
+    details: { parameter: "at" },
+  });
+}
+
+async function newestOf(store: MetricStore, names: readonly SeriesName[], at_ms: number, within_ms: number) {
+  const values: (InstantValue | null)[] = [];
+  for (let i = 0; i < names.length; i += SERIES_A_SLICE) {
+    values.push(...store.newest(names.slice(i, i + SERIES_A_SLICE), at_ms, within_ms));
+    await turn();
+  }
+  return values;
+}
+
+async function entities(store: MetricStore, at_ms: number): Promise<{ workers: Worker[]; tasks: Task[] }> {
+  const known = store.workersAt(at_ms);
+  const lost = new Set(known.flatMap(({ id, state }) => (state === "lost" ? [id] : [])));
+  const tasks: Task[] = [];
+  const records = store.tasksAt(at_ms, TASKS_LIMIT);
+  for (const [i, { id, document }] of records.entries()) {
+    const task = taskAt(id, JSON.parse(document) as TaskDocument, at_ms, lost);
+    if (task && task.ended_at_ms === null) tasks.push(task);
+    if (i % SERIES_A_SLICE === 0) await turn();
+  }
+  const by_worker = new Map<string | null, Task[]>();
+  for (const task of tasks) {
+    const own = by_worker.get(task.worker_id);
+    if (own) own.push(task);
+    else by_worker.set(task.worker_id, [task]);
+  }
+  const workers: Worker[] = [];
+  for (const worker of known)
+    workers.push(await workerThen(store, worker, by_worker.get(worker.id) ?? [], at_ms));
+  return { workers: workers.sort(worstFirst), tasks };
+}
+
+async function workerThen(store: MetricStore, known: WorkerAt, tasks: readonly Task[], at_ms: number) {
+  const names = WORKER_METRICS.map(({ name }) => ({
+    scope: "worker" as const,
+    entity: known.id,
+    metric: name,
+  }));
+  const values = await newestOf(store, names, at_ms, WORKER_WITHIN_MS);
+  const found = names.flatMap(({ metric }, i) => {
+    const value = values[i];
+    return value ? [{ metric, ...value }] : [];
+  });
+  const then = {
+    id: known.id,
+    document: JSON.parse(known.document) as WorkerDocument,
+    state: known.state as WorkerState,
+    since_ms: known.since_ms,
+    last_report_ms: known.last_report_ms,
+    metrics: new Map(found.map(({ metric, value }) => [metric, value])),
+    sampled_ms: newestOfReports(found),
+  };
+  return workerAt(then, tasks, at_ms);
+}
+
+/** What is derived goes on while a worker is silent. */
+function newestOfReports(found: readonly { metric: string; at_ms: number }[]): number | null {
+  const reported = found.filter(({ metric }) => !findMetric("worker", metric)?.derived);
+  return reported.length === 0 ? null : Math.max(...reported.map(({ at_ms }) => at_ms));
+}
+
+function worstFirst(a: Worker, b: Worker): number {
+  return WORKER_STATES.indexOf(a.state) - WORKER_STATES.indexOf(b.state) || compareIds(a.id, b.id);
+}
+
+function statesOf(system: ReadonlyMap<string, number>): StateCounts {
+  return Object.fromEntries(
+    TASK_STATES.map((state) => [state, system.get(`${state}_tasks`) ?? 0]),
+  ) as StateCounts;
+}
+
+/** The last minutes before that moment; only closed steps. */
+export function recentAt(
+  store: MetricStore,
+  series: SeriesName,
+  at_ms: number,
+  minutes: number,
+  step_s: number,
+): RecentSeries {
+  const step_ms = step_s * 1000;
+  const to_ms = Math.floor(at_ms / step_ms) * step_ms;
+  const from_ms = to_ms - Math.floor((minutes * 60_000) / step_ms) * step_ms;
+  const answer = store.range({ series: [series], from_ms, to_ms, step_ms });
+  return { metric: series.metric, at_ms: answer.at_ms, ...answer.columns[0]! };
+}
+
+function iso(at_ms: number): string {
+  return new Date(at_ms).toISOString().replace(".000Z", "Z");
+}

@@ -1,0 +1,162 @@
+import type { Cut } from "../catalogue.ts";
+import { type Alert, TASK_STATES, type Task, type Worker } from "../model.ts";
+import type { Filters, Read, RecentSeries, StateCounts } from "../read.ts";
+import { systemStatus } from "./alerts.ts";
+import { queueOf } from "./past.ts";
+import { oldestOf, precise, workerMetrics } from "./system.ts";
+
+/** What a filter needs beside what everybody may read. */
+export interface FilterSources {
+  /** As Read's `recent`, of a cut that is kept as series of its own. */
+  recentOf(cut: Cut, name: string, metric: string, minutes: number, step_s: number): RecentSeries;
+}
+
+const UNFINISHED = new Set(["queued", "assigned", "running", "orphaned"]);
+
+/**
+ * The same moment with only the workers and tasks that match. A worker matches by itself, or, where tasks are
+ * filtered, by a matching task that it has; a task matches by itself and by its worker. A task that waits has no
+ * worker yet: a worker's type leaves it in. What can't be told of the rest is absent.
+ */
+export function filteredRead(read: Read, filters: Filters, sources: FilterSources): Read {
+  const { worker_type, task_type, model_family } = filters;
+  const text = filters.q?.toLowerCase();
+  const by_text = text === undefined ? null : idsByText(read.workers(), text);
+  const tasks = [...read.tasks()].filter((task) => matchesTask(task));
+  const live = tasks.filter(({ state }) => UNFINISHED.has(state));
+  const held = new Map<string, Task[]>();
+  for (const task of live) {
+    if (task.worker_id === null) continue;
+    const own = held.get(task.worker_id);
+    if (own) own.push(task);
+    else held.set(task.worker_id, [task]);
+  }
+  const by_task = task_type !== undefined || model_family !== undefined;
+  const workers = read
+    .workers()
+    .filter(
+      ({ id, type }) =>
+        (worker_type === undefined || type === worker_type) &&
+        (!by_task || held.has(id)) &&
+        (by_text === null || by_text.has(id) || held.has(id)),
+    )
+    .map((worker) => (by_task || by_text !== null ? withTasks(worker, held.get(worker.id) ?? []) : worker));
+  const known = new Set(workers.map(({ id }) => id));
+  const alerts = read.alerts.filter((alert) => concerns(alert, known, read, matchesTask));
+  const cut = cutOf(filters);
+  const flow = cut === null || cut.cut === "worker_type" ? undefined : read.cut(cut.cut, cut.name);
+  const system = systemOf(workers, live, flow ?? new Map(), read.now_ms);
+  const oldest = oldestOf(live);
+
+  function matchesTask(task: Task): boolean {
+    const { type, model_family: family, worker_id } = task;
+    if (task_type !== undefined && type !== task_type) return false;
+    if (model_family !== undefined && family !== model_family) return false;
+    if (worker_type !== undefined && worker_id !== null && read.worker(worker_id)?.type !== worker_type)
+      return false;
+    if (text === undefined) return true;
+    if (worker_id !== null && by_text!.has(worker_id)) return true;
+    return [task.id, task.model_id, family, type].some((part) => part?.toLowerCase().includes(text));
+  }
+
+  return {
+    ...read,
+    filters,
+    recent_cut: cut,
+    status:
+      workers.length === 0 && alerts.length === 0
+        ? { level: "healthy", reasons: ["no worker matches the filter"] }
+        : systemStatus(system, alerts),
+    system,
+    tasks_by_state: statesOf(live, flow),
+    queue: queueOf(live),
+    ended_by_type: endedOf(read, filters),
+    alerts,
+    workers: () => workers,
+    tasks: () => tasks,
+    oldestQueued: () => oldest,
+    recent: (metric, minutes, step_s) =>
+      cut === null
+        ? read.recent(metric, minutes, step_s)
+        : sources.recentOf(cut.cut, cut.name, metric, minutes, step_s),
+    filtered: (more) => read.filtered(more),
+  };
+}
+
+/** The cut of the fleet that the filters are; null for any other, of which nothing is kept. */
+function cutOf({ q, ...cuts }: Filters): { cut: Cut; name: string } | null {
+  const given = Object.entries(cuts).filter(([, name]) => name !== undefined);
+  if (q !== undefined || given.length !== 1) return null;
+  const [cut, name] = given[0]!;
+  return { cut: cut as Cut, name: name! };
+}
+
+function idsByText(workers: readonly Worker[], text: string): Set<string> {
+  const found = workers.filter(({ id, hostname, type, tags }) =>
+    [id, hostname, type, ...tags].some((part) => part?.toLowerCase().includes(text)),
+  );
+  return new Set(found.map(({ id }) => id));
+}
+
+/** The worker with its matching tasks for all of them. */
+function withTasks(worker: Worker, tasks: readonly Task[]): Worker {
+  const running_by_type = new Map<string, number>();
+  const counts = { assigned: 0, running: 0, orphaned: 0 };
+  for (const { state, type } of tasks) {
+    if (state in counts) counts[state as keyof typeof counts] += 1;
+    if (state === "running") running_by_type.set(type ?? "", (running_by_type.get(type ?? "") ?? 0) + 1);
+  }
+  const { id, type, hostname, status, presence, state, source, tags, capabilities, metrics, gpus } = worker;
+  const { first_seen_ms, last_report_ms, interval_ms, load, overload } = worker;
+  return {
+    ...{ id, type, hostname, status, presence, state, source, tags, capabilities, metrics, gpus },
+    ...{ first_seen_ms, last_report_ms, interval_ms, load, overload },
+    running_tasks: counts.running,
+    queued_tasks: counts.assigned,
+    orphaned_tasks: counts.orphaned,
+    running_by_type,
+  };
+}
+
+/** What is wrong with the whole, or with a source, concerns every part of it. */
+function concerns(
+  { subject: { kind, id } }: Alert,
+  workers: ReadonlySet<string>,
+  read: Read,
+  matches: (task: Task) => boolean,
+): boolean {
+  if (kind === "worker") return workers.has(id);
+  if (kind !== "task") return true;
+  const task = read.task(id);
+  return task !== undefined && matches(task);
+}
+
+function systemOf(
+  workers: readonly Worker[],
+  live: readonly Task[],
+  flow: ReadonlyMap<string, number>,
+  now_ms: number,
+): Map<string, number> {
+  const metrics = new Map([...flow, ...workerMetrics(workers)]);
+  for (const state of UNFINISHED)
+    metrics.set(`${state}_tasks`, live.filter((task) => task.state === state).length);
+  const oldest_ms = oldestOf(live)?.queued_at_ms ?? null;
+  if (oldest_ms !== null) metrics.set("oldest_queued_s", Math.max(0, now_ms - oldest_ms) / 1000);
+  return precise("system", metrics);
+}
+
+/** Ended ones are counted by task type and by model family alone. */
+function statesOf(live: readonly Task[], flow: ReadonlyMap<string, number> | undefined): StateCounts {
+  const counts = TASK_STATES.map((state) => [
+    state,
+    UNFINISHED.has(state)
+      ? live.filter((task) => task.state === state).length
+      : (flow?.get(`${state}_tasks`) ?? null),
+  ]);
+  return Object.fromEntries(counts) as StateCounts;
+}
+
+function endedOf({ ended_by_type }: Read, { task_type, ...others }: Filters): Read["ended_by_type"] {
+  if (ended_by_type === null || Object.values(others).some((filter) => filter !== undefined)) return null;
+  return new Map([...ended_by_type].filter(([type]) => type === task_type));
+}

@@ -1,0 +1,52 @@
+import type { Database, Statement } from "better-sqlite3";
+import { type AlertRecord, GONE, type TickBatch, type WorkerAt, type WorkerStateRecord } from "./contract.ts";
+
+/** What was when: the states of workers, and alerts. */
+export class PastRecords {
+  readonly #put_state: Statement<[WorkerStateRecord]>;
+  readonly #workers_at: Statement<[number], WorkerAt>;
+  readonly #put_alert: Statement<[AlertRecord]>;
+  readonly #some_alerts: Statement<[number, number, number], AlertRecord>;
+
+  constructor(db: Database) {
+    this.#put_state = db.prepare(
+      "INSERT OR REPLACE INTO worker_states VALUES (@worker_id, @at_ms, @state, @last_report_ms)",
+    );
+    this.#workers_at = db.prepare(
+      `SELECT id, document, state, at_ms AS since_ms, last_report_ms
+       FROM workers JOIN worker_states ON worker_id = id AND at_ms =
+         (SELECT max(at_ms) FROM worker_states WHERE worker_id = id AND at_ms <= ?)
+       WHERE state <> '${GONE}' ORDER BY id`,
+    );
+    this.#put_alert = db.prepare(
+      "INSERT OR REPLACE INTO alerts VALUES (@id, @fired_ms, @ended_ms, @document)",
+    );
+    this.#some_alerts = db.prepare(
+      `SELECT * FROM alerts WHERE (ended_ms IS NULL OR ended_ms > ?) AND fired_ms < ?
+       ORDER BY fired_ms DESC, id DESC LIMIT ?`,
+    );
+  }
+
+  write({ worker_states, alerts }: TickBatch): void {
+    for (const record of worker_states) {
+      const [at_ms, last_report_ms] = [Math.floor(record.at_ms), Math.floor(record.last_report_ms)];
+      this.#put_state.run({ ...record, at_ms, last_report_ms });
+    }
+    for (const alert of alerts) {
+      const { fired_ms, ended_ms } = alert;
+      const whole = {
+        fired_ms: Math.floor(fired_ms),
+        ended_ms: ended_ms === null ? null : Math.floor(ended_ms),
+      };
+      this.#put_alert.run({ ...alert, ...whole });
+    }
+  }
+
+  workersAt(at_ms: number): WorkerAt[] {
+    return this.#workers_at.all(at_ms);
+  }
+
+  alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[] {
+    return this.#some_alerts.all(from_ms, to_ms, limit).reverse();
+  }
+}

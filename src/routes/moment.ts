@@ -1,0 +1,57 @@
+import { EvenkeelError } from "../errors.ts";
+import type { Read } from "../metrics/read.ts";
+import type { Panel } from "../views/panel.ts";
+import { MOMENT } from "../views/window.ts";
+import { type Given, type PanelRequest, parseParams } from "./params.ts";
+import type { Topic, Topics } from "./topics.ts";
+
+/** What an answer is about: the newest tick, or a moment of the past. */
+export interface Shown {
+  readonly read: Read;
+  readonly topic: (request: PanelRequest) => Topic;
+  /** Null for the present. */
+  readonly moment: Moment | null;
+}
+
+interface Moment {
+  /** Unix milliseconds. */
+  readonly at_ms: number;
+  /** True where it was told as how long ago: its address shows something else a second later. */
+  readonly relative: boolean;
+}
+
+export interface MomentDeps {
+  readonly topics: Topics;
+  readonly read: () => Read;
+  readonly readAt: (at_ms: number) => Promise<Read>;
+}
+
+/**
+ * The moment that is asked for; null for the present.
+ *
+ * @param panels what is to be shown
+ * @throws EvenkeelError "invalid" for a moment of what has no past
+ */
+export function momentOf(panels: readonly Panel[], values: Given, now_ms: number): Moment | null {
+  const { at } = parseParams(MOMENT, values);
+  if (at === undefined) return null;
+  const [present] = panels.filter((panel) => !panel.past);
+  if (present) {
+    const message = `Parameter at: ${present.title} shows no single moment of the past; ask without it`;
+    throw new EvenkeelError("invalid", message, { details: { parameter: "at" } });
+  }
+  if ("at_ms" in at) return { at_ms: at.at_ms, relative: false };
+  return { at_ms: Math.floor((now_ms - at.ago_ms) / 1000) * 1000, relative: true };
+}
+
+/** @throws EvenkeelError as `momentOf` and `readAt` */
+export async function shownOf(
+  panels: readonly Panel[],
+  values: Given,
+  { topics, read: newest, readAt }: MomentDeps,
+): Promise<Shown> {
+  const moment = momentOf(panels, values, newest().now_ms);
+  if (moment === null) return { read: newest(), topic: (request) => topics.get(request), moment };
+  const read = await readAt(moment.at_ms);
+  return { read, topic: (request) => topics.of(request, read), moment };
+}
