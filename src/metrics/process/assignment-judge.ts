@@ -89,12 +89,10 @@ export class AssignmentJudge {
     this.#enlist();
     this.#comparisons = 0;
     for (const alike of groupBy(recent, ({ task }) => kindOf(task) + SEPARATOR + (task.model_family ?? ""))) {
-      if (this.#comparisons > MAX_COMPARISONS) {
-        this.#fleet.reached("assignments judged a tick");
-        return;
-      }
+      if (this.#comparisons > MAX_COMPARISONS) break;
       this.#judgeAlike(alike, now_ms);
     }
+    if (this.#comparisons > MAX_COMPARISONS) this.#fleet.reached("assignments judged a tick");
   }
 
   #enlist(): void {
@@ -113,6 +111,7 @@ export class AssignmentJudge {
   #judgeAlike(assignments: readonly Assignment[], now_ms: number): void {
     this.#score(assignments[0]!.task, now_ms);
     for (const sized of groupBy(assignments, ({ task }) => sizeOf(task))) {
+      if (this.#comparisons > MAX_COMPARISONS) return;
       const { memory_bytes = 0, gpu_memory_bytes = 0 } = sized[0]!.task.requirements ?? {};
       const best = this.#best(memory_bytes, gpu_memory_bytes);
       for (const { task, worker_id } of sized) {
