@@ -164,7 +164,7 @@ export class TrackRecord {
 
   /** Of the last LAST_TASKS tasks. */
   lastTasks(): Outcomes {
-    this.#last_outcomes ??= outcomesOf(this.#last.values);
+    this.#last_outcomes ??= outcomesOf(this.#last);
     return this.#last_outcomes;
   }
 
@@ -203,11 +203,12 @@ export class TrackRecord {
   }
 }
 
-function outcomesOf(last: Float32Array): Outcomes {
+function outcomesOf(last: LastValues): Outcomes {
   let completed = 0;
   let timed = 0;
   let sum_s = 0;
-  for (const outcome of last) {
+  for (let i = 0; i < last.length; i += 1) {
+    const outcome = last.at(i);
     if (outcome === FAILED) continue;
     completed += 1;
     if (outcome === UNTIMED) continue;
