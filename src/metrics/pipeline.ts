@@ -248,6 +248,7 @@ export class Pipeline {
       }
     }
     this.fleet.advance(now_ms);
+    this.fleet.judgeAssignments(now_ms);
     this.#tick += 1;
     this.#read = this.#look(now_ms);
     for (const [metric, value] of this.#read.system) this.#recent.set(metric, now_ms, value);

@@ -342,9 +342,13 @@ export class Fleet {
         back.add(worker.id);
       }
     }
-    this.#assignments.judge(now_ms);
     this.#judgeTasks(now_ms, lost, back);
     this.#forgetEnded(now_ms);
+  }
+
+  /** Compares what was assigned since the last call with the best matches that there were. */
+  judgeAssignments(now_ms: number): void {
+    this.#assignments.judge(now_ms);
   }
 
   /** What is silence of theirs, and not a sleep of ours. */
