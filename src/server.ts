@@ -190,7 +190,8 @@ class Evenkeel implements RunningServer {
     const mark: AppDeps["mark"] = (set) => instance.pipeline.mark(set);
     const app = this.#createApp((body, type) => accept(instance, body, type), mark, "");
     const send = sendTo(app, this.#settings.base_path);
-    for (past.now_ms = start_ms; past.now_ms <= now_ms; past.now_ms += 1000) {
+    // Up to the present, which goes on meanwhile.
+    for (past.now_ms = start_ms; past.now_ms <= this.#clock.now(); past.now_ms += 1000) {
       const reports = demo.reportsUntil(past.now_ms);
       await accept(
         instance,
