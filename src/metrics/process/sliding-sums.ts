@@ -18,7 +18,10 @@ export class SlidingSums {
     this.#slots = new Uint32Array(steps * this.#width);
   }
 
-  /** Adds at an instant; one before the window counts nothing, one in the future counts now. */
+  /**
+   * Adds at an instant; one before the window counts nothing, one in the future counts now. An amount below zero
+   * takes back what was added, and never more than there is.
+   */
   add(at_ms: number, now_ms: number, amounts: readonly number[]): void {
     const newest = this.#stepOf(now_ms);
     const step = Math.min(this.#stepOf(at_ms), newest);
@@ -28,7 +31,8 @@ export class SlidingSums {
       this.#slots.fill(0, slot, slot + this.#width);
       this.#slots[slot] = step;
     }
-    for (let i = 1; i < this.#width; i += 1) this.#slots[slot + i]! += amounts[i - 1]!;
+    for (let i = 1; i < this.#width; i += 1)
+      this.#slots[slot + i] = Math.max(0, this.#slots[slot + i]! + amounts[i - 1]!);
   }
 
   /** What one of the amounts sums up to in the window that ends now. */
