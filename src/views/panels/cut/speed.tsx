@@ -3,7 +3,7 @@ import { MODEL_TIMES, type ModelEnds } from "../../../metrics/models.ts";
 import { Mark, Name } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
 import { asWideAs, clean, count, counted, NONE, seconds, shorten } from "../../format.ts";
-import { byNaturalOrder, domId } from "../../identity.ts";
+import { byNaturalOrder } from "../../identity.ts";
 import { cutHref } from "../../links.ts";
 import { fromField, MODEL_FIELDS, NAME_LENGTH, nameOf, windowWords } from "../../model-rows.ts";
 import type { Table } from "../../panel.ts";
@@ -154,12 +154,8 @@ function view({ models, worker_types }: Data) {
             </tr>
           </thead>
           <tbody>
-            {models.slice(0, MODELS_SHOWN).map((row) => (
-              <Part
-                as="tr"
-                id={domId("ct-s", JSON.stringify([row.model_family, row.model_id]))}
-                class="model"
-              >
+            {models.slice(0, MODELS_SHOWN).map((row, slot) => (
+              <Part as="tr" id={`ct-s-${slot}`}>
                 <th scope="row" title={clean(nameOf(row))}>
                   <Name>{shorten(nameOf(row), NAME_LENGTH)}</Name>
                 </th>

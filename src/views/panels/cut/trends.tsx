@@ -101,9 +101,9 @@ function charts(data: Data): Chart[] {
     chart(
       {
         title: "Success, last hour",
-        unit: "percent",
-        top: 100,
-        lines: [inPercent(line("success_ratio", "success", 1))],
+        unit: "ratio",
+        top: 1,
+        lines: [line("success_ratio", "success", 1)],
       },
       "success_ratio",
     ),
@@ -117,11 +117,6 @@ function charts(data: Data): Chart[] {
       "running_tasks",
     ),
   ];
-}
-
-function inPercent(line: ChartSeries): ChartSeries {
-  const percent = (value: number | null) => (value === null ? null : 100 * value);
-  return { ...line, values: line.values.map(percent), now: percent(line.now) };
 }
 
 /** The same minutes as a chart that can be entered. */
