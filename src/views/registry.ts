@@ -1,5 +1,6 @@
 import type { Page, Panel } from "./panel.ts";
 import { alerts } from "./panels/alerts.tsx";
+import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
 import { overview } from "./panels/overview.tsx";
@@ -17,6 +18,20 @@ export const PAGES: readonly Page[] = [
     title: "Overview",
     layout: "dashboard",
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
+  },
+  {
+    path: "/task-types/:task_type",
+    title: "Task type",
+    subject: { param: "task_type", below: "/" },
+    layout: "detail",
+    panels: cutPanels("task_type"),
+  },
+  {
+    path: "/model-families/:model_family",
+    title: "Model family",
+    subject: { param: "model_family", below: "/" },
+    layout: "detail",
+    panels: cutPanels("model_family"),
   },
   { path: "/history", title: "History", layout: "column", panels: [history, durations] },
   { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },

@@ -127,13 +127,16 @@ export class Fleet {
     this.#endedBefore = endedBefore;
     this.#started_ms = started_ms;
     this.#hearing_since_ms = started_ms;
-    this.ledger = new Ledger({
-      liveChanged: (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
-      assigned: (task, worker_id) => this.#assignments.add(task, worker_id),
-      ended: (task, attempt) => this.#bookOutcome(task, attempt, this.ledger.now_ms),
-      reached: (limit) => this.reached(limit),
-    });
-    this.ledger.advance(started_ms);
+    this.ledger = new Ledger(
+      {
+        workerType: (worker_id) => this.workers.get(worker_id)?.type ?? null,
+        liveChanged: (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
+        assigned: (task, worker_id) => this.#assignments.add(task, worker_id),
+        ended: (task, attempt) => this.#bookOutcome(task, attempt, this.ledger.now_ms),
+        reached: (limit) => this.reached(limit),
+      },
+      started_ms,
+    );
   }
 
   apply(report: Report): void {
