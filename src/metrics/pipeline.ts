@@ -3,6 +3,7 @@ import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
+import { Orders } from "./orders.ts";
 import { readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
@@ -424,6 +425,7 @@ export class Pipeline {
       alerts,
       sources: fleet.sources(),
       self: this.#self(),
+      orders: this.#orders,
       workers: () => {
         workers ??= this.#worstFirst();
         return workers;
@@ -481,6 +483,7 @@ export class Pipeline {
     });
   }
 
+  readonly #orders = new Orders();
   #by_name: readonly WorkerEntry[] = [];
 
   /** By state, then by name with numbers by size; the order by name is kept while nobody joins or leaves. */

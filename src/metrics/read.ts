@@ -1,5 +1,6 @@
 import type { Cut } from "./catalogue.ts";
 import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
+import type { Orders } from "./orders.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 import type { Matches, WorkerScores } from "./scores.ts";
 
@@ -126,6 +127,8 @@ export interface Read {
   readonly alerts: readonly Alert[];
   readonly sources: readonly Source[];
   readonly self: SelfHealth;
+  /** Orders of lists that somebody looks at. */
+  readonly orders: Orders;
   /** Every worker known, worst first: by state, then load, then id. */
   workers(): readonly Worker[];
   worker(id: string): Worker | undefined;

@@ -2,6 +2,7 @@
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { z } from "zod";
+import { Orders } from "../metrics/orders.ts";
 import type { Read, RecentSeries } from "../metrics/read.ts";
 import type { Page, Panel } from "../views/panel.ts";
 import { definePanel } from "../views/panel.ts";
@@ -51,6 +52,7 @@ export function read(given: Partial<Read> = {}): Read {
     durations: () => [],
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
     filters: {},
+    orders: new Orders(),
     recent_cut: null,
     tasks: () => [],
     cut: () => undefined,

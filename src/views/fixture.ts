@@ -8,6 +8,7 @@ import {
   type Worker,
   type WorkerState,
 } from "../metrics/model.ts";
+import { Orders } from "../metrics/orders.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 
@@ -197,6 +198,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     task: (id) => (oldest?.id === id ? oldest : undefined),
     tasks: () => (oldest ? [oldest] : []),
     filters: {},
+    orders: new Orders(),
     recent_cut: null,
     cut: (_, name) => (types.includes(name) ? system : undefined),
     cutNames: () => types,
