@@ -129,7 +129,7 @@ export interface Read {
   readonly self: SelfHealth;
   /** Orders of lists that somebody looks at. */
   readonly orders: Orders;
-  /** Every worker known, worst first: by state, then load, then id. */
+  /** Every worker known, worst first: by state, then by id with the numbers in it by their size. */
   workers(): readonly Worker[];
   worker(id: string): Worker | undefined;
   task(id: string): Task | undefined;

@@ -5,7 +5,7 @@ import { MOMENT } from "../views/window.ts";
 import { answer } from "./answers.ts";
 import { type MomentDeps, momentOf, type Shown, shownOf } from "./moment.ts";
 import { negotiate } from "./negotiate.ts";
-import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
+import { type Given, given, keepingOrder, type PanelRequest, panelRequest } from "./params.ts";
 import { type Ctx, pathNames, type Route } from "./route.ts";
 
 interface PageDeps extends MomentDeps {
@@ -39,9 +39,10 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
       content: { "text/html": null, "application/json": data },
     },
     handler: async (c) => {
-      const values = given(c);
+      const asked = given(c);
+      const form = pageForm(c, asked);
+      const values = form === "json" ? asked : keepingOrder(page.panels, asked, deps.read().now_ms);
       const requests = page.panels.map((panel) => panelRequest(panel, values));
-      const form = pageForm(c, values);
       const moment = momentOf(page.panels, values, deps.read().now_ms);
       if (form === "html" && moment?.relative) return c.redirect(atMoment(c, moment.at_ms), 302);
       const shown = await shownOf(page.panels, values, deps);

@@ -11,6 +11,7 @@ import {
 import { Orders } from "../metrics/orders.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
+import { byNaturalOrder } from "./identity.ts";
 
 /** 2026-11-23 19:42:06 UTC. */
 export const NOW_MS = 1_795_462_926_000;
@@ -141,11 +142,7 @@ function workerOf(index: number, { size, hostile, tick, types }: WorkerOptions):
 }
 
 function worstFirst(a: Worker, b: Worker): number {
-  return (
-    WORKER_STATES.indexOf(a.state) - WORKER_STATES.indexOf(b.state) ||
-    (b.load ?? 0) - (a.load ?? 0) ||
-    (a.id < b.id ? -1 : 1)
-  );
+  return WORKER_STATES.indexOf(a.state) - WORKER_STATES.indexOf(b.state) || byNaturalOrder(a.id, b.id);
 }
 
 interface ReadOptions extends FixtureOptions {

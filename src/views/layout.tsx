@@ -68,7 +68,7 @@ export function renderPage(
       json={withQuery(around.url, "format", "json")}
       live
       at_ms={pastOf(around)}
-      refresh={around.stream !== null && page.panels.some((panel) => panel.live !== false)}
+      refresh={around.stream !== null && page.panels.some(isLoadedAgain)}
       charts={page.panels.some((panel) => panel.script)}
     >
       <Header around={around} page={page} pages={pages} />
@@ -97,7 +97,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       json={panel.api.includes(":") ? undefined : relative(panel.api)}
       live
       at_ms={pastOf(around)}
-      refresh={around.stream !== null && panel.live !== false}
+      refresh={around.stream !== null && isLoadedAgain(panel)}
       charts={panel.script !== undefined}
       embed
     >
@@ -177,6 +177,11 @@ const HTMX_CONFIG = JSON.stringify({
 
 /** Without JavaScript the page is loaded again this often. */
 const RELOAD_S = 5;
+
+/** Not a list: its order would change unasked, and its form be emptied. */
+function isLoadedAgain({ live, params }: Panel): boolean {
+  return live !== false && !("as_of" in params.shape);
+}
 
 interface DocumentProps {
   around: Look;
@@ -277,7 +282,7 @@ function Header({ around, page, pages }: HeaderProps) {
           </a>
         ) : null}
       </div>
-      {around.filters === null ? null : <Chips around={around} filters={around.filters} />}
+      {around.filters === null ? null : <Chips around={around} filters={around.filters} page={page} />}
       {around.stream === null ? <Past around={around} /> : null}
       <Trouble around={around} />
       <Stale around={around} />
@@ -303,7 +308,7 @@ function Demo() {
 function FilterMenu({ around, filters }: { around: Around; filters: Filters }) {
   const [path = "", query = ""] = splitOnce(around.url, "?");
   const others = [...new URLSearchParams(query)].filter(
-    ([name]) => !FILTER_NAMES.includes(name as keyof Filters),
+    ([name]) => !FILTER_NAMES.includes(name as keyof Filters) && !PLACE.includes(name),
   );
   return (
     <details class="menu">
@@ -342,21 +347,40 @@ function optionsOf(read: Read, cut: Cut, chosen: string | undefined): readonly s
 }
 
 /** The filters that hold, each to be taken away. */
-function Chips({ around, filters }: { around: Around; filters: Filters }) {
-  const given = FILTER_NAMES.filter((name) => filters[name] !== undefined);
+function Chips({ around, filters, page }: { around: Around; filters: Filters; page: Page }) {
+  const params = new URLSearchParams(splitOnce(around.url, "?")[1]);
+  const own = LIST_FILTERS.filter(({ name }) => page.panels.some((panel) => name in panel.params.shape));
+  const given = [
+    ...FILTER_NAMES.map((name) => ({ name, label: FILTER_LABEL[name], value: filters[name] ?? "" })),
+    ...own.map(({ name, label }) => ({
+      name,
+      label,
+      value: params.getAll(name).filter(Boolean).join().replaceAll(",", ", "),
+    })),
+  ].filter(({ value }) => value !== "");
   if (given.length === 0) return null;
+  const all = given.map(({ name }) => name);
   return (
     <nav class="chips" aria-label="Filters that hold">
-      {given.map((name) => (
-        <a class="chip" href={without(around.url, [name])} title={`Take away: ${FILTER_LABEL[name]}`}>
-          {FILTER_LABEL[name]}: <Name>{shorten(filters[name]!, NAME_LENGTH)}</Name>{" "}
-          <span aria-hidden="true">×</span>
+      {given.map(({ name, label, value }) => (
+        <a class="chip" href={without(around.url, [name, ...PLACE])} title={`Take away: ${label}`}>
+          {label}: <Name>{shorten(value, NAME_LENGTH)}</Name> <span aria-hidden="true">×</span>
         </a>
       ))}
-      {given.length === 1 ? null : <a href={without(around.url, given)}>Clear all</a>}
+      {given.length === 1 ? null : <a href={without(around.url, [...all, ...PLACE])}>Clear all</a>}
     </nav>
   );
 }
+
+/** Filters that lists have beside those of every page. */
+const LIST_FILTERS = [
+  { name: "status", label: "State" },
+  { name: "tag", label: "Tag" },
+  { name: "worker", label: "Worker" },
+] as const;
+
+/** Where in a list the page is: another filter begins it anew. */
+const PLACE: readonly string[] = ["page", "as_of"];
 
 function ThemeSwitch({ around }: { around: Around }) {
   return (

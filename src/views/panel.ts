@@ -53,10 +53,12 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
 export function definePanel<P extends z.ZodObject, D extends z.ZodObject>(panel: Panel<P, D>): Panel {
   const general = panel as unknown as Panel;
   if (!panel.filters) return general;
+  const { load, slices } = general;
   return {
     ...general,
     params: general.params.extend(FILTERS.shape),
-    load: (read, params) => general.load(partOf(read, params as Filters), params),
+    load: (read, params) => load(partOf(read, params as Filters), params),
+    ...(slices && { slices: (read, params) => slices(partOf(read, params as Filters), params) }),
   };
 }
 

@@ -8,7 +8,9 @@ import { resources } from "./panels/resources.tsx";
 import { sources } from "./panels/sources.tsx";
 import { statusSelf } from "./panels/status-self.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
+import { taskList } from "./panels/task-list.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
+import { workerList } from "./panels/worker-list.tsx";
 
 /** Every page, in the order of the navigation. */
 export const PAGES: readonly Page[] = [
@@ -18,6 +20,8 @@ export const PAGES: readonly Page[] = [
     layout: "dashboard",
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
   },
+  { path: "/workers", title: "Workers", layout: "column", panels: [workerList] },
+  { path: "/tasks", title: "Tasks", layout: "column", panels: [taskList] },
   { path: "/history", title: "History", layout: "column", panels: [history, durations] },
   { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },
 ];

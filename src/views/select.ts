@@ -71,7 +71,12 @@ const RUN_LENGTH = 2048;
 export function* sortedInSteps<T>(items: readonly T[], compare: Compare<T>): Generator<T | undefined> {
   let runs: T[][] = [];
   for (let start = 0; start < items.length; start += RUN_LENGTH) {
-    runs.push(items.slice(start, start + RUN_LENGTH).sort(compare).reverse());
+    runs.push(
+      items
+        .slice(start, start + RUN_LENGTH)
+        .sort(compare)
+        .reverse(),
+    );
     yield undefined;
   }
   // A heap of the runs by their next items, which stand last in them.

@@ -24,7 +24,9 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
   const text = filters.q?.toLowerCase();
   const has = text === undefined ? null : containing(text);
   const by_text = once(() => idsByText(read.workers(), has!));
-  const live = once(() => [...matching(read.tasks(), matchesTask)].filter(({ state }) => UNFINISHED.has(state)));
+  const live = once(() =>
+    [...matching(read.tasks(), matchesTask)].filter(({ state }) => UNFINISHED.has(state)),
+  );
   const workers = once(() => matchingWorkers());
   const alerts = once(() => {
     const known = new Set(workers().map(({ id }) => id));
