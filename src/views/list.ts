@@ -51,8 +51,9 @@ export interface List<T> {
   /** Tells its orders from those of other lists. */
   readonly id: string;
   readonly columns: readonly Column<T>[];
-  /** All that match, in an order that does not change: where the column is the same, it decides. */
-  items(): Iterable<T>;
+  /** In an order that does not change: where the column is the same, it decides. */
+  readonly items: Iterable<T>;
+  matches(item: T): boolean;
   find(id: string): T | undefined;
 }
 
@@ -106,6 +107,11 @@ export function statesField<S extends string>(states: readonly S[]) {
     })
     .optional()
     .describe(`Only those in one of these states: ${states.join(", ")}; separated by commas`);
+}
+
+/** @param wanted in small letters */
+export function hasTag(tags: readonly string[] | undefined, wanted: string): boolean {
+  return tags?.some((tag) => tag.toLowerCase() === wanted) ?? false;
 }
 
 export const nameField = (meaning: string) => z.string().min(1).max(512).optional().describe(meaning);
@@ -175,14 +181,13 @@ function orderOf<T extends { readonly id: string }>(
   { sort, page: asked, limit }: ListParams,
 ): Order {
   const { column, descending } = columnOf(list.columns, sort);
-  const entries: Entry<T>[] = [];
-  for (const item of list.items())
-    entries.push({ item, key: column.key(item, now_ms), place: entries.length });
-  const total = entries.length;
+  const found: Found<T> = { items: [], keys: [] };
+  for (const item of list.items) if (list.matches(item)) add(found, item, column.key(item, now_ms));
+  const total = found.items.length;
   const page = Math.min(asked, pagesOf(total, limit));
-  const shown = inOrder(entries, (page - 1) * limit, page * limit, comparing(descending));
+  const shown = inOrder(placesOf(found), (page - 1) * limit, page * limit, comparing(found, descending));
   return {
-    ids: shown.map(({ item }) => item.id),
+    ids: shown.map((place) => found.items[place]!.id),
     total,
     page,
     sorted_ms: now_ms,
@@ -201,20 +206,32 @@ export function columnOf<T>(columns: readonly Column<T>[], sort: string) {
   return { column: columns.find((column) => column.name === name)!, descending };
 }
 
-interface Entry<T> {
-  readonly item: T;
-  readonly key: string | number | null;
-  readonly place: number;
+type Key = string | number | null;
+
+/** Side by side: a hundred thousand objects would only be made to be thrown away. */
+interface Found<T> {
+  readonly items: T[];
+  readonly keys: Key[];
 }
 
-function comparing(descending: boolean) {
-  return (a: Entry<unknown>, b: Entry<unknown>): number => {
-    const [x, y] = [a.key, b.key];
-    if (x === y) return a.place - b.place;
+function add<T>({ items, keys }: Found<T>, item: T, key: Key): void {
+  items.push(item);
+  keys.push(key);
+}
+
+function placesOf({ items }: Found<unknown>): number[] {
+  return items.map((_, place) => place);
+}
+
+/** Compares by the keys at two places, then by the places. */
+function comparing({ keys }: Found<unknown>, descending: boolean) {
+  return (a: number, b: number): number => {
+    const [x, y] = [keys[a]!, keys[b]!];
+    if (x === y) return a - b;
     if (x === null) return 1;
     if (y === null) return -1;
     const order = typeof x === "number" ? x - (y as number) : byNaturalOrder(x, y as string);
-    return (descending ? -order : order) || a.place - b.place;
+    return (descending ? -order : order) || a - b;
   };
 }
 
@@ -244,15 +261,17 @@ export function* listSlices<T extends { readonly id: string }>(
   tableOf: (items: readonly T[]) => Table,
 ): Iterable<Table> {
   const { column, descending } = columnOf(list.columns, sort);
-  const entries: Entry<T>[] = [];
-  for (const item of list.items()) {
-    entries.push({ item, key: column.key(item, now_ms), place: entries.length });
-    if (entries.length % ITEMS_A_STEP === 0) yield tableOf([]);
+  const found: Found<T> = { items: [], keys: [] };
+  let looked_at = 0;
+  for (const item of list.items) {
+    if (list.matches(item)) add(found, item, column.key(item, now_ms));
+    looked_at += 1;
+    if (looked_at % ITEMS_A_STEP === 0) yield tableOf([]);
   }
   let rows: T[] = [];
-  for (const entry of sortedInSteps(entries, comparing(descending))) {
-    if (entry !== undefined) rows.push(entry.item);
-    if (entry !== undefined && rows.length < ROWS_A_SLICE) continue;
+  for (const place of sortedInSteps(placesOf(found), comparing(found, descending))) {
+    if (place !== undefined) rows.push(found.items[place]!);
+    if (place !== undefined && rows.length < ROWS_A_SLICE) continue;
     yield tableOf(rows);
     rows = [];
   }

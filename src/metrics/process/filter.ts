@@ -48,14 +48,14 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     if (worker_type !== undefined && worker_id !== null && read.worker(worker_id)?.type !== worker_type)
       return false;
     if (has === null) return true;
+    if (has(task.type) || has(task.model_family) || has(task.model_id)) return true;
     if (worker_id !== null && by_text().has(worker_id)) return true;
-    if (task.id.toLowerCase().includes(text!)) return true;
-    return has(task.model_id) || has(task.model_family) || has(task.type);
+    return task.id.toLowerCase().includes(text!);
   }
 
   function matchingWorkers(): readonly Worker[] {
     const by_task = task_type !== undefined || model_family !== undefined;
-    const held = by_task || has !== null ? byWorker(live()) : new Map<string, Task[]>();
+    const held = by_task || has !== null ? byWorker(read.tasks(), matchesTask) : new Map<string, Task[]>();
     return read
       .workers()
       .filter(
@@ -106,10 +106,11 @@ function* matching(tasks: Iterable<Task>, matches: (task: Task) => boolean): Gen
   for (const task of tasks) if (matches(task)) yield task;
 }
 
-function byWorker(tasks: readonly Task[]): Map<string, Task[]> {
+/** Unfinished tasks that match, by the worker that has them. */
+function byWorker(tasks: Iterable<Task>, matches: (task: Task) => boolean): Map<string, Task[]> {
   const held = new Map<string, Task[]>();
   for (const task of tasks) {
-    if (task.worker_id === null) continue;
+    if (task.worker_id === null || !UNFINISHED.has(task.state) || !matches(task)) continue;
     const own = held.get(task.worker_id);
     if (own) own.push(task);
     else held.set(task.worker_id, [task]);

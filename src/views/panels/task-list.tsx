@@ -9,6 +9,7 @@ import { cutHref, taskHref, workerHref } from "../links.ts";
 import {
   type Column,
   figureColumn,
+  hasTag,
   LISTED,
   type List,
   listed,
@@ -150,16 +151,16 @@ function elapsed_s(from_ms: number | null, to_ms: number | null): number | null 
 function listOf(read: Read, { status, tag, worker }: Params): List<Task> {
   const wanted = tag?.toLowerCase();
   const states = status === undefined ? null : new Set<TaskState>(status);
-  function* items(): Generator<Task> {
-    for (const task of read.tasks()) {
-      if (states !== null && !states.has(task.state)) continue;
-      if (worker !== undefined && task.worker_id !== worker) continue;
-      if (wanted !== undefined && !task.requirements?.tags?.some((one) => one.toLowerCase() === wanted))
-        continue;
-      yield task;
-    }
-  }
-  return { id: "tasks", columns: COLUMNS, items, find: (id) => read.task(id) };
+  return {
+    id: "tasks",
+    columns: COLUMNS,
+    items: read.tasks(),
+    matches: (task) =>
+      (states === null || states.has(task.state)) &&
+      (worker === undefined || task.worker_id === worker) &&
+      (wanted === undefined || hasTag(task.requirements?.tags, wanted)),
+    find: (id) => read.task(id),
+  };
 }
 
 function load(read: Read, given: Params): Data {

@@ -9,6 +9,7 @@ import { workerHref } from "../links.ts";
 import {
   type Column,
   figureColumn,
+  hasTag,
   LISTED,
   type List,
   listed,
@@ -142,14 +143,9 @@ function listOf(read: Read, { status, tag }: Params): List<Worker> {
   return {
     id: "workers",
     columns: COLUMNS,
-    items: () =>
-      read
-        .workers()
-        .filter(
-          ({ state, tags }) =>
-            (status === undefined || status.includes(state)) &&
-            (wanted === undefined || tags.some((one) => one.toLowerCase() === wanted)),
-        ),
+    items: read.workers(),
+    matches: ({ state, tags }) =>
+      (status === undefined || status.includes(state)) && (wanted === undefined || hasTag(tags, wanted)),
     find: (id) => read.worker(id),
   };
 }
