@@ -44,6 +44,8 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
       const values = form === "json" ? asked : keepingOrder(page.panels, asked, deps.read().now_ms);
       const requests = page.panels.map((panel) => panelRequest(panel, values));
       const moment = momentOf(page.panels, values, deps.read().now_ms);
+      const led = form === "html" ? page.leadsTo?.(deps.read(), requests[0]!.params) : undefined;
+      if (led !== undefined) return c.redirect(inSameLook(`${deps.base_path}/${led}`, asked), 302);
       if (form === "html" && moment?.relative) return c.redirect(atMoment(c, moment.at_ms), 302);
       const shown = await shownOf(page.panels, values, deps);
       if (form === "json") return pageData(c, requests, shown);
@@ -106,6 +108,17 @@ function atMoment(c: Ctx, at_ms: number): string {
   const { pathname, searchParams } = new URL(c.req.url);
   searchParams.set("at", String(at_ms));
   return `${pathname}?${searchParams}`;
+}
+
+/** An address with the parameters of the look that was asked for. */
+function inSameLook(address: string, values: Given): string {
+  const look = new URLSearchParams();
+  for (const name of ["theme", "tz"]) {
+    const value = values.get(name);
+    if (typeof value === "string") look.set(name, value);
+  }
+  if (look.size === 0) return address;
+  return `${address}${address.includes("?") ? "&" : "?"}${look}`;
 }
 
 /** Where the data of what is shown is: the same address with `.json`, or with `format=json` where that may be an id's end. */

@@ -257,21 +257,23 @@ function Header({ around, page, pages }: HeaderProps) {
         Skip to the panels
       </a>
       <div class="top">
-        <a class="brand" href={kept("/", around.url, FILTER_NAMES)}>
+        <a class="brand" href={kept("/", around.url, heldBy(page))}>
           Evenkeel
         </a>
         <nav aria-label="Pages">
           {pages
-            .filter((other) => other.subject === undefined)
+            .filter(({ subject, aside }) => subject === undefined && !aside)
             .map((other) => (
               <a
-                href={kept(other.path, around.url, filtersOf(other, around))}
+                href={kept(other.path, around.url, filtersOf(other, page, around))}
                 aria-current={currentOf(other, page)}
+                data-key={other.key}
               >
                 {other.title}
               </a>
             ))}
         </nav>
+        <SearchBox around={around} page={page} />
         {around.read.demo ? <Demo /> : null}
         {around.filters === null ? null : <FilterMenu around={around} filters={around.filters} />}
         <ThemeSwitch around={around} />
@@ -301,6 +303,26 @@ function Demo() {
     <span class="demo" title="Generated data; it ends with the first real report">
       DEMO FLEET
     </span>
+  );
+}
+
+/** Finds anything by its name; beside it the way to the keys that every page knows. */
+function SearchBox({ around, page }: { around: Around; page: Page }) {
+  const params = new URLSearchParams(splitOnce(around.url, "?")[1]);
+  const q = page.path === "/search" ? (params.get("q") ?? "") : "";
+  return (
+    <search>
+      <form method="get" action="search">
+        <input type="search" name="q" value={clean(q)} placeholder="Search (/)" aria-label="Search" />
+        {LOOK.map((name) => {
+          const value = params.get(name);
+          return value ? <input type="hidden" name={name} value={value} /> : null;
+        })}
+        <a href={kept("keys", around.url, [])} title="Keys" aria-label="Keys" data-key="?">
+          ?
+        </a>
+      </form>
+    </search>
   );
 }
 
@@ -509,9 +531,14 @@ function kept(path: string, url: string, names: readonly string[]): string {
   return relative(query.size === 0 ? path : `${path}?${query}`);
 }
 
+/** The parameters of a page that are filters: a search has a text too, and narrows nothing. */
+function heldBy({ panels }: Page): readonly string[] {
+  return panels.some(({ params }) => "worker_type" in params.shape) ? FILTER_NAMES : [];
+}
+
 /** The filters that hold on another page too: history is kept by one cut at a time, and not by text. */
-function filtersOf({ panels }: Page, { filters }: Around): readonly string[] {
-  if (panels.some((panel) => panel.filters)) return FILTER_NAMES;
+function filtersOf({ panels }: Page, here: Page, { filters }: Around): readonly string[] {
+  if (panels.some((panel) => panel.filters)) return heldBy(here);
   const given = FILTER_NAMES.filter((name) => filters?.[name] !== undefined);
   const known = given.every((name) => panels.some((panel) => name in panel.params.shape));
   return known && given.length === 1 ? given : [];

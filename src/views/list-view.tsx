@@ -76,7 +76,7 @@ function hrefOf(shown: Shown, changes: Changes): string {
 
 /** "1–50 of 1 234". */
 function rangeOf({ page, limit, total }: Omit<Listed<unknown>, "rows">): string {
-  if (total === 0) return "none";
+  if (total === 0) return "No";
   return `${count((page - 1) * limit + 1)}–${count(Math.min(page * limit, total))} of ${count(total)}`;
 }
 

@@ -69,6 +69,12 @@ export interface Page {
   readonly title: string;
   /** Of a page about one thing: the parameter of its path that names it, and the page of the navigation that it is below. */
   readonly subject?: { readonly param: string; readonly below: string };
+  /** After a g, the key that leads there. */
+  readonly key?: string;
+  /** True where the navigation does not name it. */
+  readonly aside?: true;
+  /** Where a reader is sent instead, relative to the base; undefined where the page itself is meant. */
+  leadsTo?(read: Read, params: Readonly<Record<string, unknown>>): string | undefined;
   /** Name of the CSS grid that places the panels. */
   readonly layout: "dashboard" | "column" | "detail";
   readonly panels: readonly Panel[];
