@@ -119,10 +119,14 @@ function groupsOf(read: Read, q: string, pages: readonly Page[]): Group[] {
   for (const { id, hostname, tags } of read.workers()) workers.add(id, [hostname, ...tags]);
   const tasks = new Matches(text);
   const models = new Map<string, number>();
+  let held = false;
   for (const { id, model_id } of read.tasks()) {
+    held ||= id === q;
     tasks.add(id);
     if (model_id !== null) models.set(model_id, (models.get(model_id) ?? 0) + 1);
   }
+  // One that ended long ago is known by its whole id alone.
+  if (!held && read.task(q)) tasks.add(q);
   return [
     pageGroup(pages, text),
     workers.group("worker", `workers?${filter}`, (id) => {
