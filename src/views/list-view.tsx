@@ -7,6 +7,7 @@ import { FILTER_LABEL } from "./filters.ts";
 import { clean, count, quantity, shorten } from "./format.ts";
 import { type Column, columnOf, type Listed, type ListParams } from "./list.ts";
 import { Part } from "./part.tsx";
+import { PAGE_LOOK } from "./window.ts";
 
 const NAME_LENGTH = 64;
 const LIMITS = [25, 50, 100, 200, 500];
@@ -141,12 +142,24 @@ export function ListForm({ shown, choices }: { shown: Shown; choices: z.output<t
           ))}
         </select>
       </label>
-      {params.theme === undefined ? null : <input type="hidden" name="theme" value={params.theme} />}
-      {params.tz === undefined ? null : <input type="hidden" name="tz" value={params.tz} />}
+      <SameLook params={params} />
       <button type="submit">Show</button>
     </form>
   );
 }
+
+/** Fields of a form that keep how the page looks. */
+export function SameLook({ params }: { params: z.output<typeof PAGE_LOOK> }) {
+  return (
+    <>
+      {LOOK_NAMES.map((name) =>
+        params[name] === undefined ? null : <input type="hidden" name={name} value={params[name]} />,
+      )}
+    </>
+  );
+}
+
+const LOOK_NAMES = Object.keys(PAGE_LOOK.shape) as readonly (keyof z.output<typeof PAGE_LOOK>)[];
 
 /** The parts that there are, and the one that is asked for even while it is not there. */
 function withChosen(names: readonly string[], chosen: string | undefined): readonly string[] {

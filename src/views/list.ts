@@ -4,7 +4,7 @@ import type { Read } from "../metrics/read.ts";
 import { byNaturalOrder } from "./identity.ts";
 import type { Table } from "./panel.ts";
 import { inOrder, sortedInSteps } from "./select.ts";
-import { CHART_LOOK } from "./window.ts";
+import { PAGE_LOOK } from "./window.ts";
 
 /** One column that a list is sorted by. */
 export interface Column<T> {
@@ -89,8 +89,7 @@ export function listParams(columns: readonly Pick<Column<never>, "name">[]) {
       .describe(
         "Keeps the order and the rows that this page had at that tick, Unix milliseconds, while somebody looks; values are the newest",
       ),
-    theme: CHART_LOOK.shape.theme,
-    tz: CHART_LOOK.shape.tz,
+    ...PAGE_LOOK.shape,
   });
 }
 

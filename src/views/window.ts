@@ -75,7 +75,7 @@ export const WINDOW = z.object({
     ),
 });
 
-const ZONE_RULE = "must be the name of a time zone such as Europe/Berlin or UTC";
+export const ZONE_RULE = "must be the name of a time zone such as Europe/Berlin or UTC";
 
 /** How a page with charts of its own looks: kept in its links and forms. */
 export const CHART_LOOK = z.object({
@@ -89,7 +89,15 @@ export const CHART_LOOK = z.object({
   compare: durationField("Beside each mean that of the same window so long before, such as 24h or 7d"),
 });
 
-function isZone(name: string): boolean {
+/** How the page looks, of what has links and forms of its own that keep it so. */
+export const PAGE_LOOK = z.object({
+  theme: CHART_LOOK.shape.theme,
+  tz: CHART_LOOK.shape.tz,
+  density: z.enum(["comfortable", "compact"]).optional().describe("How close things stand on the page"),
+  kiosk: z.string().max(16).optional().describe("The page without its menus"),
+});
+
+export function isZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });
     return true;

@@ -4,10 +4,11 @@ import { EmptyState, joined, Name } from "../components.tsx";
 import { clean, count, counted, shorten } from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
 import { cutHref, taskHref, workerHref } from "../links.ts";
+import { SameLook } from "../list-view.tsx";
 import { definePanel, type Page, type Panel } from "../panel.ts";
 import { at_ms } from "../schema.ts";
 import { inOrder } from "../select.ts";
-import { CHART_LOOK } from "../window.ts";
+import { PAGE_LOOK } from "../window.ts";
 
 /** Hits of each kind that are told. */
 const HITS_LIMIT = 20;
@@ -23,8 +24,7 @@ const params = z.object({
     .describe(
       "What is looked for, in any case: a worker by its id, host or tag, a task by its id, a model, a family, a type or a page by its name",
     ),
-  theme: CHART_LOOK.shape.theme,
-  tz: CHART_LOOK.shape.tz,
+  ...PAGE_LOOK.shape,
 });
 type Params = z.output<typeof params>;
 
@@ -217,7 +217,7 @@ class Matches {
 const OTHERS = 3;
 const NO_MATCH = 4;
 
-function view({ q, groups }: Data, { theme, tz }: Params) {
+function view({ q, groups }: Data, given: Params) {
   return (
     <>
       <form class="controls" method="get" action="search">
@@ -231,8 +231,7 @@ function view({ q, groups }: Data, { theme, tz }: Params) {
             placeholder="id, host, tag, model, page"
           />
         </label>
-        {theme === undefined ? null : <input type="hidden" name="theme" value={theme} />}
-        {tz === undefined ? null : <input type="hidden" name="tz" value={tz} />}
+        <SameLook params={given} />
         <button type="submit">Search</button>
       </form>
       {q === null ? (
