@@ -100,6 +100,7 @@ test("the keyboard reaches everything, the way past the header first, and shows 
     });
     expect(outline).toEqual({ outlineStyle: "solid", outlineWidth: "2px" });
   }
+  await page.locator("summary", { hasText: "View" }).press("Enter");
   await page.getByRole("link", { name: "light", exact: true }).focus();
   await page.keyboard.press("Enter");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
