@@ -9,8 +9,10 @@ import {
   type WorkerState,
 } from "../metrics/model.ts";
 import { type EndedByModel, endedWithin } from "../metrics/models.ts";
+import { Orders } from "../metrics/orders.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
+import { byNaturalOrder } from "./identity.ts";
 
 /** 2026-11-23 19:42:06 UTC. */
 export const NOW_MS = 1_795_462_926_000;
@@ -141,11 +143,7 @@ function workerOf(index: number, { size, hostile, tick, types }: WorkerOptions):
 }
 
 function worstFirst(a: Worker, b: Worker): number {
-  return (
-    WORKER_STATES.indexOf(a.state) - WORKER_STATES.indexOf(b.state) ||
-    (b.load ?? 0) - (a.load ?? 0) ||
-    (a.id < b.id ? -1 : 1)
-  );
+  return WORKER_STATES.indexOf(a.state) - WORKER_STATES.indexOf(b.state) || byNaturalOrder(a.id, b.id);
 }
 
 interface ReadOptions extends FixtureOptions {
@@ -199,6 +197,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     task: (id) => (oldest?.id === id ? oldest : undefined),
     tasks: () => (oldest ? [oldest] : []),
     filters: {},
+    orders: new Orders(),
     recent_cut: null,
     cut: (_, name) => (types.includes(name) || name === "vit" ? system : undefined),
     cutNames: () => types,

@@ -3,22 +3,32 @@ import { alerts } from "./panels/alerts.tsx";
 import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
+import { keysPanel } from "./panels/keys.tsx";
 import { overview } from "./panels/overview.tsx";
 import { performance } from "./panels/performance.tsx";
 import { resources } from "./panels/resources.tsx";
+import { pageOfId, searchPanel } from "./panels/search.tsx";
 import { sources } from "./panels/sources.tsx";
 import { statusSelf } from "./panels/status-self.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
+import { taskList } from "./panels/task-list.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
+import { workerList } from "./panels/worker-list.tsx";
+
+const search = searchPanel(() => PAGES);
+const keys = keysPanel(() => PAGES);
 
 /** Every page, in the order of the navigation. */
 export const PAGES: readonly Page[] = [
   {
     path: "/",
     title: "Overview",
+    key: "o",
     layout: "dashboard",
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
   },
+  { path: "/workers", title: "Workers", key: "w", layout: "column", panels: [workerList] },
+  { path: "/tasks", title: "Tasks", key: "t", layout: "column", panels: [taskList] },
   {
     path: "/task-types/:task_type",
     title: "Task type",
@@ -33,8 +43,10 @@ export const PAGES: readonly Page[] = [
     layout: "detail",
     panels: cutPanels("model_family"),
   },
-  { path: "/history", title: "History", layout: "column", panels: [history, durations] },
-  { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },
+  { path: "/history", title: "History", key: "h", layout: "column", panels: [history, durations] },
+  { path: "/status", title: "Status", key: "s", layout: "column", panels: [statusSelf, sources] },
+  { path: "/search", title: "Search", aside: true, layout: "column", panels: [search], leadsTo: pageOfId },
+  { path: "/keys", title: "Keys", aside: true, layout: "column", panels: [keys] },
 ];
 
 /** Every panel once, those of the pages in their order, then those that stand alone. */
