@@ -48,7 +48,9 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
   const system = systemOf(workers, live, flow ?? new Map(), read.now_ms);
   const oldest = oldestOf(live);
 
-  function matchesTask(task: Task): boolean {
+  function matchesTask(
+    task: Pick<Task, "id" | "type" | "model_family" | "model_id" | "worker_id">,
+  ): boolean {
     const { type, model_family: family, worker_id } = task;
     if (task_type !== undefined && type !== task_type) return false;
     if (model_family !== undefined && family !== model_family) return false;
@@ -74,6 +76,10 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     alerts,
     workers: () => workers,
     tasks: () => tasks,
+    runs: (from_ms) => {
+      const { complete_from_ms, of } = read.runs(from_ms);
+      return { complete_from_ms, of: (id) => of(id).filter(matchesTask) };
+    },
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) =>
       cut === null
