@@ -10,6 +10,7 @@ import type { TaskDocument } from "./process/task.ts";
 import { compareIds, type WorkerDocument } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
 import type { Read, RecentSeries, StateCounts } from "./read.ts";
+import { runsByWorker } from "./runs.ts";
 import type { InstantValue, MetricStore, WorkerAt } from "./store/contract.ts";
 
 /** A value older than this is not the value of the moment. */
@@ -64,6 +65,9 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     worker: (id) => by_id.get(id),
     task: (id) => tasks.find((task) => task.id === id),
     tasks: () => tasks,
+    // Of workers' capabilities and of models only what is known now is kept.
+    waiting: () => null,
+    runs: () => runsByWorker([], at_ms),
     cut: (cut, name) => cuts[cut].get(name),
     cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
     filtered: (filters) => filteredRead(past, filters, { recentOf }),

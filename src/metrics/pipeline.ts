@@ -14,6 +14,7 @@ import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
+import { WaitingReasons } from "./process/waiting.ts";
 import { compareIds, type WorkerDocument, type WorkerEntry } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
 import {
@@ -24,6 +25,7 @@ import {
   type Read,
   type SelfHealth,
 } from "./read.ts";
+import { type Runs, runsOf } from "./runs.ts";
 import type { AlertRecord, HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
 
@@ -174,10 +176,14 @@ export class Pipeline {
   #restoreTasks(now_ms: number): void {
     const { fleet } = this;
     const hour_ms = now_ms - RESTORE_MS;
-    for (const { id, document } of this.#store.tasks(hour_ms, RESTORE_ENDED)) {
+    const records = this.#store.tasks(hour_ms, RESTORE_ENDED);
+    for (const { id, document } of records) {
       fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
     }
     fleet.restoreRecords(now_ms);
+    const ends_ms = records.flatMap(({ ended_at_ms }) => ended_at_ms ?? []);
+    const all_of_it = ends_ms.length < RESTORE_ENDED;
+    fleet.runs.addOlder(runsOf(fleet.tasks.values()), all_of_it ? hour_ms : Math.min(...ends_ms));
   }
 
   /** Rates and durations go on where they were: the last hour's events second by second, durations by the minute. */
@@ -405,6 +411,7 @@ export class Pipeline {
     );
     let workers: readonly WorkerEntry[] | undefined;
     const cuts = cutMetrics(fleet);
+    const reasons = new WaitingReasons(fleet);
     const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
       recentAt(this.#store, { scope: cut, entity: name, metric }, now_ms, minutes, step_s);
     const read: Read = {
@@ -429,16 +436,19 @@ export class Pipeline {
         return workers;
       },
       worker: (id) => fleet.workers.get(id),
-      task: (id) => fleet.tasks.get(id),
+      task: (id) => this.#task(id),
       oldestQueued: () => oldestOf(fleet.queued.values()),
       scores: (worker_id) => {
         const worker = fleet.workers.get(worker_id);
         return worker && scoresOf(fleet, worker, now_ms);
       },
       matches: (task_id) => {
-        const task = fleet.tasks.get(task_id);
+        const task = this.#task(task_id);
         return task && matchesOf(fleet, task, now_ms);
       },
+      waiting: (task) => reasons.of(task),
+      usual: (model_id) => fleet.ledger.usualProcessing(model_id),
+      runs: (from_ms) => this.#runs(from_ms),
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
       marks: (from_ms, to_ms) => this.#marks(from_ms, to_ms),
@@ -451,6 +461,14 @@ export class Pipeline {
       filtered: (filters) => filteredRead(read, filters, { recentOf }),
     };
     return read;
+  }
+
+  #task(id: string): TaskEntry | undefined {
+    return this.fleet.tasks.get(id);
+  }
+
+  #runs(_from_ms: number): Runs {
+    return this.fleet.runs;
   }
 
   /** What was set, and where alerts began to fire. */

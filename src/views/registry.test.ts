@@ -109,7 +109,13 @@ function expectSafe(html: string) {
 test("every panel and page has an id, an API path and a path of its own", () => {
   expect(new Set(PANELS.map((panel) => panel.id)).size).toBe(PANELS.length);
   expect(new Set(PANELS.map((panel) => panel.api)).size).toBe(PANELS.length);
-  expect(PAGES.map((page) => page.path)).toEqual(["/", "/history", "/status"]);
+  expect(PAGES.map((page) => page.path)).toEqual([
+    "/",
+    "/assignments",
+    "/tasks/:task_id",
+    "/history",
+    "/status",
+  ]);
   expect(findPage("/")!.panels.map((panel) => panel.id)).toEqual([
     "overview",
     "worker-grid",

@@ -1,5 +1,6 @@
 import type { Page, Panel } from "./panel.ts";
 import { alerts } from "./panels/alerts.tsx";
+import { assignments } from "./panels/assignments.tsx";
 import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
 import { overview } from "./panels/overview.tsx";
@@ -7,7 +8,11 @@ import { performance } from "./panels/performance.tsx";
 import { resources } from "./panels/resources.tsx";
 import { sources } from "./panels/sources.tsx";
 import { statusSelf } from "./panels/status-self.tsx";
+import { task } from "./panels/task.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
+import { taskMatches } from "./panels/task-matches.tsx";
+import { taskTimeline } from "./panels/task-timeline.tsx";
+import { waiting } from "./panels/waiting.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
 
 /** Every page, in the order of the navigation. */
@@ -17,6 +22,14 @@ export const PAGES: readonly Page[] = [
     title: "Overview",
     layout: "dashboard",
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
+  },
+  { path: "/assignments", title: "Assignments", layout: "column", panels: [assignments, waiting] },
+  {
+    path: "/tasks/:task_id",
+    title: "Task",
+    subject: { param: "task_id", below: "/tasks" },
+    layout: "detail",
+    panels: [task, taskTimeline, taskMatches],
   },
   { path: "/history", title: "History", layout: "column", panels: [history, durations] },
   { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },

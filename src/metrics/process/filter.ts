@@ -48,9 +48,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
   const system = systemOf(workers, live, flow ?? new Map(), read.now_ms);
   const oldest = oldestOf(live);
 
-  function matchesTask(
-    task: Pick<Task, "id" | "type" | "model_family" | "model_id" | "worker_id">,
-  ): boolean {
+  function matchesTask(task: Pick<Task, "id" | "type" | "model_family" | "model_id" | "worker_id">): boolean {
     const { type, model_family: family, worker_id } = task;
     if (task_type !== undefined && type !== task_type) return false;
     if (model_family !== undefined && family !== model_family) return false;
