@@ -181,9 +181,7 @@ export class Pipeline {
       fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
     }
     fleet.restoreRecords(now_ms);
-    const ends_ms = records.flatMap(({ ended_at_ms }) => ended_at_ms ?? []);
-    const all_of_it = ends_ms.length < RESTORE_ENDED;
-    fleet.runs.addOlder(runsOf(fleet.tasks.values()), all_of_it ? hour_ms : Math.min(...ends_ms));
+    fleet.runs.addOlder(runsOf(fleet.tasks.values()));
   }
 
   /** Rates and durations go on where they were: the last hour's events second by second, durations by the minute. */

@@ -24,7 +24,7 @@ export interface Span {
 
 /** The lane's own measure; it is stretched to its place. */
 const WIDTH = 1000;
-export const LANE_HEIGHT = 24;
+const LANE_HEIGHT = 24;
 /** Rows of tasks at once that are told apart, and those that a lane is divided into at least. */
 const MAX_ROWS = 12;
 const MIN_ROWS = 2;

@@ -76,7 +76,7 @@ describe("a page", () => {
 
   test("marks its own place among the pages that there are", () => {
     expect(page()).toContain(
-      '<a href="./" aria-current="page">Overview</a><a href="assignments">History</a>',
+      '<a href="./" aria-current="page">Overview</a><a href="assignments">Assignments</a>',
     );
     expect(page({ url: "/status" }, "/status")).toContain('<a href="status" aria-current="page">Status</a>');
   });

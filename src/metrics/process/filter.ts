@@ -75,8 +75,9 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     workers: () => workers,
     tasks: () => tasks,
     runs: (from_ms) => {
-      const { complete_from_ms, of } = read.runs(from_ms);
-      return { complete_from_ms, of: (id) => of(id).filter(matchesTask) };
+      const runs = read.runs(from_ms);
+      const { complete_from_ms } = runs;
+      return { complete_from_ms, of: (id) => runs.of(id).filter(matchesTask) };
     },
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) =>

@@ -175,7 +175,7 @@ function Rows({ data }: { data: Data }) {
           {extra && assigned !== null ? <MatchRow row={assigned} rank={assigned_rank} has /> : null}
         </tbody>
       </table>
-      {hidden > 0 ? <p class="more">{more(hidden, "that could")}</p> : null}
+      {hidden > 0 ? <p class="more">{more(hidden, "more that could")}</p> : null}
     </>
   );
 }

@@ -214,7 +214,7 @@ function lasted(from_ms: number, to_ms: number): string {
 
 function AttemptTable({ attempts }: Pick<Data, "attempts">) {
   return (
-    <table>
+    <table class="attempts">
       <thead>
         <tr>
           <th scope="col">Attempt</th>
@@ -233,15 +233,18 @@ function AttemptTable({ attempts }: Pick<Data, "attempts">) {
           <>
             <tr>
               <th scope="row">{count(one.attempt)}</th>
-              <td class="text">{one.worker_id === null ? NONE : <WorkerLink id={one.worker_id} />}</td>
-              <Moment at_ms={one.queued_at_ms} full />
-              <Moment at_ms={one.assigned_at_ms} lasted={stepOf(one, "queued")} />
+              <td class="text" data-label="Worker">
+                {one.worker_id === null ? NONE : <WorkerLink id={one.worker_id} />}
+              </td>
+              <Moment name="Queued" at_ms={one.queued_at_ms} full />
+              <Moment name="Assigned" at_ms={one.assigned_at_ms} lasted={stepOf(one, "queued")} />
               <Moment
+                name="Started"
                 at_ms={one.started_at_ms}
                 lasted={one.assigned_at_ms === null ? stepOf(one, "queued") : stepOf(one, "assigned")}
               />
-              <Moment at_ms={one.ended_at_ms} lasted={stepOf(one, "running")} />
-              <td>{one.status}</td>
+              <Moment name="Ended" at_ms={one.ended_at_ms} lasted={stepOf(one, "running")} />
+              <td data-label="How">{one.status}</td>
             </tr>
             {one.error === null ? null : (
               <tr>
@@ -272,6 +275,7 @@ function stepOf(one: Lived, step: Step): Lasting | undefined {
 }
 
 interface MomentProps {
+  name: string;
   at_ms: number | null;
   /** The step before it. */
   lasted?: Lasting | undefined;
@@ -280,13 +284,15 @@ interface MomentProps {
 }
 
 /** An instant, and how long the step before it took; or, while that lasts, since when. */
-function Moment({ at_ms, lasted: step, full = false }: MomentProps) {
+function Moment({ name, at_ms, lasted: step, full = false }: MomentProps) {
   if (at_ms === null)
     return (
-      <td>{step !== undefined && step.to_ms === null ? <Ago since_ms={step.from_ms} lasting /> : NONE}</td>
+      <td data-label={name}>
+        {step !== undefined && step.to_ms === null ? <Ago since_ms={step.from_ms} lasting /> : NONE}
+      </td>
     );
   return (
-    <td>
+    <td data-label={name}>
       <Time at_ms={at_ms} full={full} />
       {step === undefined ? null : <small> {clean(`after ${lasted(step.from_ms, at_ms)}`)}</small>}
     </td>

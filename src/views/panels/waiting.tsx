@@ -195,8 +195,8 @@ function Row({ group, series }: { group: Group; series: Parameters<typeof Swatch
         <Swatch series={series} />
         {type === null ? NO_TYPE : <Linked href={cutHref("task_type", type)} name={type} />}
       </th>
-      <td>{priority === null ? NONE : count(priority)}</td>
-      <td class="text">
+      <td data-label="Priority">{priority === null ? NONE : count(priority)}</td>
+      <td class="text" data-label="Model">
         {model_id === null ? (
           NONE
         ) : model_family === null ? (
@@ -205,8 +205,8 @@ function Row({ group, series }: { group: Group; series: Parameters<typeof Swatch
           <Linked href={cutHref("model_family", model_family)} name={model_id} />
         )}
       </td>
-      <td>{count(group.waiting)}</td>
-      <td>
+      <td data-label="Waiting">{count(group.waiting)}</td>
+      <td data-label="Oldest">
         <a href={taskHref(group.oldest_id)} title={clean(shorten(group.oldest_id, NAME_LENGTH))}>
           {group.oldest_at_ms === null ? (
             <Name>{shorten(group.oldest_id, NAME_LENGTH)}</Name>
@@ -215,7 +215,7 @@ function Row({ group, series }: { group: Group; series: Parameters<typeof Swatch
           )}
         </a>
       </td>
-      <td class="text">
+      <td class="text" data-label="Why">
         {why === null ? (
           <span class="quiet">not known of the past</span>
         ) : (
