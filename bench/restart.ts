@@ -1,14 +1,12 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadSettings } from "../src/config.ts";
-import { createDemo } from "../src/metrics/collect/demo/demo.ts";
-import { Pipeline } from "../src/metrics/pipeline.ts";
 import { openStore } from "../src/metrics/store/sqlite.ts";
 import { type Bench, bench, sleep } from "./lib/bench.ts";
-import { bodiesOf, Feed, SEED_FLEET } from "./lib/feed.ts";
+import { Feed, SEED_FLEET } from "./lib/feed.ts";
 import { MIB, median } from "./lib/figures.ts";
 import { firstPage } from "./lib/http.ts";
+import { liveThrough } from "./lib/live-through.ts";
 import { inWords } from "./lib/noise.ts";
 import { Server } from "./lib/server.ts";
 
@@ -18,40 +16,13 @@ import { Server } from "./lib/server.ts";
 const HISTORY_MIN = 90;
 const LOAD_MS = 6000;
 
-/** Lives a fleet's last minutes in one go, through the product's own tick, up to now. */
-async function writeHistory(db: string, minutes: number): Promise<void> {
-  const { settings } = loadSettings({ flags: {}, env: {}, readFile: () => "" });
-  const end_ms = Math.floor(Date.now() / 1000) * 1000;
-  let now_ms = end_ms - minutes * 60_000;
-  const demo = createDemo({ ...SEED_FLEET, seed: 7, start_ms: now_ms });
-  const store = openStore(db, { retention_ms: settings.retention_ms });
-  const pipeline = new Pipeline({
-    clock: { now: () => now_ms },
-    store,
-    demo: false,
-    tick_ms: settings.tick_ms,
-    limits: settings,
-    fleet: settings,
-    alerts: settings,
-    self: () => ({
-      version: "bench",
-      url: "",
-      store_limit_bytes: null,
-      token_needed: false,
-      started_at_ms: now_ms,
-      memory_bytes: 0,
-      viewers: 0,
-      viewers_dropped: 0,
-      ticks_skipped: 0,
-      limits_reached: {},
-    }),
+async function writeHistory(db: string): Promise<void> {
+  const store = openStore(db);
+  await liveThrough(store, {
+    minutes: HISTORY_MIN,
+    end_ms: Math.floor(Date.now() / 1000) * 1000,
+    compacts: true,
   });
-  for (; now_ms <= end_ms; now_ms += 1000) {
-    for (const body of bodiesOf(demo.reportsUntil(now_ms), Number.POSITIVE_INFINITY))
-      await pipeline.collector.accept(Buffer.from(body), "json");
-    pipeline.tick(now_ms);
-    if (now_ms % 60_000 === 0) await store.compact(now_ms);
-  }
   await store.close();
 }
 
@@ -86,7 +57,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
       (sum, suffix) => sum + (statSync(db + suffix, { throwIfNoEntry: false })?.size ?? 0),
       0,
     );
-  await writeHistory(db, HISTORY_MIN);
+  await writeHistory(db);
   let server = await Server.start({ build, db });
   const port = Number(new URL(server.url).port);
   const times_ms: number[] = [];

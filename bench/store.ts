@@ -9,6 +9,7 @@ import type { MetricStore } from "../src/metrics/store/contract.ts";
 import { openStore } from "../src/metrics/store/sqlite.ts";
 import { SLOTS } from "../src/metrics/store/values.ts";
 import { type Bench, bench, sleep } from "./lib/bench.ts";
+import { storeEndedTasks } from "./lib/ended-tasks.ts";
 import { Feed, SEED_FLEET } from "./lib/feed.ts";
 import { type Budget, type Figures, MIB, median, percentile } from "./lib/figures.ts";
 import { appendTick, fillStore, type Sizes, sizesOf, ticks } from "./lib/full-store.ts";
@@ -403,6 +404,7 @@ async function run(context: Bench): Promise<void> {
   await fill(db, telemetry, context);
   await serve(db, days, workers, context);
   rmSync(db);
+  await storeEndedTasks(folder, figures);
   await compare(folder, workers, figures);
   await storeTrace(folder, option("trace", TRACE), figures);
 }

@@ -135,9 +135,9 @@
 
   // Times: the same markup for all, shown in each viewer's zone and by the server's clock.
 
-  const format = formatter(new URLSearchParams(location.search).get("tz"));
+  const format = formatter(root.dataset.tz);
 
-  /** @param {string | null} timeZone */
+  /** @param {string | undefined} timeZone */
   function formatter(timeZone) {
     // Swedish writes dates as ISO 8601 does.
     /** @param {Intl.DateTimeFormatOptions} zone */

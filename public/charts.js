@@ -9,7 +9,7 @@
    * @typedef {{ from_ms: number, to_ms: number, step_s: number, times_ms: number[], series: Series[], marks: { at_ms: number, kind: string, text: string }[] }} History
    */
 
-  const tz = new URLSearchParams(location.search).get("tz") ?? undefined;
+  const tz = document.documentElement.dataset.tz;
   const format = formatter(tz) ?? formatter(undefined);
 
   /** @param {string | undefined} timeZone */

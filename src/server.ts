@@ -12,6 +12,7 @@ import { runDemo } from "./metrics/collect/demo/runner.ts";
 import type { Send } from "./metrics/collect/sender.ts";
 import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
+import { openSessions, type SessionStore } from "./metrics/store/sessions.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import { Hub } from "./routes/hub.ts";
@@ -27,6 +28,8 @@ export interface RunningServer {
 }
 
 /** Kept in the store once a report came that was no demo's. */
+/** Ended tasks are packed once nothing more is said of them, and the last hour's never: any SQL may ask for it. */
+const PACK_AFTER_MS = 3_600_000;
 const FIRST_REPORT = "first_report_ms";
 /** How often the store is asked to seal and to enforce retention. */
 const COMPACT_EVERY_MS = 60_000;
@@ -68,6 +71,7 @@ class Evenkeel implements RunningServer {
   #demo: Instance | null = null;
   /** Whether a report ever came that was no demo's. */
   #reported = false;
+  #sessions: SessionStore | null = null;
   #server: Server | null = null;
   #timer: NodeJS.Timeout | null = null;
   #compacting: Promise<void> = Promise.resolve();
@@ -99,6 +103,7 @@ class Evenkeel implements RunningServer {
       ingest,
       mark,
       hub: this.#hub,
+      session_store: () => this.#sessionStore(),
       ready: () => this.#notReady(),
       settings: {
         base_path,
@@ -108,6 +113,13 @@ class Evenkeel implements RunningServer {
         version: VERSION,
       },
     }).app;
+  }
+
+  /** Opened when a viewer first chooses something. */
+  #sessionStore(): SessionStore {
+    const { db, demo } = this.#settings;
+    this.#sessions ??= openSessions(demo === "on" ? demoPath(db) : db);
+    return this.#sessions;
   }
 
   #notReady(): string | null {
@@ -134,6 +146,7 @@ class Evenkeel implements RunningServer {
       retention_ms,
       summary_retention_ms,
       task_retention_ms,
+      pack_after_ms: Math.max(PACK_AFTER_MS, settings.grace_ms),
       max_bytes: max_db_bytes === 0 ? null : max_db_bytes,
       fresh: demo,
     });
@@ -177,7 +190,8 @@ class Evenkeel implements RunningServer {
     const mark: AppDeps["mark"] = (set) => instance.pipeline.mark(set);
     const app = this.#createApp((body, type) => accept(instance, body, type), mark, "");
     const send = sendTo(app, this.#settings.base_path);
-    for (past.now_ms = start_ms; past.now_ms <= now_ms; past.now_ms += 1000) {
+    // Up to the present, which goes on meanwhile.
+    for (past.now_ms = start_ms; past.now_ms <= this.#clock.now(); past.now_ms += 1000) {
       const reports = demo.reportsUntil(past.now_ms);
       await accept(
         instance,
@@ -293,6 +307,7 @@ class Evenkeel implements RunningServer {
     // What was answered since the last tick is written before the end.
     if (this.#real || this.#demo) this.#shown.pipeline.tick(this.#clock.now());
     await this.#compacting;
+    this.#sessions?.close();
     await this.#demo?.end();
     await this.#real?.end();
     this.#demo = null;

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import Database from "better-sqlite3";
-import { findMetric } from "../../src/metrics/catalogue.ts";
+import { findMetric, scaleOf } from "../../src/metrics/catalogue.ts";
 import type { SeriesName } from "../../src/metrics/range.ts";
 import { Column } from "../../src/metrics/store/column.ts";
 import { NOTHING } from "../../src/metrics/store/conformance.ts";
@@ -83,12 +83,12 @@ async function sealHours(
   const precisions = source.names.map(({ scope, metric }) => findMetric(scope, metric)!.precision);
   while (source.second < end_second) {
     const hour = Math.floor(source.second / SLOTS);
-    const columns = precisions.map((precision) => new Column(hour, 0, 10 ** precision));
+    const columns = precisions.map((precision) => new Column(hour, 0, scaleOf(precision)));
     while (source.second < (hour + 1) * SLOTS) {
       const slot = source.second - hour * SLOTS;
       source.next(values);
       for (let i = 0; i < columns.length; i++)
-        if (!Number.isNaN(values[i]!)) columns[i]!.add(slot, quantize(values[i]!, 10 ** precisions[i]!));
+        if (!Number.isNaN(values[i]!)) columns[i]!.add(slot, quantize(values[i]!, scaleOf(precisions[i]!)));
     }
     const closed = columns.flatMap((column, i) =>
       column.entries === 0

@@ -113,7 +113,7 @@ describe("the past", () => {
       await store.compact(now_ms);
       for (const moment of then) expect(seen(await pipeline.readAt(moment.at_ms))).toEqual(moment);
     }
-  });
+  }, 60_000);
 
   it("knows who had which task at every moment", async () => {
     const seconds = fc.integer({ min: 0, max: 8 });

@@ -6,6 +6,7 @@ import { ManualClock } from "./clock.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { pipelineWith } from "./pipeline-fixture.ts";
 import { checkDatabase } from "./store/check.ts";
+import { NOTHING } from "./store/conformance.ts";
 import type { MetricStore, TickBatch } from "./store/contract.ts";
 import { openStore } from "./store/sqlite.ts";
 
@@ -319,6 +320,42 @@ describe("a clock that jumps", () => {
     await store.close();
     open.length = 0;
     expect(checkDatabase(join(folder, "evenkeel.db")).problems).toEqual([]);
+  });
+});
+
+describe("how long tasks took", () => {
+  it("is told by the minute for a day, and by the quarter of an hour before it", async () => {
+    const store = storeOnDisk();
+    const hour_ms = 3_600_000;
+    const noon_ms = Date.parse("2026-11-22T12:00:00Z");
+    const name = { scope: "system" as const, entity: "", metric: "total_time_s" };
+    const at = (minute: number) => ({
+      name,
+      at_ms: noon_ms + minute * 60_000,
+      sum: 1,
+      buckets: [[7, 1] as const],
+    });
+    const histograms = [...[3, 14, 16].map(at), at(10 * 60)];
+    store.append({ ...NOTHING, at_ms: noon_ms, histograms });
+    await store.compact(START_MS);
+    const read = pipelineOn(store).read();
+    expect([noon_ms, noon_ms + 4 * hour_ms, START_MS].map((at_ms) => read.durationsTier_s(at_ms))).toEqual([
+      900, 60, 60,
+    ]);
+    const counts = (from_minute: number, to_minute: number, step_minutes: number) => {
+      const window = {
+        from_ms: noon_ms + from_minute * 60_000,
+        to_ms: noon_ms + to_minute * 60_000,
+        step_ms: step_minutes * 60_000,
+      };
+      const query = { scope: "system" as const, entity: "", duration: "total_time" as const, ...window };
+      return read.durations(query).map((step) => step?.count ?? 0);
+    };
+    expect(counts(0, 45, 15)).toEqual([2, 1, 0]);
+    // In shorter steps a quarter stands at its start, and is never lost where the window cuts it.
+    expect(counts(0, 30, 5)).toEqual([2, 0, 0, 1, 0, 0]);
+    expect(counts(10, 20, 5)).toEqual([2, 1]);
+    expect(counts(599, 602, 1)).toEqual([0, 1, 0]);
   });
 });
 

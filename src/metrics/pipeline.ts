@@ -2,6 +2,7 @@ import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
+import { KeptTasks } from "./kept-tasks.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
 import { readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
@@ -10,13 +11,14 @@ import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
 import { matchesOf, scoresOf } from "./process/matches.ts";
+import { taskOf } from "./process/past.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import { WaitingReasons } from "./process/waiting.ts";
 import { compareIds, type WorkerDocument, type WorkerEntry } from "./process/worker.ts";
-import type { SeriesName } from "./range.ts";
+import { MINUTE_MS, QUARTER_MS, type SeriesName } from "./range.ts";
 import {
   type Durations,
   type DurationsQuery,
@@ -26,7 +28,14 @@ import {
   type SelfHealth,
 } from "./read.ts";
 import { type Runs, runsOf } from "./runs.ts";
-import type { AlertRecord, HistogramRecord, MetricStore, Sample, TickBatch } from "./store/contract.ts";
+import type {
+  AlertRecord,
+  HistogramRecord,
+  MetricStore,
+  Sample,
+  TaskRecord,
+  TickBatch,
+} from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
 
 export interface PipelineOptions {
@@ -77,6 +86,8 @@ const SOURCES = "sources";
 const KEEP_SOURCES_MS = 60_000;
 /** Ended tasks that are read back in full; of the others of the last hour only their ends are counted. */
 const RESTORE_ENDED = 1000;
+/** Ended tasks that are read back at once for their runs: some 20 ms. */
+const RUNS_A_SLICE = 1000;
 
 /** Joins the tiers: what came in is applied, judged, written and made visible, once a tick. */
 export class Pipeline {
@@ -86,6 +97,9 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #store: MetricStore;
   readonly #recent = new Recent();
+  readonly #kept_tasks: KeptTasks;
+  /** Down to this instant the store was asked for runs. */
+  #runs_sought_ms = Number.NEGATIVE_INFINITY;
   readonly #alert_log = new AlertLog();
   #past_reads = 0;
   #past: Promise<unknown> = Promise.resolve();
@@ -101,10 +115,11 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#store = options.store;
+    this.#kept_tasks = new KeptTasks(options.store);
     const now_ms = options.clock.now();
     this.#ticked_ms = now_ms;
-    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id) =>
-      options.store.endedTask(id),
+    this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id, since_ms) =>
+      options.store.endedTask(id, since_ms),
     );
     this.timer = new TickTimer(options.tick_ms);
     const { fleet } = this;
@@ -181,7 +196,9 @@ export class Pipeline {
       fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
     }
     fleet.restoreRecords(now_ms);
-    fleet.runs.addOlder(runsOf(fleet.tasks.values()));
+    const ends_ms = records.flatMap(({ ended_at_ms }) => ended_at_ms ?? []);
+    fleet.runs.addOlder(runsOf(fleet.tasks.values()), Math.min(now_ms, ...ends_ms));
+    this.#runs_sought_ms = fleet.runs.complete_from_ms;
   }
 
   /** Rates and durations go on where they were: the last hour's events second by second, durations by the minute. */
@@ -201,8 +218,10 @@ export class Pipeline {
       });
       for (const duration of DURATIONS) {
         const name = { scope, entity, metric: `${duration}_s` };
-        const kept_ms = now_ms - KEPT_MINUTES * 60_000;
-        for (const { at_ms, sum, buckets } of this.#store.histograms(name, kept_ms, now_ms + 1)) {
+        const kept_ms = now_ms - KEPT_MINUTES * MINUTE_MS;
+        for (const { at_ms, span_ms, sum, buckets } of this.#store.histograms(name, kept_ms, now_ms + 1)) {
+          // The clock was set back: which minute it was is not known any more.
+          if (span_ms > MINUTE_MS) continue;
           flow.durations[duration].restore(at_ms, DurationHistogram.from(sum, buckets));
         }
       }
@@ -243,6 +262,7 @@ export class Pipeline {
       }
     }
     this.fleet.advance(now_ms);
+    this.fleet.judgeAssignments(now_ms);
     this.#tick += 1;
     this.#read = this.#look(now_ms);
     for (const [metric, value] of this.#read.system) this.#recent.set(metric, now_ms, value);
@@ -281,45 +301,15 @@ export class Pipeline {
 
   #write(now_ms: number): void {
     this.#rememberSources(now_ms);
-    const changes = this.fleet.takeChanges();
     const waiting = this.#unwritten;
-    for (const worker of changes.workers) waiting.workers.set(worker.id, worker);
-    for (const task of changes.tasks) waiting.tasks.set(task.id, task);
-    for (const id of changes.gone_workers) {
-      waiting.workers.delete(id);
-      waiting.gone_workers.add(id);
-    }
-    for (const id of changes.gone_tasks) {
-      waiting.tasks.delete(id);
-      waiting.gone_tasks.add(id);
-    }
-    waiting.states.push(...changes.states);
-    if (waiting.states.length > MAX_UNWRITTEN_CHANGES)
-      waiting.states.splice(0, waiting.states.length - MAX_UNWRITTEN_CHANGES);
-    for (const { alert, ...span } of this.#alert_log.note(this.#read.alerts, now_ms)) {
-      const key = `${span.fired_ms} ${span.id}`;
-      if (waiting.alerts.size < MAX_UNWRITTEN_CHANGES)
-        waiting.alerts.set(key, { ...span, document: JSON.stringify(alert) });
-    }
-    // One by one: a call takes no hundred thousand arguments.
-    for (const { worker, metric, at_ms, value } of changes.values) {
-      waiting.values.push({ of: worker ?? SYSTEM, metric, at_ms, value });
-    }
-    for (const [metric, value] of this.#read.system) {
-      waiting.values.push({ of: SYSTEM, metric, at_ms: now_ms, value });
-    }
-    for (const cut of CUTS) {
-      for (const name of this.#read.cutNames(cut)) {
-        const of = { scope: cut, entity: name };
-        for (const [metric, value] of this.#read.cut(cut, name) ?? [])
-          waiting.values.push({ of, metric, at_ms: now_ms, value });
-      }
-    }
-    this.#gatherFlows(waiting);
-    if (waiting.values.length > MAX_UNWRITTEN_SAMPLES)
-      waiting.values.splice(0, waiting.values.length - MAX_UNWRITTEN_SAMPLES);
     try {
-      this.#store.append(this.#batch(now_ms, waiting));
+      this.#gatherChanges(waiting);
+      this.#gatherAlerts(waiting, now_ms);
+      this.#gatherFigures(waiting, now_ms);
+      this.#gatherFlows(waiting);
+      const { samples } = waiting;
+      if (samples.length > MAX_UNWRITTEN_SAMPLES) samples.splice(0, samples.length - MAX_UNWRITTEN_SAMPLES);
+      this.#store.append(batchOf(now_ms, waiting));
       this.#unwritten = nothingUnwritten();
       this.#store_error = null;
     } catch (error) {
@@ -327,72 +317,96 @@ export class Pipeline {
     }
   }
 
+  /** What reports changed. */
+  #gatherChanges({ workers, tasks, gone_workers, gone_tasks, states, samples }: Unwritten): void {
+    const changes = this.fleet.takeChanges();
+    states.push(...changes.states);
+    if (states.length > MAX_UNWRITTEN_CHANGES) states.splice(0, states.length - MAX_UNWRITTEN_CHANGES);
+    for (const worker of changes.workers) workers.set(worker.id, worker);
+    for (const task of changes.tasks) tasks.set(task.id, task);
+    for (const id of changes.gone_workers) {
+      workers.delete(id);
+      gone_workers.add(id);
+    }
+    for (const id of changes.gone_tasks) {
+      tasks.delete(id);
+      gone_tasks.add(id);
+    }
+    const system = this.#handlesOf("system", "");
+    // One by one: a call takes no hundred thousand arguments.
+    for (const { worker, metric, at_ms, value } of changes.values) {
+      const series = worker
+        ? this.#handle(worker.series, "worker", worker.id, metric)
+        : this.#handle(system, "system", "", metric);
+      samples.push({ series, at_ms, value });
+    }
+  }
+
+  /** What follows of the fleet and of its cuts as of now. */
+  #gatherFigures(waiting: Unwritten, now_ms: number): void {
+    this.#gather(waiting, "system", "", this.#read.system, now_ms);
+    for (const cut of CUTS) {
+      for (const name of this.#read.cutNames(cut))
+        this.#gather(waiting, cut, name, this.#read.cut(cut, name) ?? new Map(), now_ms);
+    }
+  }
+
+  /** What began or ceased to fire. */
+  #gatherAlerts({ alerts }: Unwritten, now_ms: number): void {
+    for (const { alert, ...span } of this.#alert_log.note(this.#read.alerts, now_ms)) {
+      const key = `${span.fired_ms} ${span.id}`;
+      if (alerts.has(key) || alerts.size < MAX_UNWRITTEN_CHANGES)
+        alerts.set(key, { ...span, document: JSON.stringify(alert) });
+    }
+  }
+
+  #gather(
+    { samples }: Unwritten,
+    scope: Scope,
+    entity: string,
+    metrics: ReadonlyMap<string, number>,
+    at_ms: number,
+  ): void {
+    const handles = this.#handlesOf(scope, entity);
+    for (const [metric, value] of metrics)
+      samples.push({ series: this.#handle(handles, scope, entity, metric), at_ms, value });
+  }
+
   /** What happened in which second, and how long it took, by the minute. */
-  #gatherFlows(waiting: Unwritten): void {
+  #gatherFlows({ samples, histograms }: Unwritten): void {
     for (const { scope, entity, flow } of this.fleet.ledger.flows()) {
-      const of = { scope, entity };
+      const handles = this.#handlesOf(scope, entity);
       for (const event of EVENTS) {
-        for (const [at_ms, value] of flow.events[event].takeChanged()) {
-          waiting.values.push({ of, metric: event, at_ms, value });
-        }
+        for (const [at_ms, value] of flow.events[event].takeChanged())
+          samples.push({ series: this.#handle(handles, scope, entity, event), at_ms, value });
       }
       for (const duration of DURATIONS) {
         const name = { scope, entity, metric: `${duration}_s` };
         for (const [at_ms, histogram] of flow.durations[duration].takeChanged()) {
           const record = { name, at_ms, sum: histogram.sum_s, buckets: histogram.sparse() };
-          waiting.histograms.set(`${scope} ${duration} ${at_ms} ${entity}`, record);
+          histograms.set(`${scope} ${duration} ${at_ms} ${entity}`, record);
         }
       }
     }
   }
 
-  #batch(now_ms: number, waiting: Unwritten): TickBatch {
-    return {
-      at_ms: now_ms,
-      samples: waiting.values.map((value) => this.#sample(value)),
-      workers: [...waiting.workers.values()].map((w) => ({
-        id: w.id,
-        document: JSON.stringify(w.toDocument()),
-      })),
-      workers_gone: [...waiting.gone_workers],
-      worker_states: waiting.states,
-      tasks: [...waiting.tasks.values()].map((task) => ({
-        id: task.id,
-        status: task.state,
-        type: task.type,
-        model_family: task.model_family,
-        worker_id: task.worker_id,
-        attempt: task.attempt,
-        queued_at_ms: task.began_ms,
-        ended_at_ms: task.ended ? (task.ended_at_ms ?? task.mentioned_ms) : null,
-        document: JSON.stringify(task.toDocument()),
-      })),
-      tasks_gone: [...waiting.gone_tasks],
-      histograms: [...waiting.histograms.values()],
-      marks: waiting.marks,
-      alerts: [...waiting.alerts.values()],
-      facts: waiting.facts,
-    };
-  }
-
-  #sample({ of, metric, at_ms, value }: WaitingValue): Sample {
-    const worker = "series" in of;
-    const handles = worker ? of.series : this.#handlesOf(of);
-    let series = handles.get(metric);
-    if (series === undefined) {
-      series = worker
-        ? this.#store.series("worker", of.id, metric)
-        : this.#store.series(of.scope, of.entity, metric);
-      handles.set(metric, series);
+  #handle(handles: Map<string, number>, scope: Scope, entity: string, metric: string): number {
+    let handle = handles.get(metric);
+    if (handle === undefined) {
+      handle = this.#store.series(scope, entity, metric);
+      handles.set(metric, handle);
     }
-    return { series, at_ms, value };
+    return handle;
   }
 
-  #handlesOf({ scope, entity }: SeriesOwner): Map<string, number> {
+  #handlesOf(scope: Scope, entity: string): Map<string, number> {
     const key = `${scope} ${entity}`;
-    const known = this.#handles.get(key) ?? new Map<string, number>();
-    this.#handles.set(key, known);
-    return known;
+    let handles = this.#handles.get(key);
+    if (!handles) {
+      handles = new Map();
+      this.#handles.set(key, handles);
+    }
+    return handles;
   }
 
   #look(now_ms: number): Read {
@@ -450,6 +464,10 @@ export class Pipeline {
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
       marks: (from_ms, to_ms) => this.#marks(from_ms, to_ms),
+      durationsTier_s: (from_ms) => {
+        const { minutes_from_ms } = this.#store.stats();
+        return (minutes_from_ms !== null && from_ms < minutes_from_ms ? QUARTER_MS : MINUTE_MS) / 1000;
+      },
       recent: (metric, minutes, step_s) => this.#recent.series(metric, now_ms, minutes, step_s),
       filters: {},
       recent_cut: null,
@@ -462,11 +480,25 @@ export class Pipeline {
   }
 
   #task(id: string): TaskEntry | undefined {
-    return this.fleet.tasks.get(id);
+    const known = this.fleet.tasks.get(id);
+    // What the store has of it is old once it is spoken of again.
+    if (known) this.#kept_tasks.forget(id);
+    return known ?? this.#kept_tasks.get(id);
   }
 
-  #runs(_from_ms: number): Runs {
-    return this.fleet.runs;
+  /** Those of before the start are read back when they are asked for, some at a time. */
+  #runs(from_ms: number): Runs {
+    const { runs } = this.fleet;
+    if (from_ms >= this.#runs_sought_ms || runs.room <= 0) return runs;
+    const { tasks, searched_from_ms } = this.#store.endedTasks({
+      from_ms,
+      to_ms: this.#runs_sought_ms,
+      limit: Math.min(RUNS_A_SLICE, runs.room),
+    });
+    const found = tasks.map(({ id, document }) => taskOf(id, JSON.parse(document) as TaskDocument));
+    runs.addOlder(runsOf(found), tasks.at(-1)?.ended_at_ms ?? runs.complete_from_ms);
+    this.#runs_sought_ms = searched_from_ms;
+    return runs;
   }
 
   /** What was set, and where alerts began to fire. */
@@ -489,7 +521,9 @@ export class Pipeline {
     );
     const name = { scope, entity, metric: `${duration}_s` };
     for (const { at_ms, sum, buckets } of this.#store.histograms(name, from_ms, to_ms)) {
-      steps[Math.floor((at_ms - from_ms) / step_ms)]?.merge(DurationHistogram.from(sum, buckets), 1);
+      // A quarter of an hour that began before the window is told whole.
+      const step = Math.max(0, Math.floor((at_ms - from_ms) / step_ms));
+      steps[step]?.merge(DurationHistogram.from(sum, buckets), 1);
     }
     return steps.map((step) => {
       const stats = step.stats();
@@ -533,21 +567,6 @@ export class Pipeline {
   }
 }
 
-/** Whom a series belongs to that is no worker's. */
-interface SeriesOwner {
-  scope: Scope;
-  entity: string;
-}
-
-const SYSTEM: SeriesOwner = { scope: "system", entity: "" };
-
-interface WaitingValue {
-  of: WorkerEntry | SeriesOwner;
-  metric: string;
-  at_ms: number;
-  value: number;
-}
-
 /** What the store has still to write; more than one tick's worth while it can't. */
 interface Unwritten {
   workers: Map<string, WorkerEntry>;
@@ -556,7 +575,7 @@ interface Unwritten {
   gone_tasks: Set<string>;
   states: StateChange[];
   alerts: Map<string, AlertRecord>;
-  values: WaitingValue[];
+  samples: Sample[];
   histograms: Map<string, HistogramRecord>;
   marks: Mark[];
   facts: Record<string, string>;
@@ -570,9 +589,42 @@ function nothingUnwritten(): Unwritten {
     gone_tasks: new Set(),
     states: [],
     alerts: new Map(),
-    values: [],
+    samples: [],
     histograms: new Map(),
     marks: [],
     facts: {},
+  };
+}
+
+function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
+  return {
+    at_ms: now_ms,
+    samples: waiting.samples,
+    workers: Array.from(waiting.workers.values(), (worker) => ({
+      id: worker.id,
+      document: JSON.stringify(worker.toDocument()),
+    })),
+    workers_gone: [...waiting.gone_workers],
+    worker_states: waiting.states,
+    tasks: Array.from(waiting.tasks.values(), taskRecord),
+    tasks_gone: [...waiting.gone_tasks],
+    histograms: [...waiting.histograms.values()],
+    marks: waiting.marks,
+    alerts: [...waiting.alerts.values()],
+    facts: waiting.facts,
+  };
+}
+
+function taskRecord(task: TaskEntry): TaskRecord {
+  return {
+    id: task.id,
+    status: task.state,
+    type: task.type,
+    model_family: task.model_family,
+    worker_id: task.worker_id,
+    attempt: task.attempt,
+    queued_at_ms: task.began_ms,
+    ended_at_ms: task.ended ? (task.ended_at_ms ?? task.mentioned_ms) : null,
+    document: JSON.stringify(task.toDocument()),
   };
 }

@@ -7,14 +7,19 @@ export interface SeriesName {
   metric: string;
 }
 
-/** How many values of one minute fell into which bucket. */
+/** How many values of one minute, or of one quarter of an hour, fell into which bucket. */
 export interface Histogram {
-  /** Start of the minute, Unix milliseconds. */
+  /** Its start, Unix milliseconds. */
   readonly at_ms: number;
+  /** Its length, MINUTE_MS or QUARTER_MS. */
+  readonly span_ms: number;
   readonly sum: number;
   /** The buckets that are not empty, in their order. */
   readonly buckets: readonly (readonly [bucket: number, count: number])[];
 }
+
+export const MINUTE_MS = 60_000;
+export const QUARTER_MS = 15 * MINUTE_MS;
 
 export interface RangeQuery {
   series: readonly SeriesName[];

@@ -48,7 +48,7 @@ export interface DurationsQuery {
   /** Aligned to the step. */
   readonly from_ms: number;
   readonly to_ms: number;
-  /** A multiple of a minute. */
+  /** A multiple of durationsTier_s(from_ms); in shorter steps a quarter of an hour stands at its start. */
   readonly step_ms: number;
 }
 
@@ -162,6 +162,8 @@ export interface Read {
   range(query: RangeQuery): RangeAnswer;
   /** Durations of each step, from the store; null where nothing ended. */
   durations(query: DurationsQuery): (Durations | null)[];
+  /** What durations are kept by from that instant on: 60 where by the minute, 900 where some of them by the quarter of an hour. */
+  durationsTier_s(from_ms: number): number;
   /** What was set, and what fired, from `from_ms` to before `to_ms`, oldest first: of each the newest MARKS_LIMIT. */
   marks(from_ms: number, to_ms: number): readonly Mark[];
 }

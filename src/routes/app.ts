@@ -3,9 +3,12 @@ import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Mark } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
+import type { SessionStore } from "../metrics/store/sessions.ts";
 import { FILTERS } from "../views/filters.ts";
 import type { Around, ErrorFacts, Look } from "../views/layout.tsx";
 import type { Panel } from "../views/panel.ts";
+import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
+import { isZone, ZONE_RULE } from "../views/window.ts";
 import { answer, failure } from "./answers.ts";
 import { type Assets, assetRoutes, theAssets } from "./assets.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
@@ -18,8 +21,10 @@ import { mount } from "./mount.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
-import { type Given, parseParams } from "./params.ts";
+import { type Given, given, parseParams } from "./params.ts";
 import type { App, Ctx, Route } from "./route.ts";
+import { Sessions } from "./sessions.ts";
+import { settingsRoutes } from "./settings.ts";
 import { SITE, type Site } from "./site.ts";
 import { streamRoutes, streamUrl } from "./stream.ts";
 
@@ -44,14 +49,16 @@ export interface AppDeps {
     max_body_bytes: number;
     version: string;
   };
+  /** Where what viewers chose is kept. */
+  session_store(): SessionStore;
   /** What is shown; left out, it is all there is. */
   site?: Site;
 }
 
-const THEMES = ["auto", "light", "dark"] as const;
-
 const LOOK = z.object({
-  theme: z.enum(THEMES).default("auto").describe("Colours; auto follows the viewer's system"),
+  theme: z.enum(THEMES).optional().describe("Colours; auto follows the viewer's system"),
+  density: z.enum(DENSITIES).optional().describe("How close things stand"),
+  tz: z.string().max(64).refine(isZone, ZONE_RULE).optional().describe("Zone that times are shown in"),
 });
 
 /** The whole HTTP interface. `routes` is the registry that it was made from. */
@@ -82,11 +89,23 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[] }
 function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string): Route[] {
   const { hub, read, settings } = deps;
   const moment = { topics: hub.topics, read, readAt: (at_ms: number) => deps.readAt(at_ms) };
-  const around = (c: Ctx, panels: readonly Panel[], values: Given, shown: Shown): Around => ({
-    ...look(c, values, assets, base_path),
+  const sessions = new Sessions(
+    () => deps.session_store(),
+    () => read().now_ms,
+    `${base_path}/`,
+  );
+  const around = (
+    c: Ctx,
+    panels: readonly Panel[],
+    values: Given,
+    shown: Shown,
+    preferences = NO_PREFERENCES,
+  ): Around => ({
+    ...look(c, values, assets, base_path, preferences),
+    views: preferences.views,
     read: shown.read,
     stream: shown.moment === null ? streamUrl(panels, values) : null,
-    rewind: panels.every((panel) => panel.past),
+    rewind: panels.length > 0 && panels.every((panel) => panel.past),
     subject: null,
     filters: panels.some((panel) => panel.filters) ? parseParams(FILTERS, values) : null,
     newest_ms: read().now_ms,
@@ -110,14 +129,34 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
       pageRoutes(page, {
         ...moment,
         base_path,
+        preferences: (c) => sessions.preferences(c),
         renderPage: (c, of, markup, values, shown) =>
           site.renderPage(of, markup, {
-            ...around(c, of.panels, values, shown),
+            ...around(c, of.panels, values, shown, sessions.preferences(c)),
             subject: of.subject === undefined ? null : String(values.get(of.subject.param)),
           }),
       }),
     ),
   ];
+  const home = site.pages.find((page) => page.path === "/");
+  routes.push(
+    ...settingsRoutes({
+      sessions,
+      panels: home?.panels ?? [],
+      base_path,
+      renderSettings: (c, preferences, done) =>
+        site.renderSettings(
+          { preferences, panels: home?.panels ?? [], done },
+          around(
+            c,
+            [],
+            given(c),
+            { read: read(), topic: (request) => hub.topics.get(request), moment: null },
+            preferences,
+          ),
+        ),
+    }),
+  );
   return [...routes, openApiRoute(routes, settings.version, base_path)];
 }
 
@@ -137,12 +176,16 @@ function openApiRoute(others: readonly Route[], version: string, base_path: stri
   return route;
 }
 
-function look(c: Ctx, values: Given, assets: Assets, base_path: string): Look {
-  const { pathname, search } = new URL(c.req.url);
+function look(c: Ctx, values: Given, assets: Assets, base_path: string, preferences = NO_PREFERENCES): Look {
+  const { pathname, search, searchParams } = new URL(c.req.url);
   const base = `${base_path}/`;
+  const asked = parseParams(LOOK, values);
   return {
     base,
-    theme: parseParams(LOOK, values).theme,
+    theme: asked.theme ?? preferences.theme,
+    density: asked.density ?? preferences.density,
+    tz: asked.tz ?? preferences.tz,
+    kiosk: searchParams.has("kiosk"),
     assets: {
       style: base + assets.href("app.css"),
       script: base + assets.href("live.js"),

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { z } from "zod";
 import type { Read, RecentSeries } from "../metrics/read.ts";
+import type { SessionStore } from "../metrics/store/sessions.ts";
 import type { Page, Panel } from "../views/panel.ts";
 import { definePanel } from "../views/panel.ts";
 import { Part } from "../views/part.tsx";
@@ -52,6 +53,7 @@ export function read(given: Partial<Read> = {}): Read {
     }),
     marks: () => [],
     durations: () => [],
+    durationsTier_s: () => 60,
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
     filters: {},
     recent_cut: null,
@@ -178,6 +180,7 @@ export interface World {
 
 export interface WorldOptions {
   readAt?: AppDeps["readAt"];
+  session_store?: SessionStore;
   settings?: Partial<AppDeps["settings"]>;
   limits?: Partial<HubLimits>;
   ingest?: AppDeps["ingest"];
@@ -187,7 +190,16 @@ export interface WorldOptions {
   site?: Site;
 }
 
-export function world({ settings, limits, readAt, ingest, mark, ready, site }: WorldOptions = {}): World {
+export function world({
+  settings,
+  limits,
+  readAt,
+  session_store,
+  ingest,
+  mark,
+  ready,
+  site,
+}: WorldOptions = {}): World {
   const shown = board();
   const [one, other, thing] = [boardPanel(shown), boardPanel(shown, "other"), thingPanel()];
   const pages: Page[] = [
@@ -204,6 +216,10 @@ export function world({ settings, limits, readAt, ingest, mark, ready, site }: W
     hub,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
     mark: mark ?? (() => {}),
+    session_store: () => {
+      if (!session_store) throw new Error("this world has no sessions");
+      return session_store;
+    },
     ready: ready ?? (() => null),
     settings: {
       base_path: "/",

@@ -1,14 +1,17 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Page } from "../views/panel.ts";
+import { chosenPanels, type Preferences } from "../views/preferences.ts";
 import { MOMENT } from "../views/window.ts";
 import { answer } from "./answers.ts";
 import { type MomentDeps, momentOf, type Shown, shownOf } from "./moment.ts";
 import { negotiate } from "./negotiate.ts";
-import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
+import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import { type Ctx, pathNames, type Route } from "./route.ts";
 
 interface PageDeps extends MomentDeps {
+  /** What the viewer chose. */
+  readonly preferences: (c: Ctx) => Preferences;
   /** Ends without a slash. */
   readonly base_path: string;
   readonly renderPage: (c: Ctx, page: Page, panels: readonly string[], values: Given, shown: Shown) => string;
@@ -16,9 +19,12 @@ interface PageDeps extends MomentDeps {
 
 /** A page at its path and, where the path is fixed, its panels' data at the path with `.json`. */
 export function pageRoutes(page: Page, deps: PageDeps): Route[] {
-  const moment = page.panels.every((panel) => panel.past) ? [MOMENT] : [];
+  const more = [
+    ...(page.panels.every((panel) => panel.past) ? [MOMENT] : []),
+    ...(page.layout === "dashboard" ? [ARRANGEMENT] : []),
+  ];
   const params = z.object(
-    Object.assign({}, ...[...page.panels.map((panel) => panel.params), ...moment].map(({ shape }) => shape)),
+    Object.assign({}, ...[...page.panels.map((panel) => panel.params), ...more].map(({ shape }) => shape)),
   );
   const data = z.object({
     success: z.literal(true),
@@ -40,16 +46,23 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
     },
     handler: async (c) => {
       const values = given(c);
-      const requests = page.panels.map((panel) => panelRequest(panel, values));
       const form = pageForm(c, values);
-      const moment = momentOf(page.panels, values, deps.read().now_ms);
+      const { search, pathname } = new URL(c.req.url);
+      const begins = form === "html" && search === "" ? beginningOf(page, deps.preferences(c)) : "";
+      if (begins !== "") return c.redirect(`${pathname}?${begins}`, 302);
+      const arranged = arrangedPage(page, values);
+      const requests = arranged.panels.map((panel) => panelRequest(panel, values));
+      const moment = momentOf(arranged.panels, values, deps.read().now_ms);
       if (form === "html" && moment?.relative) return c.redirect(atMoment(c, moment.at_ms), 302);
-      const shown = await shownOf(page.panels, values, deps);
+      const shown = await shownOf(arranged.panels, values, deps);
       if (form === "json") return pageData(c, requests, shown);
       const markup = requests.map((request) => shown.topic(request).rendered().html);
-      return answer(c, deps.renderPage(c, page, markup, values, shown), {
+      return answer(c, deps.renderPage(c, arranged, markup, values, shown), {
         type: "text/html; charset=utf-8",
-        headers: { Link: `<${alternate(c, page, deps)}>; rel="alternate"; type="application/json"` },
+        headers: {
+          Vary: "Accept, Accept-Encoding, Cookie",
+          Link: `<${alternate(c, page, deps)}>; rel="alternate"; type="application/json"`,
+        },
       });
     },
   };
@@ -64,11 +77,51 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
       response: { description: "The data of its panels", content: { "application/json": data } },
       handler: async (c) => {
         const values = given(c);
-        const requests = page.panels.map((panel) => panelRequest(panel, values));
-        return pageData(c, requests, await shownOf(page.panels, values, deps));
+        const { panels } = arrangedPage(page, values);
+        const requests = panels.map((panel) => panelRequest(panel, values));
+        return pageData(c, requests, await shownOf(panels, values, deps));
       },
     },
   ];
+}
+
+const ARRANGEMENT = z.object({
+  panels: z
+    .string()
+    .max(1000)
+    .optional()
+    .describe("Ids of the panels to show, in their order, separated by commas; left out, all of them"),
+});
+
+/** The page with the panels that the address names. */
+function arrangedPage(page: Page, values: Given): Page {
+  if (page.layout !== "dashboard") return page;
+  const { panels: list } = parseParams(ARRANGEMENT, values);
+  if (list === undefined) return page;
+  const ids = list.split(",").filter((id) => id !== "");
+  const strange = ids.find((id) => !page.panels.some((panel) => panel.id === id));
+  if (strange !== undefined || ids.length === 0) {
+    const known = page.panels.map(({ id }) => id).join(", ");
+    throw new EvenkeelError(
+      "invalid",
+      `Parameter panels: must be some of ${known}; got ${JSON.stringify((strange ?? list).slice(0, 80))}`,
+      { details: { parameter: "panels" } },
+    );
+  }
+  return { ...page, panels: chosenPanels(page.panels, ids) };
+}
+
+/** The query that a viewer's choices begin a page with; empty for the page as it is. */
+function beginningOf(page: Page, { filters, panels, range }: Preferences): string {
+  const query = new URLSearchParams();
+  if (page.path === "/") {
+    for (const [name, value] of Object.entries(filters)) if (value !== undefined) query.set(name, value);
+    const chosen = chosenPanels(page.panels, panels);
+    if (chosen.some((panel, place) => panel !== page.panels[place]) || chosen.length < page.panels.length)
+      query.set("panels", chosen.map(({ id }) => id).join(","));
+  }
+  if (page.path === "/history" && range !== "") query.set("duration", range);
+  return query.toString().replaceAll("%2C", ",");
 }
 
 function jsonPath(page: Page): string {

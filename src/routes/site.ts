@@ -7,9 +7,11 @@ import {
   renderEmbed,
   renderError,
   renderPage,
+  renderSettings,
 } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
 import { PAGES, PANELS } from "../views/registry.ts";
+import type { SettingsView } from "../views/settings.tsx";
 
 /** All that is shown, and how it becomes markup. */
 export interface Site {
@@ -19,6 +21,7 @@ export interface Site {
   readonly renderChart: (panel: Panel, params: Record<string, unknown>, read: Read) => string | undefined;
   readonly renderPage: (page: Page, panels: readonly string[], around: Around) => string;
   readonly renderEmbed: (panel: Panel, markup: string, around: Around) => string;
+  readonly renderSettings: (view: Omit<SettingsView, "read">, around: Around) => string;
   readonly renderError: (error: ErrorFacts, around: Look) => string;
 }
 
@@ -29,6 +32,7 @@ export const SITE: Site = {
   renderChart,
   renderPage: (page, panels, around) => renderPage(page, panels, around),
   renderEmbed,
+  renderSettings: (view, around) => renderSettings(view, around),
   renderError,
 };
 

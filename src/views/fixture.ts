@@ -217,6 +217,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
       Array.from({ length: Math.ceil((to_ms - from_ms) / step_ms) }, (_, step) =>
         empty || step % 7 === 0 ? null : durationsOf(step),
       ),
+    durationsTier_s: (from_ms) => (from_ms < now_ms - 86_400_000 ? 900 : 60),
     marks: (from_ms, to_ms) =>
       [{ at_ms: NOW_MS - 600_000, kind: "deploy", text: hostile ? HOSTILE[0]! : "model server 2.4" }].filter(
         ({ at_ms }) => at_ms >= from_ms && at_ms < to_ms,

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Read } from "../metrics/read.ts";
+import { pathSegment } from "./identity.ts";
 import type { Markup, Panel } from "./panel.ts";
 import { Part, type Split, splitParts } from "./part.tsx";
 
@@ -45,6 +46,44 @@ function Frame({ panel, data, params }: FrameProps) {
         )}
       </h2>
       <div class="body">{panel.view(data, params)}</div>
+      {panel.live === false ? null : <Forms panel={panel} params={params} />}
     </section>
   );
+}
+
+/** Where the panel is as data, as a drawing and as a page of its own; one of history says so below its charts. */
+function Forms({ panel, params }: Omit<FrameProps, "data">) {
+  const { title } = panel;
+  const api = address(panel.api, params);
+  return (
+    <details class="forms">
+      <summary aria-label={`${title} as data`}>
+        <span aria-hidden="true">⋯</span>
+      </summary>
+      <nav aria-label={`${title} as data`}>
+        <a href={api}>JSON</a>
+        {panel.table === undefined ? null : <a href={withParam(api, "format", "csv")}>CSV</a>}
+        {panel.chart === undefined ? null : <a href={withParam(api, "format", "svg")}>SVG</a>}
+        <a href={address(`/embed/${panel.id}`, params)}>Embed</a>
+      </nav>
+    </details>
+  );
+}
+
+/** A path below the base as a link, with the parameters that were given: in the path those that it names. */
+function address(path: string, params: z.output<z.ZodObject>): string {
+  const query = new URLSearchParams();
+  const inPath = new Set<string>();
+  const filled = path.replace(/:(\w+)/g, (_, name: string) => {
+    inPath.add(name);
+    return pathSegment(String(params[name]));
+  });
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== undefined && !inPath.has(name)) query.set(name, String(value));
+  }
+  return query.size === 0 ? filled.slice(1) : `${filled.slice(1)}?${query.toString().replaceAll("%2C", ",")}`;
+}
+
+function withParam(href: string, name: string, value: string): string {
+  return `${href}${href.includes("?") ? "&" : "?"}${name}=${value}`;
 }

@@ -53,7 +53,7 @@ export const HISTORY = z.object({
         statistic: z
           .enum(["mean", "exact"])
           .describe(
-            "What mean holds: the mean of the step's samples, or, of durations in steps of whole minutes, the figure over all tasks of the step",
+            "What mean holds: the mean of the step's samples, or the figure over all tasks of the step: of durations, in steps of whole minutes, and where the window begins more than a day ago in steps of whole quarters of an hour",
           ),
         mean: column.describe("Mean of each step's samples; null where there is none"),
         min: column
@@ -137,14 +137,16 @@ export function loadHistory(read: Read, names: readonly SeriesName[], params: Hi
   return historyOf(read, names, windowOf(params, read.now_ms), params.compare);
 }
 
+/** @param all_from_ms where all of the answer begins that the window is a slice of */
 function historyOf(
   read: Read,
   names: readonly SeriesName[],
   window: Window,
   compare_ms: number | undefined,
+  all_from_ms = window.from_ms,
 ): History {
   const answer = read.range({ series: names, ...window });
-  const exact = durationsOf(read, window);
+  const exact = durationsOf(read, window, read.durationsTier_s(all_from_ms));
   const before = compare_ms === undefined ? undefined : meansBefore(read, names, window, compare_ms);
   const coarse = window.step_ms > 1000;
   return {
@@ -180,27 +182,37 @@ function meansBefore(read: Read, names: readonly SeriesName[], window: Window, c
   const earlier_ms = Math.round(compare_ms / window.step_ms) * window.step_ms;
   const { from_ms, to_ms, step_ms } = window;
   const shifted = { from_ms: from_ms - earlier_ms, to_ms: to_ms - earlier_ms, step_ms };
-  const exact = durationsOf(read, shifted);
+  const exact = durationsOf(read, shifted, read.durationsTier_s(shifted.from_ms));
   const { columns } = read.range({ series: names, ...shifted });
   return names.map((name, index) => exact(name) ?? columns[index]!.mean);
 }
 
 const DURATION = /^(queue_time|processing_time|total_time)_(mean|p50|p95|p99)_s$/;
-const MINUTE_MS = 60_000;
 
-/** Durations are kept by the minute, and add up: in whole minutes a quantile is one over all tasks of the step. */
-function durationsOf(read: Read, window: Window) {
+/**
+ * Durations are kept by the minute, or the quarter of an hour, and add up: in whole ones of these a quantile is one
+ * over all tasks of the step.
+ */
+function durationsOf(read: Read, window: Window, tier_s: number) {
   // Of one entity in one answer; a worker has none.
   const known = new Map<string, (Durations | null)[]>();
   return ({ scope, entity, metric }: SeriesName): (number | null)[] | undefined => {
     const [, duration, statistic] = DURATION.exec(metric) ?? [];
-    if (duration === undefined || window.step_ms % MINUTE_MS !== 0) return undefined;
+    if (duration === undefined || window.step_ms % (tier_s * 1000) !== 0) return undefined;
     if (scope !== "system" && scope !== "task_type" && scope !== "model_family") return undefined;
     const query = { scope, entity, duration, ...window } as DurationsQuery;
     const steps = known.get(duration) ?? read.durations(query);
     known.set(duration, steps);
     return steps.map((step) => step?.[`${statistic}_s` as "p50_s"] ?? null);
   };
+}
+
+/** Whether durations are means of samples only because minutes of the window are merged. */
+export function isMergedAway({ step_s, series }: History): boolean {
+  return (
+    step_s % 60 === 0 &&
+    series.some((one) => one.worker_id === null && one.statistic === "mean" && DURATION.test(one.metric))
+  );
 }
 
 function rounded(value: number | null, precision: number | undefined): number | null {
@@ -232,8 +244,11 @@ export function* historySlices(
   names: readonly SeriesName[],
   params: HistoryParams,
 ): Iterable<Table> {
-  for (const window of slicesOf(params, read.now_ms, SLICE_STEPS))
-    yield historyTable(historyOf(read, names, window, params.compare));
+  let all_from_ms: number | undefined;
+  for (const window of slicesOf(params, read.now_ms, SLICE_STEPS)) {
+    all_from_ms ??= window.from_ms;
+    yield historyTable(historyOf(read, names, window, params.compare, all_from_ms));
+  }
 }
 
 export function seriesNames(scope: Scope, entity: string, metrics: readonly string[]): SeriesName[] {

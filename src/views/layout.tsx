@@ -7,16 +7,20 @@ import { FILTER_LABEL, FILTER_NAMES } from "./filters.ts";
 import { clean, inUtc, shorten } from "./format.ts";
 import { flatten } from "./frame.tsx";
 import type { Markup, Page, Panel } from "./panel.ts";
+import { DENSITIES, type Density, type SavedView, THEMES, type Theme } from "./preferences.ts";
 import { PAGES } from "./registry.ts";
-
-export type Theme = "auto" | "dark" | "light";
-const THEMES: readonly Theme[] = ["auto", "light", "dark"];
+import { Settings, type SettingsView } from "./settings.tsx";
 
 /** How any page looks, whatever it shows. */
 export interface Look {
   /** Ends with a slash; every link, form and asset is relative to it. */
   readonly base: string;
   readonly theme: Theme;
+  readonly density: Density;
+  /** The zone that times are shown in; empty: the browser's own. */
+  readonly tz: string;
+  /** True for a wall: without what is there to be clicked. */
+  readonly kiosk: boolean;
   readonly assets: {
     readonly style: string;
     readonly script: string;
@@ -39,6 +43,8 @@ export interface Around extends Look {
   readonly newest_ms: number;
   /** What a page about one thing is about; null for any other. */
   readonly subject: string | null;
+  /** What the viewer saved; empty for whoever has no session. */
+  readonly views: readonly SavedView[];
   /** What narrows the page; null where it takes no filter. */
   readonly filters: Filters | null;
 }
@@ -114,6 +120,24 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
         {around.read.demo ? <Demo /> : null}
         <LiveState around={around} />
       </footer>
+      <Live around={around} />
+    </Document>,
+  );
+}
+
+/** The page of a viewer's own choices. */
+export function renderSettings(
+  view: Omit<SettingsView, "read">,
+  around: Around,
+  pages: readonly Page[] = PAGES,
+): string {
+  return document(
+    <Document around={around} title="Settings · Evenkeel dashboard" live>
+      <Header around={around} page={null} pages={pages} />
+      <main id="main" class="column settings" tabindex={-1}>
+        <h1>Settings</h1>
+        <Settings read={around.read} {...view} />
+      </main>
       <Live around={around} />
     </Document>,
   );
@@ -204,12 +228,16 @@ function Document({
   children,
 }: DocumentProps) {
   const { assets } = around;
+  const classes = [embed && "embedded", around.kiosk && "kiosk", around.density === "compact" && "compact"]
+    .filter((name) => name !== false)
+    .join(" ");
   return (
     <html
       lang="en"
       data-theme={around.theme === "auto" ? undefined : around.theme}
-      class={embed ? "embedded" : undefined}
+      class={classes === "" ? undefined : classes}
       data-at={at_ms}
+      data-tz={around.tz === "" ? undefined : around.tz}
     >
       <head>
         <meta charset="utf-8" />
@@ -241,7 +269,8 @@ function Document({
 
 interface HeaderProps {
   around: Around;
-  page: Page;
+  /** Null for a page that is not one of panels. */
+  page: Page | null;
   pages: readonly Page[];
 }
 
@@ -269,7 +298,7 @@ function Header({ around, page, pages }: HeaderProps) {
         </nav>
         {around.read.demo ? <Demo /> : null}
         {around.filters === null ? null : <FilterMenu around={around} filters={around.filters} />}
-        <ThemeSwitch around={around} />
+        <ViewMenu around={around} />
         <LiveState around={around} />
         {around.rewind && around.stream !== null ? (
           <a class="rewind" href={withQuery(around.url, "at", "-5m")} title="Show this page as it was">
@@ -286,9 +315,9 @@ function Header({ around, page, pages }: HeaderProps) {
 }
 
 /** A page about one thing is below one of the navigation. */
-function currentOf(other: Page, page: Page): "page" | "true" | undefined {
-  if (other.path === page.path) return "page";
-  return other.path === page.subject?.below ? "true" : undefined;
+function currentOf(other: Page, page: Page | null): "page" | "true" | undefined {
+  if (other.path === page?.path) return "page";
+  return other.path === page?.subject?.below ? "true" : undefined;
 }
 
 function Demo() {
@@ -358,15 +387,63 @@ function Chips({ around, filters }: { around: Around; filters: Filters }) {
   );
 }
 
-function ThemeSwitch({ around }: { around: Around }) {
+/** How the page looks, and what the viewer saved. */
+function ViewMenu({ around }: { around: Around }) {
   return (
-    <nav class="themes" aria-label="Theme">
-      {THEMES.map((theme) => (
+    <details class="menu end">
+      <summary>View</summary>
+      <div>
+        <Choice around={around} name="theme" label="Theme" values={THEMES} />
+        <Choice around={around} name="density" label="Density" values={DENSITIES} />
+        <p>
+          <a href={withQuery(around.url, "kiosk", "on")}>Kiosk</a> <small>for a wall: no menus</small>
+        </p>
+        {around.views.length === 0 ? null : (
+          <nav aria-label="Saved views">
+            <h2>Saved views</h2>
+            {around.views.map(({ name, url }) => (
+              <a href={relative(url)}>
+                <Name>{shorten(name, NAME_LENGTH)}</Name>
+              </a>
+            ))}
+          </nav>
+        )}
+        <form method="post" action="settings/views">
+          <input type="hidden" name="url" value={around.url} />
+          <label>
+            Save this view as
+            <input type="text" name="name" required maxlength={80} />
+          </label>
+          <button type="submit">Save</button>
+        </form>
+        <p>
+          <a href={kept("settings", around.url, [])}>Settings</a>
+        </p>
+      </div>
+    </details>
+  );
+}
+
+function Choice({
+  around,
+  name,
+  label,
+  values,
+}: {
+  around: Around;
+  name: "theme" | "density";
+  label: string;
+  values: readonly string[];
+}) {
+  return (
+    <nav class="choice" aria-label={label}>
+      <span aria-hidden="true">{label}</span>
+      {values.map((value) => (
         <a
-          href={withQuery(around.url, "theme", theme)}
-          aria-current={theme === around.theme ? "true" : undefined}
+          href={withQuery(around.url, name, value)}
+          aria-current={value === around[name] ? "true" : undefined}
         >
-          {theme}
+          {value}
         </a>
       ))}
     </nav>
@@ -474,7 +551,7 @@ function relative(path: string): string {
 }
 
 /** Parameters that say how any page looks. */
-const LOOK = ["theme", "tz"];
+const LOOK = ["theme", "density", "tz", "kiosk"];
 
 /** A path below the base as a link, looking as the page at `url` does, and with these of its parameters. */
 function kept(path: string, url: string, names: readonly string[]): string {
@@ -510,7 +587,8 @@ function withQuery(url: string, name: string, value: string): string {
 function without(url: string, names: readonly string[]): string {
   const [path = "", query = ""] = splitOnce(ownAddress(url), "?");
   const left = new URLSearchParams([...new URLSearchParams(query)].filter(([name]) => !names.includes(name)));
-  return left.size === 0 ? path : `${path}?${left}`;
+  // Without any parameter the overview would begin with the viewer's own filters again.
+  return `${path}?${left.size === 0 ? "all" : left}`;
 }
 
 function splitOnce(text: string, at: string): [string, string] {

@@ -309,6 +309,49 @@ describe("task distribution", () => {
   });
 });
 
+describe("how long tasks took", () => {
+  const durations = panelOf("durations");
+  const load = (given: object) =>
+    durations.load(fixtureRead(), durations.params.parse(given)) as {
+      from_ms: number;
+      to_ms: number;
+      tier_s: number;
+    };
+  const at = (time: string) => Date.parse(time);
+
+  test("is told of whole minutes, and beyond a day of whole quarters of an hour, and says so", () => {
+    expect(load({ from: String(NOW_MS - 90_500), to: String(NOW_MS) })).toMatchObject({
+      from_ms: Math.floor((NOW_MS - 90_500) / 60_000) * 60_000,
+      tier_s: 60,
+    });
+    const old = { from: "2026-11-01T12:07:30Z", to: "2026-11-01T12:31:00Z" };
+    expect(load(old)).toMatchObject({
+      from_ms: at("2026-11-01T12:00:00Z"),
+      to_ms: at("2026-11-01T12:45:00Z"),
+      tier_s: 900,
+    });
+    const { html } = renderPanel(durations, durations.params.parse(old), fixtureRead());
+    expect(words(html)).toContain("in whole quarters of an hour beyond a day");
+    const recent = renderPanel(durations, durations.params.parse({}), fixtureRead());
+    expect(words(recent.html)).not.toContain("quarters");
+  });
+
+  test.each([
+    ["of the last hour in minutes is over all tasks of each", { duration: "1h", step: "1m" }, "exact"],
+    ["in half minutes is a mean of samples", { duration: "1h", step: "30s" }, "mean"],
+    ["of older days in quarters of an hour is over all tasks", { duration: "48h", step: "15m" }, "exact"],
+    ["of older days in hours is over all tasks", { duration: "48h", step: "1h" }, "exact"],
+    ["of older days in ten minutes is a mean of samples", { duration: "48h", step: "10m" }, "mean"],
+  ])("%s", (_, window, statistic) => {
+    const history = panelOf("history");
+    const params = history.params.parse({ metrics: "total_time_p95_s,queued_tasks", ...window });
+    const { series } = history.load(fixtureRead(), params) as { series: { statistic: string }[] };
+    expect(series.map((one) => one.statistic)).toEqual([statistic, "mean"]);
+    const told = words(renderPanel(history, params, fixtureRead()).html);
+    expect(told.includes("durations as means of samples")).toBe(window.step === "10m");
+  });
+});
+
 describe("performance", () => {
   const performance = panelOf("performance");
 

@@ -75,7 +75,7 @@ export const WINDOW = z.object({
     ),
 });
 
-const ZONE_RULE = "must be the name of a time zone such as Europe/Berlin or UTC";
+export const ZONE_RULE = "must be the name of a time zone such as Europe/Berlin or UTC";
 
 /** How a page with charts of its own looks: kept in its links and forms. */
 export const CHART_LOOK = z.object({
@@ -89,7 +89,7 @@ export const CHART_LOOK = z.object({
   compare: durationField("Beside each mean that of the same window so long before, such as 24h or 7d"),
 });
 
-function isZone(name: string): boolean {
+export function isZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });
     return true;

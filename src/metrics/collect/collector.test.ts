@@ -230,6 +230,53 @@ describe("a body", () => {
   });
 });
 
+describe("a long report", () => {
+  const limits = { max_workers: 1000, max_live_tasks: 1000 };
+  const named = (count: number, prefix: string): { id: unknown }[] =>
+    Array.from({ length: count }, (_, index) => ({ id: `${prefix}-${index}` }));
+
+  it("is taken whole, and other work gets its turn while it is checked", async () => {
+    const c = collector(limits);
+    let turns = 0;
+    let other: NodeJS.Immediate;
+    const take = () => {
+      turns++;
+      other = setImmediate(take);
+    };
+    other = setImmediate(take);
+    await c.accept(json({ at: NOW_MS, workers: named(450, "w"), tasks: named(450, "t") }), "json");
+    clearImmediate(other);
+    const [report] = c.drain();
+    expect(report!.at_ms).toBe(NOW_MS);
+    expect(report!.workers.map(({ id }) => id)).toEqual(named(450, "w").map(({ id }) => id));
+    expect(report!.tasks.map(({ id }) => id)).toEqual(named(450, "t").map(({ id }) => id));
+    expect(turns).toBeGreaterThan(3);
+  });
+
+  it("is refused with all that is wrong, where it is and in the order of a short one", async () => {
+    const workers = named(450, "w");
+    const tasks = named(450, "t");
+    workers[430] = { id: 7 };
+    tasks[2] = { id: "" };
+    tasks[449] = { id: null };
+    const report = { interval_s: -1, workers, tasks, system: { metrics: { Bad: 1 } } };
+    const { details } = await refusal(collector(limits).accept(json(report), "json"));
+    expect((details.errors as { path: string }[]).map(({ path }) => path)).toEqual([
+      "interval_s",
+      "workers[430].id",
+      "tasks[2].id",
+      "tasks[449].id",
+      "system.metrics.Bad",
+    ]);
+  });
+
+  it("with a list that is no list, or too long a one, is refused like a short one", async () => {
+    const tasks = named(450, "t");
+    expect((await errorOf({ workers: 7, tasks }, limits)).path).toBe("workers");
+    expect((await errorOf({ tasks }, { max_live_tasks: 449 })).message).toContain("at most 449 entries");
+  });
+});
+
 describe("entries of one report for the same id", () => {
   it("become one, the later entry's fields standing", async () => {
     const c = collector();

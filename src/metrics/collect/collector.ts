@@ -2,6 +2,7 @@ import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
 import type { Metrics, Report } from "../model.ts";
+import { checkReport } from "./check-report.ts";
 import { normalise } from "./normalise.ts";
 import { type ReportLimits, type ReportSchema, reportSchema, shown, unknownFields } from "./report.ts";
 
@@ -100,7 +101,7 @@ export class Collector {
       const taken: Report[] = [];
       let items = 0;
       for (const { line, text } of lines) {
-        const result = this.#read(text, received_ms);
+        const result = await this.#read(text, received_ms);
         if (Array.isArray(result)) reject(answer, line, result);
         else taken.push(result);
         items += Array.isArray(result) ? 1 : 1 + result.workers.length + result.tasks.length;
@@ -170,24 +171,24 @@ export class Collector {
     this.#reserved += reports;
   }
 
-  #read(text: string, received_ms: number): Report | Omit<LineError, "line">[] {
+  async #read(text: string, received_ms: number): Promise<Report | Omit<LineError, "line">[]> {
     let raw: unknown;
     try {
       raw = JSON.parse(text);
     } catch (error) {
       return [{ path: "", message: `not JSON: ${(error as Error).message}` }];
     }
-    const result = this.#schema.report.safeParse(raw, { reportInput: true });
-    if (!result.success) {
-      for (const issue of result.error.issues) {
+    const result = await checkReport(raw, this.#schema, this.#limits);
+    if ("issues" in result) {
+      for (const issue of result.issues) {
         const limit = /\((max_\w+)\)/.exec(issue.message)?.[1];
         if (limit) this.#reached(limit);
       }
-      return result.error.issues
+      return result.issues
         .slice(0, MAX_ERRORS_PER_REPORT)
         .map((issue) => ({ path: pathText(issue.path), message: issue.message }));
     }
-    const report = normalise(result.data, received_ms);
+    const report = normalise(result.parsed, received_ms);
     const untimely = this.#untimely(report);
     if (untimely) return [{ path: "at", message: untimely }];
     const crowded = this.#tooManyNames(report) ?? this.#takeRoom(report);
@@ -200,7 +201,12 @@ export class Collector {
   #tooManyNames(report: Report): Omit<LineError, "line"> | null {
     const made_up = this.#made_up.get(report.source) ?? new Set<string>();
     const added = new Set<string>();
-    for (const name of madeUpNames(report)) if (!made_up.has(name)) added.add(name);
+    const note = (scope: Scope, metrics: Metrics) => {
+      for (const name in metrics) if (!findMetric(scope, name) && !made_up.has(name)) added.add(name);
+    };
+    for (const { metrics } of report.workers) note("worker", metrics);
+    for (const { metrics } of report.tasks) note("task", metrics);
+    note("system", report.system);
     if (added.size === 0) return null;
     const max = this.#limits.max_metric_names_per_source;
     if (made_up.size + added.size > max || this.#made_up.size >= MAX_INVENTIVE_SOURCES) {
@@ -265,16 +271,6 @@ export class Collector {
 function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "line">[]): void {
   answer.rejected += 1;
   for (const error of errors) if (answer.errors.length < MAX_ERRORS) answer.errors.push({ line, ...error });
-}
-
-function* madeUpNames({ workers, tasks, system }: Report): Generator<string> {
-  for (const { metrics } of workers) yield* strangersIn("worker", metrics);
-  for (const { metrics } of tasks) yield* strangersIn("task", metrics);
-  yield* strangersIn("system", system);
-}
-
-function* strangersIn(scope: Scope, metrics: Metrics): Generator<string> {
-  for (const name in metrics) if (!findMetric(scope, name)) yield name;
 }
 
 function pathText(path: readonly PropertyKey[]): string {

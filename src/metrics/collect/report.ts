@@ -243,37 +243,46 @@ export type ReportSchema = ReturnType<typeof reportSchema>;
 export type ParsedReport = z.output<ReportSchema["report"]>;
 
 type Json = Record<string, unknown>;
+type Note = (name: string) => void;
+
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-const objects = (value: unknown): Json[] =>
-  Array.isArray(value) ? value.filter(isObject) : isObject(value) ? [value] : [];
 
 /** Names of the fields of a raw report that the protocol does not know, and that were therefore ignored. */
-export function* unknownFields(raw: Json, shapes: ReportSchema["shapes"]): Generator<string> {
-  yield* strangers(raw, shapes.report.shape, "");
-  for (const worker of objects(raw.workers)) {
-    yield* strangers(worker, shapes.worker.shape, "workers[].");
-    for (const part of objects(worker.capabilities)) {
-      yield* strangers(part, shapes.capabilities.shape, "workers[].capabilities.");
-    }
-    for (const gpu of objects(worker.gpus)) yield* strangers(gpu, shapes.gpu.shape, "workers[].gpus[].");
-    yield* derivedNames(worker.metrics, "worker", "workers[].metrics.");
-  }
-  for (const task of objects(raw.tasks)) {
-    yield* strangers(task, shapes.task.shape, "tasks[].");
-    for (const part of objects(task.requirements)) {
-      yield* strangers(part, shapes.requirements.shape, "tasks[].requirements.");
-    }
-  }
-  for (const system of objects(raw.system)) yield* derivedNames(system.metrics, "system", "system.metrics.");
+export function unknownFields(raw: Json, shapes: ReportSchema["shapes"]): string[] {
+  const names: string[] = [];
+  const note: Note = (name) => names.push(name);
+  noteStrangers(raw, shapes.report.shape, "", note);
+  eachObject(raw.workers, (worker) => {
+    noteStrangers(worker, shapes.worker.shape, "workers[].", note);
+    eachObject(worker.capabilities, (part) =>
+      noteStrangers(part, shapes.capabilities.shape, "workers[].capabilities.", note),
+    );
+    eachObject(worker.gpus, (gpu) => noteStrangers(gpu, shapes.gpu.shape, "workers[].gpus[].", note));
+    noteDerived(worker.metrics, "worker", "workers[].metrics.", note);
+  });
+  eachObject(raw.tasks, (task) => {
+    noteStrangers(task, shapes.task.shape, "tasks[].", note);
+    eachObject(task.requirements, (part) =>
+      noteStrangers(part, shapes.requirements.shape, "tasks[].requirements.", note),
+    );
+  });
+  eachObject(raw.system, (system) => noteDerived(system.metrics, "system", "system.metrics.", note));
+  return names;
 }
 
-function* strangers(object: Json, shape: Json, prefix: string): Generator<string> {
-  for (const name in object) if (!Object.hasOwn(shape, name)) yield prefix + name;
+/** Visits the object, or each one of a list of them. */
+function eachObject(value: unknown, visit: (object: Json) => void): void {
+  if (isObject(value)) visit(value);
+  else if (Array.isArray(value)) for (const entry of value) if (isObject(entry)) visit(entry);
+}
+
+function noteStrangers(object: Json, shape: Json, prefix: string, note: Note): void {
+  for (const name in object) if (!Object.hasOwn(shape, name)) note(prefix + name);
 }
 
 /** A metric that Evenkeel computes itself is not taken from a report. */
-function* derivedNames(metrics: unknown, scope: Scope, prefix: string): Generator<string> {
+function noteDerived(metrics: unknown, scope: Scope, prefix: string, note: Note): void {
   if (!isObject(metrics)) return;
-  for (const name in metrics) if (findMetric(scope, name)?.derived) yield prefix + name;
+  for (const name in metrics) if (findMetric(scope, name)?.derived) note(prefix + name);
 }

@@ -90,6 +90,25 @@ describe("the quality of assignments", () => {
     expect(quality(scene.later(0))?.efficiency).toBe(1);
   });
 
+  it("judges no more than fits into a tick, says so, and judges the same kinds of tasks in the next", () => {
+    const tags = Array.from({ length: 60 }, (_, i) => `tag${i}`);
+    const workers = Array.from({ length: 1000 }, (_, i) => ({ ...gpu(`W${i}`, 0), tags }));
+    const scene = new Scene().report({ workers });
+    const assign = (name: string) =>
+      scene.report({
+        tasks: tags.map((tag, i) =>
+          task(`${name}${i}`, "assigned", { worker_id: "W1", requirements: { tags: [tag] } }),
+        ),
+      });
+    const judged = () => scene.fleet.limits_reached["assignments judged a tick"];
+    assign("a").later(1000);
+    expect(judged()).toBe(1);
+    scene.report({ workers });
+    assign("b").later(1000);
+    expect(judged()).toBe(1);
+    expect(quality(scene)).toEqual({ efficiency: 1, optimal_ratio: 1 });
+  });
+
   it("follows what a worker has to offer, and what became of its tasks", () => {
     const scene = new Scene().report({ workers: [gpu("W1", 50), gpu("W2", 50)] });
     const assign = (id: string) => {

@@ -1,6 +1,6 @@
 import type { Ledger } from "./ledger.ts";
 import { capabilityOf, fixedPart, has, performanceOf, required, type Wanted } from "./match.ts";
-import { type Part, Roster, unknownPart } from "./roster.ts";
+import { Part, Roster } from "./roster.ts";
 import type { TaskEntry } from "./task.ts";
 import type { WorkerEntry } from "./worker.ts";
 
@@ -68,14 +68,13 @@ export class AssignmentJudge {
   offerChanged(worker_id: string): void {
     const place = this.#roster.places.get(worker_id);
     if (place === undefined) return;
-    for (const part of this.#capabilities.values()) part[place] = Number.NaN;
+    for (const part of this.#capabilities.values()) part.outdate(place);
   }
 
   /** A task of that family ended on a worker. */
   performanceChanged(worker_id: string, family: string): void {
     const place = this.#roster.places.get(worker_id);
-    const part = this.#performances.get(family);
-    if (place !== undefined && part) part[place] = Number.NaN;
+    if (place !== undefined) this.#performances.get(family)?.outdate(place);
   }
 
   /** Judges what was assigned since the last call. */
@@ -90,12 +89,10 @@ export class AssignmentJudge {
     this.#enlist();
     this.#comparisons = 0;
     for (const alike of groupBy(recent, ({ task }) => kindOf(task) + SEPARATOR + (task.model_family ?? ""))) {
-      if (this.#comparisons > MAX_COMPARISONS) {
-        this.#fleet.reached("assignments judged a tick");
-        return;
-      }
+      if (this.#comparisons > MAX_COMPARISONS) break;
       this.#judgeAlike(alike, now_ms);
     }
+    if (this.#comparisons > MAX_COMPARISONS) this.#fleet.reached("assignments judged a tick");
   }
 
   #enlist(): void {
@@ -114,6 +111,7 @@ export class AssignmentJudge {
   #judgeAlike(assignments: readonly Assignment[], now_ms: number): void {
     this.#score(assignments[0]!.task, now_ms);
     for (const sized of groupBy(assignments, ({ task }) => sizeOf(task))) {
+      if (this.#comparisons > MAX_COMPARISONS) return;
       const { memory_bytes = 0, gpu_memory_bytes = 0 } = sized[0]!.task.requirements ?? {};
       const best = this.#best(memory_bytes, gpu_memory_bytes);
       for (const { task, worker_id } of sized) {
@@ -143,47 +141,47 @@ export class AssignmentJudge {
 
   #best(memory_bytes: number, gpu_memory_bytes: number): number {
     const scores = this.#scores;
+    const roster = this.#roster;
     this.#comparisons += scores.length;
     let best = LACKING;
     for (let place = 0; place < scores.length; place += 1) {
-      if (scores[place]! <= best || this.#roster.available[place] === 0) continue;
-      if (this.#roster.holds(place, memory_bytes, gpu_memory_bytes)) best = scores[place]!;
+      if (scores[place]! <= best || roster.available[place] === 0) continue;
+      if (roster.holds(place, memory_bytes, gpu_memory_bytes)) best = scores[place]!;
     }
     return best;
   }
 
-  #capabilitiesFor(task: TaskEntry): Part {
+  #capabilitiesFor(task: TaskEntry): Float64Array {
     const part = this.#held(this.#capabilities, kindOf(task));
     const { modality, requirements } = task;
     const { backends = [], tags = [] } = requirements ?? {};
     const wanted: Wanted = { requirements: { backends, tags }, modality };
     const needs = required(wanted.requirements);
-    for (let place = 0; place < part.length; place += 1) {
-      if (!Number.isNaN(part[place]!)) continue;
+    const evaluated = part.update((place) => {
       const { offer } = this.#roster.workers[place]!;
-      this.#comparisons += EVALUATION_COMPARISONS;
-      part[place] = needs.every((need) => has(offer, need)) ? capabilityOf(wanted, offer) : LACKING;
-    }
-    return part;
+      return needs.every((need) => has(offer, need)) ? capabilityOf(wanted, offer) : LACKING;
+    });
+    this.#comparisons += evaluated * EVALUATION_COMPARISONS;
+    return part.values;
   }
 
-  #performancesIn(family: string | null, now_ms: number): Part {
+  #performancesIn(family: string | null, now_ms: number): Float64Array {
     const part = this.#held(this.#performances, family ?? "");
-    for (let place = 0; place < part.length; place += 1) {
-      if (!Number.isNaN(part[place]!) && (place + this.#tick) % FOLLOW_TICKS !== 0) continue;
-      const { record } = this.#roster.workers[place]!;
-      this.#comparisons += EVALUATION_COMPARISONS;
-      part[place] = performanceOf(
-        family === null ? null : record.ofFamily(family, now_ms, this.#fleetMedian),
-      );
+    for (let place = this.#tick % FOLLOW_TICKS; place < part.values.length; place += FOLLOW_TICKS) {
+      part.outdate(place);
     }
-    return part;
+    const evaluated = part.update((place) => {
+      const { record } = this.#roster.workers[place]!;
+      return performanceOf(family === null ? null : record.ofFamily(family, now_ms, this.#fleetMedian));
+    });
+    this.#comparisons += evaluated * EVALUATION_COMPARISONS;
+    return part.values;
   }
 
   readonly #fleetMedian = (model_id: string | null) => this.#fleet.ledger.medianProcessing(model_id);
 
   #held(parts: Map<string, Part>, key: string): Part {
-    const part = parts.get(key) ?? unknownPart(this.#roster);
+    const part = parts.get(key) ?? new Part(this.#roster);
     parts.delete(key);
     parts.set(key, part);
     if (parts.size > MAX_PARTS) parts.delete(parts.keys().next().value!);

@@ -119,13 +119,13 @@ export class Fleet {
   /** Since when we hear everybody: the start, or the end of a sleep. */
   #hearing_since_ms: number;
   readonly #started_ms: number;
-  readonly #endedBefore: (id: string) => EndedBefore | undefined;
+  readonly #endedBefore: (id: string, since_ms: number) => EndedBefore | undefined;
 
-  /** @param endedBefore asked, for the grace period after the start, of tasks that the fleet does not know */
+  /** @param endedBefore asked, for the grace period after the start, of tasks that the fleet does not know: an end since then */
   constructor(
     options: FleetOptions,
     started_ms: number,
-    endedBefore: (id: string) => EndedBefore | undefined = () => undefined,
+    endedBefore: (id: string, since_ms: number) => EndedBefore | undefined = () => undefined,
   ) {
     this.#options = options;
     this.#endedBefore = endedBefore;
@@ -253,7 +253,7 @@ export class Fleet {
     const { grace_ms } = this.#options;
     const known = this.#tombstones.get(id);
     if (known || this.tasks.has(id) || now_ms > this.#started_ms + grace_ms) return known;
-    const ended = this.#endedBefore(id);
+    const ended = this.#endedBefore(id, now_ms - grace_ms);
     if (!ended || ended.ended_at_ms + grace_ms <= now_ms) return undefined;
     this.#bury(id, ended.attempt, ended.ended_at_ms + grace_ms);
     return ended;
@@ -351,10 +351,14 @@ export class Fleet {
         back.add(worker.id);
       }
     }
-    this.#assignments.judge(now_ms);
     this.#judgeTasks(now_ms, lost, back);
     this.#forgetEnded(now_ms);
     this.runs.advance(now_ms);
+  }
+
+  /** Compares what was assigned since the last call with the best matches that there were. */
+  judgeAssignments(now_ms: number): void {
+    this.#assignments.judge(now_ms);
   }
 
   /** What is silence of theirs, and not a sleep of ours. */

@@ -1,4 +1,7 @@
-/** The newest values of a stream, at most `limit` of them, in single precision. */
+/** Reused, for a median is asked for a thousand times a tick. */
+const sorted: number[] = [];
+
+/** The newest values of a stream, at most `limit` of them, a few dozen, in single precision. */
 export class LastValues {
   readonly #limit: number;
   #values: Float32Array;
@@ -25,6 +28,11 @@ export class LastValues {
     this.#values = larger;
   }
 
+  /** One of the values, from 0 to below the length, in no order. */
+  at(index: number): number {
+    return this.#values[index]!;
+  }
+
   /** Oldest first. */
   toArray(): number[] {
     const start = this.length < this.#values.length ? 0 : this.#next;
@@ -34,6 +42,12 @@ export class LastValues {
   /** The value that half of all are at most; null of none. */
   median(): number | null {
     if (this.length === 0) return null;
-    return this.#values.slice(0, this.length).sort()[Math.ceil(this.length / 2) - 1]!;
+    for (let i = 0; i < this.length; i += 1) {
+      const value = this.#values[i]!;
+      let place = i;
+      for (; place > 0 && sorted[place - 1]! > value; place -= 1) sorted[place] = sorted[place - 1]!;
+      sorted[place] = value;
+    }
+    return sorted[Math.ceil(this.length / 2) - 1]!;
   }
 }

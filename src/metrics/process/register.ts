@@ -24,15 +24,23 @@ export interface Stamp {
   source: SourceClock;
 }
 
-/** The register after an update; the same object when the update loses. Undefined updates nothing. */
+/**
+ * The register after an update. It is the same object where its value is the same: when the update loses, and
+ * when it says again what is known, which then only got younger. Undefined updates nothing.
+ */
 export function update<T>(
   register: Register<T> | undefined,
   value: T | null | undefined,
   stamp: Stamp,
 ): Register<T> | undefined {
   if (value === undefined) return register;
-  if (register !== undefined && !wins(register, value, stamp)) return register;
-  return { value, at_ms: stamp.at_ms, source: stamp.source };
+  if (register === undefined) return { value, at_ms: stamp.at_ms, source: stamp.source };
+  if (!wins(register, value, stamp)) return register;
+  if (!isSame(register.value, value)) return { value, at_ms: stamp.at_ms, source: stamp.source };
+  // Most of a report repeats the one before: a copy of it would soon be garbage that is no longer young.
+  register.at_ms = stamp.at_ms;
+  register.source = stamp.source;
+  return register;
 }
 
 function wins<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean {
@@ -45,13 +53,31 @@ function wins<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean 
  * A total order over JSON values: null, then false, true, numbers by size, text by code point, and
  * everything else by its JSON text.
  */
-export function compareValues(a: unknown, b: unknown): number {
+function compareValues(a: unknown, b: unknown): number {
   const [rankA, rankB] = [rank(a), rank(b)];
   if (rankA !== rankB) return rankA - rankB;
   if (typeof a === "number") return a - (b as number);
   if (typeof a === "string") return compareText(a, b as string);
   if (typeof a === "boolean") return Number(a) - Number(b);
   return rankA === 0 ? 0 : compareText(canonical(a), canonical(b));
+}
+
+/** Whether two JSON values are equal; a field that is undefined is none. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return (
+      Array.isArray(a) &&
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item, index) => isSame(item, b[index]))
+    );
+  }
+  const [fields_a, fields_b] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  for (const name in fields_a) if (!isSame(fields_a[name], fields_b[name])) return false;
+  for (const name in fields_b) if (fields_b[name] !== undefined && fields_a[name] === undefined) return false;
+  return true;
 }
 
 function rank(value: unknown): number {
@@ -108,7 +134,9 @@ export class RegisterWriter {
   }
 
   writeAll(registers: ReadonlyMap<string, Register<unknown>>): Record<string, StoredRegister> {
-    return Object.fromEntries([...registers].map(([name, register]) => [name, this.write(register)]));
+    const written: Record<string, StoredRegister> = {};
+    for (const [name, register] of registers) written[name] = this.write(register);
+    return written;
   }
 }
 

@@ -41,9 +41,33 @@ export class Roster {
   }
 }
 
-/** One part of a match, of every worker of a roster: NaN where it has to be worked out. */
-export type Part = Float64Array;
+/** One part of a match, of every worker of a roster: worked out when it is asked for and something changed. */
+export class Part {
+  readonly values: Float64Array;
+  /** Places whose value has to be worked out, each once. */
+  #outdated: number[];
+  readonly #is_outdated: Uint8Array;
 
-export function unknownPart({ workers }: Roster): Part {
-  return new Float64Array(workers.length).fill(Number.NaN);
+  constructor({ workers }: Roster) {
+    this.values = new Float64Array(workers.length);
+    this.#outdated = workers.map((_, place) => place);
+    this.#is_outdated = new Uint8Array(workers.length).fill(1);
+  }
+
+  outdate(place: number): void {
+    if (this.#is_outdated[place] === 1) return;
+    this.#is_outdated[place] = 1;
+    this.#outdated.push(place);
+  }
+
+  /** Works out what is outdated. @returns how many values that were */
+  update(work: (place: number) => number): number {
+    const outdated = this.#outdated;
+    this.#outdated = [];
+    for (const place of outdated) {
+      this.values[place] = work(place);
+      this.#is_outdated[place] = 0;
+    }
+    return outdated.length;
+  }
 }

@@ -43,13 +43,16 @@ describe("the runs of the last hour", () => {
     expect(ids(log)[0]).toBe("2");
   });
 
-  it("take in older ones, and then know of all since the first of these", () => {
+  it("take in older ones, and then know of all since an earlier instant", () => {
     const log = new RunLog(START_MS);
     log.add(run("c", START_MS + 5));
-    log.addOlder([run("a", START_MS - 20), run("b", START_MS - 10), run("twice", START_MS + 5)]);
-    expect([ids(log), log.complete_from_ms]).toEqual([["a", "b", "c"], START_MS - 20]);
-    log.addOlder([]);
-    expect(log.complete_from_ms).toBe(START_MS - 20);
+    log.addOlder(
+      [run("a", START_MS - 20), run("b", START_MS - 10), run("twice", START_MS + 5)],
+      START_MS - 15,
+    );
+    expect([ids(log), log.complete_from_ms]).toEqual([["a", "b", "c"], START_MS - 15]);
+    log.addOlder([], START_MS);
+    expect(log.complete_from_ms).toBe(START_MS - 15);
   });
 });
 

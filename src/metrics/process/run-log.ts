@@ -31,8 +31,8 @@ export class RunLog implements Runs {
     return MAX_RUNS - (this.#all.length - this.#gone);
   }
 
-  /** Takes in what ended before all that is held, oldest first. */
-  addOlder(runs: readonly Run[]): void {
+  /** Takes in what ended before all that is held, oldest first: with it everything from `from_ms` on is known. */
+  addOlder(runs: readonly Run[], from_ms: number): void {
     const older = runs.filter(({ ended_at_ms }) => ended_at_ms < this.complete_from_ms).slice(-this.room);
     this.#all = [...older, ...this.#all.slice(this.#gone)];
     this.#gone = 0;
@@ -41,8 +41,7 @@ export class RunLog implements Runs {
       if (own) own.unshift(run);
       else this.#by_worker.set(run.worker_id, [run]);
     }
-    // Whether Evenkeel heard of everything before the first of them is not known.
-    this.complete_from_ms = older[0]?.ended_at_ms ?? this.complete_from_ms;
+    this.complete_from_ms = Math.min(this.complete_from_ms, from_ms);
   }
 
   advance(now_ms: number): void {

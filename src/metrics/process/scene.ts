@@ -56,6 +56,7 @@ export class Scene {
   later(ms: number): this {
     this.now_ms += ms;
     this.fleet.advance(this.now_ms);
+    this.fleet.judgeAssignments(this.now_ms);
     return this;
   }
 }

@@ -18,17 +18,22 @@ export class SlidingSums {
     this.#slots = new Uint32Array(steps * this.#width);
   }
 
-  /** Adds at an instant; one before the window counts nothing, one in the future counts now. */
-  add(at_ms: number, now_ms: number, amounts: readonly number[]): void {
+  /**
+   * Adds at an instant; one before the window counts nothing, one in the future counts now.
+   *
+   * @returns whether it counted
+   */
+  add(at_ms: number, now_ms: number, amounts: readonly number[]): boolean {
     const newest = this.#stepOf(now_ms);
     const step = Math.min(this.#stepOf(at_ms), newest);
-    if (step <= newest - this.#steps) return;
+    if (step <= newest - this.#steps) return false;
     const slot = (step % this.#steps) * this.#width;
     if (this.#slots[slot] !== step) {
       this.#slots.fill(0, slot, slot + this.#width);
       this.#slots[slot] = step;
     }
     for (let i = 1; i < this.#width; i += 1) this.#slots[slot + i]! += amounts[i - 1]!;
+    return true;
   }
 
   /** What one of the amounts sums up to in the window that ends now. */

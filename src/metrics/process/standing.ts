@@ -1,7 +1,7 @@
 import { findMetric, scaleOf } from "../catalogue.ts";
 import type { TrackRecord } from "./track-record.ts";
 
-/** A derived metric that stays as it is is stored this often, so that a chart of ten-second steps has no gaps. */
+/** Derived metrics are stored this often, so that a chart of ten-second steps has no gaps; health also when it changes. */
 const STORE_MS = 10_000;
 /** A track record is kept with its worker this often: what a restart loses of it is at most so long ago. */
 const KEEP_RECORD_MS = 300_000;
@@ -17,7 +17,7 @@ export class Standing {
   /** Each worker's turns come at another second. */
   readonly #phase: number;
   #stored = -1;
-  #stored_version = -1;
+  #version = -1;
   #kept: number | null = null;
   #kept_version = 0;
 
@@ -36,14 +36,18 @@ export class Standing {
   ): readonly (typeof ALL)[number][] {
     const moved = set(metrics, "health", health);
     const turn = this.#turn(STORE_MS, now_ms);
-    if (turn === this.#stored && record.version === this.#stored_version) return moved ? HEALTH : NONE;
+    const due = turn !== this.#stored;
+    if (due || record.version !== this.#version) this.#follow(metrics, record, now_ms);
     this.#stored = turn;
-    this.#stored_version = record.version;
+    return due ? ALL : moved ? HEALTH : NONE;
+  }
+
+  #follow(metrics: Map<string, number>, record: TrackRecord, now_ms: number): void {
+    this.#version = record.version;
     const { success_ratio, mean_duration_s } = record.lastTasks();
     set(metrics, "success_ratio", success_ratio);
     set(metrics, "processing_time_mean_s", mean_duration_s);
     set(metrics, "tasks_per_hour", record.newest_ms === 0 ? null : record.lastHour(now_ms).completed);
-    return ALL;
   }
 
   /** True once in a while, where tasks ended since it was last true. */

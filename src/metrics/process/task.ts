@@ -13,7 +13,6 @@ import {
 } from "../model.ts";
 import { modalityOf } from "./modality.ts";
 import {
-  compareValues,
   type Register,
   RegisterReader,
   RegisterWriter,
@@ -149,7 +148,7 @@ export class TaskEntry implements Task {
     stamp: Stamp,
   ): Register<T> | undefined {
     const register = update(held, value, stamp);
-    if (register !== held) this.#to_keep ||= held === undefined || compareValues(held.value, value) !== 0;
+    if (register !== held) this.#to_keep = true;
     return register;
   }
 
@@ -309,26 +308,16 @@ export class TaskEntry implements Task {
   }
 
   toDocument(): TaskDocument {
-    const base_ms = this.mentioned_ms;
-    const registers = new RegisterWriter(base_ms);
-    const instant = ({ at_ms, given }: Instant): StoredInstant =>
-      given ? [at_ms - base_ms] : [at_ms - base_ms, 1];
-    return {
-      mentioned_ms: base_ms,
+    const registers = new RegisterWriter(this.mentioned_ms);
+    const document: TaskDocument = {
+      mentioned_ms: this.mentioned_ms,
       mentioned_by: [...this.mentioned_by],
-      ...(this.orphaned && { orphaned: this.orphaned }),
       sources: registers.sources,
       fields: registers.writeAll(this.#fields),
-      attempts: this.#attempts.map(({ attempt, status, end, times, worker, progress, error }) => ({
-        attempt,
-        status,
-        ...(end && { end: instant(end) }),
-        times: Object.fromEntries(Object.entries(times).map(([step, at]) => [step, instant(at)])),
-        ...(worker && { worker: registers.write(worker) }),
-        ...(progress && { progress: registers.write(progress) }),
-        ...(error && { error: registers.write(error) }),
-      })),
+      attempts: this.#attempts.map((attempt) => storedAttempt(attempt, this.mentioned_ms, registers)),
     };
+    if (this.orphaned) document.orphaned = this.orphaned;
+    return document;
   }
 
   static fromDocument(id: string, document: TaskDocument, clock: (source: string) => SourceClock): TaskEntry {
@@ -353,6 +342,22 @@ export class TaskEntry implements Task {
     }));
     return entry;
   }
+}
+
+function storedAttempt(
+  { attempt, status, end, times, worker, progress, error }: AttemptEntry,
+  base_ms: number,
+  registers: RegisterWriter,
+): TaskDocument["attempts"][number] {
+  const instant = ({ at_ms, given }: Instant): StoredInstant =>
+    given ? [at_ms - base_ms] : [at_ms - base_ms, 1];
+  const stored: TaskDocument["attempts"][number] = { attempt, status, times: {} };
+  for (const step of STEPS) if (times[step]) stored.times[step] = instant(times[step]);
+  if (end) stored.end = instant(end);
+  if (worker) stored.worker = registers.write(worker);
+  if (progress) stored.progress = registers.write(progress);
+  if (error) stored.error = registers.write(error);
+  return stored;
 }
 
 const NOTHING_YET: AttemptEntry = {

@@ -77,7 +77,8 @@ describe("a track record", () => {
 
   it("forgets the model that was not run for longest where there are too many, and says so", () => {
     const record = new TrackRecord();
-    const family = (i: number) => ({ model_family: `f${i}`, model_id: `m${i}` });
+    let ended_at_ms = NOW_MS;
+    const family = (i: number) => ({ model_family: `f${i}`, model_id: `m${i}`, ended_at_ms: ended_at_ms++ });
     for (let i = 0; i < 32; i += 1) expect(record.add(end(family(i)), NOW_MS)).toBe(true);
     expect(record.add(end(family(0)), NOW_MS)).toBe(true);
     expect(record.add(end(family(32)), NOW_MS)).toBe(false);

@@ -10,6 +10,9 @@ const HOUR_MS = 60 * MINUTE_MS;
 const MODEL_TIMES = 32;
 /** Models of one worker told apart; beyond it, the one not run for longest is forgotten. */
 const MAX_MODELS = 32;
+/** What one task adds to sums of completed and failed ones. */
+const COMPLETED = [1, 0] as const;
+const NOT_COMPLETED = [0, 1] as const;
 /** In the list of the last tasks: one that failed, and one that completed without telling when it started. */
 const FAILED = -1;
 const UNTIMED = -2;
@@ -38,6 +41,7 @@ export interface TrackDocument {
 }
 
 interface ModelDocument extends ModelKind {
+  newest_ms: number;
   /** Of the last day's hours. */
   day: number[][];
   times_s: number[];
@@ -51,6 +55,10 @@ class ModelRecord {
   /** Completed and failed tasks of the last 24 hours, the hour that is filling included. */
   readonly #day = new SlidingSums(24, HOUR_MS, 2);
   readonly #times_s = new LastValues(MODEL_TIMES);
+  /** When the newest task ended. */
+  newest_ms = 0;
+  /** Sums of the day as of one hour, so that they are not added up each time. */
+  readonly #sums = { hour: 0, tasks: 0, completed: 0 };
   /** Undefined where it has to be worked out anew. */
   #median_s: number | null | undefined;
 
@@ -59,29 +67,44 @@ class ModelRecord {
   }
 
   add({ completed, ended_at_ms, processing_s }: TaskEnd, now_ms: number): void {
-    this.#day.add(ended_at_ms, now_ms, completed ? [1, 0] : [0, 1]);
+    this.#follow(now_ms);
+    if (this.#day.add(ended_at_ms, now_ms, completed ? COMPLETED : NOT_COMPLETED)) {
+      this.#sums.tasks += 1;
+      if (completed) this.#sums.completed += 1;
+    }
+    this.newest_ms = Math.max(this.newest_ms, ended_at_ms);
     if (!completed || processing_s === null) return;
     this.#times_s.add(processing_s);
     this.#median_s = undefined;
   }
 
+  #follow(now_ms: number): void {
+    const hour = Math.floor(now_ms / HOUR_MS);
+    if (hour === this.#sums.hour) return;
+    this.#sums.hour = hour;
+    this.#sums.completed = this.#day.sum(0, now_ms);
+    this.#sums.tasks = this.#sums.completed + this.#day.sum(1, now_ms);
+  }
+
   outcome(now_ms: number, fleetMedian: FleetMedian): ModelOutcome {
-    const completed = this.#day.sum(0, now_ms);
+    this.#follow(now_ms);
     this.#median_s ??= this.#times_s.median();
-    return {
-      tasks: completed + this.#day.sum(1, now_ms),
-      completed,
-      median_s: this.#median_s,
-      fleet_median_s: fleetMedian(this.kind.model_id),
-    };
+    const { tasks, completed } = this.#sums;
+    return { tasks, completed, median_s: this.#median_s, fleet_median_s: fleetMedian(this.kind.model_id) };
   }
 
   toDocument(): ModelDocument {
-    return { ...this.kind, day: this.#day.toDocument(), times_s: this.#times_s.toArray().map(rounded) };
+    return {
+      ...this.kind,
+      newest_ms: this.newest_ms,
+      day: this.#day.toDocument(),
+      times_s: this.#times_s.toArray().map(rounded),
+    };
   }
 
-  static fromDocument({ day, times_s, ...kind }: ModelDocument): ModelRecord {
+  static fromDocument({ newest_ms, day, times_s, ...kind }: ModelDocument): ModelRecord {
     const record = new ModelRecord(kind);
+    record.newest_ms = newest_ms;
     record.#day.restore(day);
     for (const time_s of times_s) record.#times_s.add(time_s);
     return record;
@@ -98,33 +121,50 @@ export class TrackRecord {
   readonly #hour = new SlidingSums(60, MINUTE_MS, 2);
   readonly #last = new LastValues(LAST_TASKS);
   #last_outcomes: Outcomes | null = null;
-  /** The one that was run last comes last. */
-  readonly #models = new Map<string, ModelRecord>();
+  /** By model family. */
+  readonly #models = new Map<string | null, ModelRecord[]>();
 
   /** @returns false where another model had to be forgotten for it */
   add(end: TaskEnd, now_ms: number): boolean {
     this.version += 1;
     this.newest_ms = Math.max(this.newest_ms, end.ended_at_ms);
-    this.#hour.add(end.ended_at_ms, now_ms, end.completed ? [1, 0] : [0, 1]);
+    this.#hour.add(end.ended_at_ms, now_ms, end.completed ? COMPLETED : NOT_COMPLETED);
     this.#last.add(end.completed ? (end.processing_s ?? UNTIMED) : FAILED);
     this.#last_outcomes = null;
-    this.#modelOf(end).add(end, now_ms);
-    if (this.#models.size <= MAX_MODELS) return true;
-    this.#models.delete(this.#models.keys().next().value!);
-    return false;
+    const known = this.#modelOf(end);
+    if (known) known.add(end, now_ms);
+    else this.#keep(new ModelRecord(end)).add(end, now_ms);
+    return known !== undefined || this.#forgetOne();
   }
 
-  #modelOf(kind: ModelKind): ModelRecord {
-    const key = keyOf(kind);
-    const record = this.#models.get(key) ?? new ModelRecord(kind);
-    this.#models.delete(key);
-    this.#models.set(key, record);
+  #modelOf({ modality, model_family, model_id }: ModelKind): ModelRecord | undefined {
+    return this.#models
+      .get(model_family)
+      ?.find(({ kind }) => kind.model_id === model_id && kind.modality === modality);
+  }
+
+  #keep(record: ModelRecord): ModelRecord {
+    const family = this.#models.get(record.kind.model_family);
+    if (family) family.push(record);
+    else this.#models.set(record.kind.model_family, [record]);
     return record;
+  }
+
+  /** @returns false where there were too many models, and the one not run for longest is forgotten */
+  #forgetOne(): boolean {
+    const all = [...this.#models.values()].flat();
+    if (all.length <= MAX_MODELS) return true;
+    const oldest = all.reduce((a, b) => (b.newest_ms < a.newest_ms ? b : a));
+    const { model_family } = oldest.kind;
+    const rest = this.#models.get(model_family)!.filter((record) => record !== oldest);
+    if (rest.length > 0) this.#models.set(model_family, rest);
+    else this.#models.delete(model_family);
+    return false;
   }
 
   /** Of the last LAST_TASKS tasks. */
   lastTasks(): Outcomes {
-    this.#last_outcomes ??= outcomesOf(this.#last.toArray());
+    this.#last_outcomes ??= outcomesOf(this.#last);
     return this.#last_outcomes;
   }
 
@@ -135,19 +175,13 @@ export class TrackRecord {
   }
 
   ofModality(modality: Modality, now_ms: number, fleetMedian: FleetMedian): Observed | null {
-    return this.#observe("modality", modality, now_ms, fleetMedian);
+    const records = [...this.#models.values()].flat().filter(({ kind }) => kind.modality === modality);
+    return observe(records.map((record) => record.outcome(now_ms, fleetMedian)));
   }
 
   ofFamily(family: string, now_ms: number, fleetMedian: FleetMedian): Observed | null {
-    return this.#observe("model_family", family, now_ms, fleetMedian);
-  }
-
-  #observe(by: "modality" | "model_family", name: string, now_ms: number, fleetMedian: FleetMedian) {
-    const outcomes: ModelOutcome[] = [];
-    for (const record of this.#models.values()) {
-      if (record.kind[by] === name) outcomes.push(record.outcome(now_ms, fleetMedian));
-    }
-    return outcomes.length === 0 ? null : observe(outcomes);
+    const records = this.#models.get(family);
+    return records ? observe(records.map((record) => record.outcome(now_ms, fleetMedian))) : null;
   }
 
   toDocument(): TrackDocument {
@@ -155,7 +189,7 @@ export class TrackRecord {
       newest_ms: this.newest_ms,
       hour: this.#hour.toDocument(),
       last: this.#last.toArray().map(rounded),
-      models: [...this.#models.values()].map((record) => record.toDocument()),
+      models: [...this.#models.values()].flat().map((record) => record.toDocument()),
     };
   }
 
@@ -164,24 +198,29 @@ export class TrackRecord {
     record.newest_ms = newest_ms;
     record.#hour.restore(hour);
     for (const outcome of last) record.#last.add(outcome);
-    for (const model of models) record.#models.set(keyOf(model), ModelRecord.fromDocument(model));
+    for (const model of models) record.#keep(ModelRecord.fromDocument(model));
     return record;
   }
 }
 
-function keyOf({ modality, model_family, model_id }: ModelKind): string {
-  return JSON.stringify([modality, model_family, model_id]);
-}
-
-function outcomesOf(last: readonly number[]): Outcomes {
-  const completed = last.filter((outcome) => outcome !== FAILED);
-  const times_s = completed.filter((outcome) => outcome !== UNTIMED);
+function outcomesOf(last: LastValues): Outcomes {
+  let completed = 0;
+  let timed = 0;
+  let sum_s = 0;
+  for (let i = 0; i < last.length; i += 1) {
+    const outcome = last.at(i);
+    if (outcome === FAILED) continue;
+    completed += 1;
+    if (outcome === UNTIMED) continue;
+    timed += 1;
+    sum_s += outcome;
+  }
+  const tasks = last.length;
   return {
-    tasks: last.length,
-    completed: completed.length,
-    success_ratio: last.length === 0 ? null : completed.length / last.length,
-    mean_duration_s:
-      times_s.length === 0 ? null : times_s.reduce((sum, time_s) => sum + time_s, 0) / times_s.length,
+    tasks,
+    completed,
+    success_ratio: tasks === 0 ? null : completed / tasks,
+    mean_duration_s: timed === 0 ? null : sum_s / timed,
   };
 }
 

@@ -86,10 +86,11 @@ export class WorkerEntry implements Worker {
       changed = this.#field(name, change[name], stamp) || changed;
     }
     for (const name in change.capabilities) {
-      const register = update(this.#capabilities.get(name), change.capabilities[name], stamp);
-      if (register === this.#capabilities.get(name)) continue;
-      changed ||= differs(this.#capabilities.get(name)?.value, register?.value);
-      this.#capabilities.set(name, register!);
+      const held = this.#capabilities.get(name);
+      const register = update(held, change.capabilities[name], stamp);
+      if (register === held || register === undefined) continue;
+      this.#capabilities.set(name, register);
+      changed = true;
     }
     for (const name in change.metrics) this.setMetric(name, change.metrics[name]!, stamp);
     if (change.gpus !== undefined) this.#spreadGpus(stamp);
@@ -113,7 +114,7 @@ export class WorkerEntry implements Worker {
     const register = update(held, value as object | null | undefined, stamp);
     if (register === held || register === undefined) return false;
     this.#fields.set(name, register);
-    return name !== "gpus" && differs(held?.value, register.value);
+    return name !== "gpus";
   }
 
   /** The worker's GPU figures follow from its devices: their mean, and the busiest. */
@@ -270,7 +271,3 @@ export function compareIds(a: string, b: string): number {
 }
 
 const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function differs(before: unknown, now: unknown): boolean {
-  return before !== now && JSON.stringify(before) !== JSON.stringify(now);
-}

@@ -1,3 +1,6 @@
+/** Thousands of open columns each have this much room to spare. */
+const GROWTH = 1.5;
+
 /** A growing run of bytes; varints are LEB128 over whole numbers up to 2^53. */
 export class ByteWriter {
   #bytes: Uint8Array;
@@ -5,6 +8,15 @@ export class ByteWriter {
 
   constructor(capacity = 32) {
     this.#bytes = new Uint8Array(capacity);
+  }
+
+  /** Goes on with what another one wrote, in its place. */
+  static after(bytes: Uint8Array): ByteWriter {
+    const writer = new ByteWriter(0);
+    // A Buffer's own slice() would be no copy.
+    writer.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    writer.#length = bytes.length;
+    return writer;
   }
 
   get length(): number {
@@ -51,7 +63,8 @@ export class ByteWriter {
 
   #reserve(count: number): void {
     if (this.#length + count <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(this.#length + count, this.#bytes.length * 2));
+    const capacity = Math.ceil(this.#bytes.length * GROWTH);
+    const grown = new Uint8Array(Math.max(this.#length + count, capacity));
     grown.set(this.#bytes);
     this.#bytes = grown;
   }

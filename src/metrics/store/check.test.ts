@@ -8,6 +8,7 @@ import { checkDatabase } from "./check.ts";
 import { NOTHING } from "./conformance.ts";
 import type { MetricStore } from "./contract.ts";
 import { openStore } from "./sqlite.ts";
+import { PACK_TASKS } from "./task-pack.ts";
 
 const T0 = Date.UTC(2026, 0, 1, 12);
 const MINUTE_MS = 60_000;
@@ -29,13 +30,28 @@ function append(store: MetricStore, at_ms: number): void {
     at_ms,
     samples: [{ series: store.series(CPU.scope, CPU.entity, CPU.metric), at_ms, value: (at_ms / 1000) % 97 }],
     workers: [{ id: "W1", document: "{}" }],
+    histograms: [{ name: { ...CPU, metric: "total_time_s" }, at_ms, sum: 3, buckets: [[7, 1]] }],
     tasks: [{ id: `t${at_ms}`, ...task, queued_at_ms: at_ms, ended_at_ms: null, document: "{}" }],
   });
+}
+
+/** Enough ended tasks for a pack. */
+function appendEnded(store: MetricStore): void {
+  const task = { status: "failed", type: null, model_family: null, worker_id: "W1", attempt: 1 };
+  const tasks = Array.from({ length: PACK_TASKS }, (_, i) => ({
+    id: `e${i}`,
+    ...task,
+    queued_at_ms: T0,
+    ended_at_ms: T0 + i,
+    document: "{}",
+  }));
+  store.append({ ...NOTHING, at_ms: T0, tasks });
 }
 
 /** Three hours: sealed ones, an open one that is saved, and what came after. */
 async function fill(): Promise<MetricStore> {
   const store = openStore(path, { housekeeping: "inline" });
+  appendEnded(store);
   for (let minute = 0; minute < 170; minute += 1) append(store, T0 + minute * MINUTE_MS);
   await store.compact(T0 + 170 * MINUTE_MS);
   for (let minute = 170; minute < 175; minute += 1) append(store, T0 + minute * MINUTE_MS);
@@ -53,7 +69,7 @@ describe("check", () => {
     const store = await fill();
     const { counts, problems } = checkDatabase(path);
     expect(problems).toEqual([]);
-    expect(counts).toMatchObject({ chunk: 2, saved_hour: 1, workers: 1, tasks: 175 });
+    expect(counts).toMatchObject({ chunk: 2, saved_hour: 1, workers: 1, tasks: 175, task_pack: 1 });
     await store.close();
   });
 
@@ -65,6 +81,13 @@ describe("check", () => {
     ["UPDATE saved_hour SET entries = 0", /^saved_hour \d+: it has \d+ samples of 0$/],
     ["UPDATE workers SET document = '{'", /^workers W1: /],
     ["UPDATE tasks SET document = '' WHERE id = (SELECT min(id) FROM tasks)", /^tasks t\d+: /],
+    ["UPDATE task_pack SET records = substr(records, 1, 90)", /^task_pack 0: /],
+    ["UPDATE task_pack SET to_ms = to_ms + 1", /^task_pack 0: its tasks did not end when it says$/],
+    ["UPDATE task_pack SET began_ms = began_ms + 1", /^task_pack 0: its tasks did not begin when it says$/],
+    ["UPDATE pack_hashes SET hashes = zeroblob(1024)", /^task_pack 0: the index has other tasks of it$/],
+    ["UPDATE histogram SET buckets = x'80' WHERE k = (SELECT min(k) FROM histogram)", /^histogram \d+: /],
+    ["UPDATE histogram_series SET id = 9", /^histogram \d+: its series is not known$/],
+    ["DELETE FROM pack_hashes", /^task_pack 0: the index has other tasks of it$/],
   ])("names what %s has damaged", async (sql, problem) => {
     await (await fill()).close();
     damage(sql);
@@ -99,7 +122,8 @@ describe("backup", () => {
     const then = restored.range(query).columns[0]!;
     expect(then.mean.slice(0, 175)).toEqual(now.mean.slice(0, 175));
     expect([then.count[175], now.count[175]]).toEqual([0, 1]);
-    expect(restored.tasks(0, 10)).toHaveLength(175);
+    expect(restored.tasks(T0 + 180 * MINUTE_MS, 10)).toHaveLength(175);
+    expect(restored.task("e7")?.ended_at_ms).toBe(T0 + 7);
     await restored.close();
   });
 

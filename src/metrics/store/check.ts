@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Database } from "better-sqlite3";
 import { type Aggregate, aggregateOf } from "./buckets.ts";
 import { decodeChunk } from "./codec.ts";
@@ -5,6 +6,9 @@ import { layOutColumn } from "./column.ts";
 import { withDatabase } from "./failure.ts";
 import { openToRead } from "./file.ts";
 import { readHeadRow } from "./head.ts";
+import { decodedBuckets } from "./histograms.ts";
+import { hashOf, IndexedHashes } from "./task-index.ts";
+import { checkedRecords, type TaskPack } from "./task-pack.ts";
 import { emptyHour, type HourValues } from "./values.ts";
 
 export interface CheckReport {
@@ -57,6 +61,9 @@ class Check {
       this.#documents("workers");
       this.#documents("tasks");
       this.#documents("alerts");
+      this.#packs();
+      this.#histograms("histogram");
+      this.#histograms("histogram_quarter");
     }
     return { counts: this.#counts, problems: this.#problems };
   }
@@ -134,6 +141,26 @@ class Check {
           throw new RangeError(`it has ${count} samples of ${row.entries}`);
       },
     );
+  }
+
+  #packs(): void {
+    const index = new IndexedHashes(this.#db);
+    const columns = "k, from_ms, to_ms, began_ms, columns, records";
+    this.#each<TaskPack & { k: number }>("task_pack", columns, "k", (pack) => {
+      const tasks = checkedRecords(pack);
+      for (const { document } of tasks) JSON.parse(document);
+      const hashes = Uint32Array.from(tasks, ({ id }) => hashOf(id)).sort();
+      if (!isDeepStrictEqual(index.of(pack.k), hashes))
+        throw new RangeError("the index has other tasks of it");
+    });
+  }
+
+  #histograms(name: "histogram" | "histogram_quarter"): void {
+    const columns = "k, buckets, (SELECT count(*) FROM histogram_series WHERE id = k & 0xffffff) AS known";
+    this.#each<{ buckets: Uint8Array; known: number }>(name, columns, "k", ({ buckets, known }) => {
+      if (known === 0) throw new RangeError("its series is not known");
+      decodedBuckets(buckets);
+    });
   }
 
   #documents(name: "workers" | "tasks" | "alerts"): void {

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { packBits, unpackBits } from "./bits.ts";
+import { BitReader, BitWriter, MAX_WIDTH } from "./bits.ts";
 import { ByteReader, ByteWriter, unzigzag, zigzag } from "./bytes.ts";
 import { decodeChunk, encodeChunk } from "./codec.ts";
 import { Column, layOutColumn } from "./column.ts";
+import { decodeNumbers, encodeNumbers, modelOf, NUMBER_LIMIT } from "./entropy.ts";
 import { HeadRow, readHeadRow } from "./head.ts";
 import { emptyHour, type HourValues, quantize, SLOTS } from "./values.ts";
 
@@ -18,6 +19,45 @@ const value = fc.oneof(
 );
 const precision = fc.option(fc.integer({ min: -6, max: 4 }), { nil: null });
 const entries = fc.array(fc.tuple(slot, value), { minLength: 1, maxLength: 300 });
+
+/** Values at a steady interval, each a step from the one before: as small, or as large, as steps may be. */
+const walk = fc
+  .tuple(
+    fc.constantFrom(1, 1, 2, 60),
+    fc.double({ min: -(2 ** 47), max: 2 ** 47, noNaN: true }),
+    fc.constantFrom(0, 1, 40, 2 ** 20, 2 ** 23, 2 ** 38),
+    fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 1, maxLength: SLOTS }),
+  )
+  .map(([interval, start, step, thousandths]) => {
+    let value = start;
+    return thousandths.slice(0, SLOTS / interval).map((thousandth, i) => {
+      value += (step * thousandth) / 1000;
+      return [i * interval, value] as const;
+    });
+  });
+
+/** What older versions of this program sealed in the chunks of the test below. */
+const planes = hourOf(
+  Array.from({ length: 12 }, (_, i) => [i * 5, [0.1, -2.5, 1e300][i % 3]!]),
+  null,
+);
+const scattered = hourOf(
+  Array.from({ length: 20 }, (_, i) => [i * 60, (i * 7919) % 13]),
+  0,
+);
+const rising = hourOf(
+  Array.from({ length: 60 }, (_, i) => [i * 10, i * 1000 + [0, 3, 1][i % 3]!]),
+  0,
+);
+const repeated = hourOf(
+  Array.from({ length: 200 }, (_, i) => [i, [5, 9, 5, 5, 12, 5, 9][i % 7]! * (i % 11 < 6 ? 1 : 3)]),
+  0,
+);
+
+/** The same each time. */
+function randomAt(i: number): number {
+  return Math.imul(i + 1, 2654435761) >>> 7;
+}
 
 function scaleOf(precision: number | null): number | null {
   return precision === null ? null : 10 ** precision;
@@ -48,6 +88,38 @@ describe("a chunk", () => {
         expect(differences(decoded(encodeChunk(values, precision)), values)).toEqual([]);
       }),
     );
+  });
+
+  test("of a source's steady reports decodes to them, over all that they may be", () => {
+    fc.assert(
+      fc.property(walk, precision, (walk, precision) => {
+        const values = hourOf(walk, precision);
+        expect(differences(decoded(encodeChunk(values, precision)), values)).toEqual([]);
+      }),
+    );
+  });
+
+  test.each([
+    ["doubles in planes", "AADjYWXgmcUwB45mMpQiIQYk1IGEbJDQEzjayWIOR/YH6uAIAA==", planes],
+    ["packed bits", "AgATsWEQYWBkYAEDUSSSBQA=", scattered],
+    ["deltas", "AgCz4WKwYWBkuMZ/hv8cP71JAA==", rising],
+    ["levels", "AwDFzLEJADAQAkAfhAcHsM3+m2SsoEukveLuDO5oQGBhWVoQhI6sIoOniKCLCKq4QRUZ9MfsAQ==", repeated],
+  ])("of each older kind is still read: %s", (_, chunk, values) => {
+    expect(differences(decoded(Buffer.from(chunk, "base64")), values)).toEqual([]);
+  });
+
+  test("of a level that goes on by its last step takes what its noise takes", () => {
+    // A noise of four values is 2 bits, and on top of it lies what no difference of neighbours would find.
+    let [level, step] = [0, 0];
+    const values = hourOf(
+      Array.from({ length: SLOTS }, (_, i) => {
+        step = 0.9 * step + (randomAt(i) % 50 === 0 ? 100 : 0);
+        level += step;
+        return [i, Math.round(level) + (randomAt(i + SLOTS) % 4)] as const;
+      }),
+      0,
+    );
+    expect(encodeChunk(values, 0).length).toBeLessThan((SLOTS * 3.5) / 8);
   });
 
   test("decodes over what is there already", () => {
@@ -138,16 +210,62 @@ test("varints, zigzag and doubles come back as they were written", () => {
   );
 });
 
-test("bits come back as they were packed, at every width", () => {
-  const width = fc.integer({ min: 0, max: 24 });
-  const packed = width.chain((width) =>
-    fc.tuple(fc.constant(width), fc.array(fc.integer({ min: 0, max: 2 ** width - 1 }))),
-  );
+test("bits come back as they were written, at every width", () => {
+  const width = fc.integer({ min: 0, max: MAX_WIDTH });
+  const field = width.chain((width) => fc.tuple(fc.nat(2 ** width - 1), fc.constant(width)));
   fc.assert(
-    fc.property(packed, ([width, numbers]) => {
-      const writer = new ByteWriter();
-      packBits(writer, numbers, width);
-      expect([...unpackBits(writer.view(), numbers.length, width)]).toEqual(numbers);
+    fc.property(fc.array(field), fc.integer({ min: 1, max: 2 ** MAX_WIDTH }), (fields, number) => {
+      const writer = new BitWriter();
+      for (const [value, width] of fields) writer.write(value, width);
+      writer.writeGamma(number);
+      const reader = new BitReader(writer.bytes());
+      for (const [value, width] of fields) expect(reader.read(width)).toBe(value);
+      expect(reader.readGamma()).toBe(number);
+      expect(() => reader.read(8)).toThrow(RangeError);
     }),
   );
+});
+
+describe("coded numbers", () => {
+  const number = fc.oneof(fc.nat(3), fc.nat(100), fc.nat(NUMBER_LIMIT - 1));
+  const numbers = fc.array(number, { minLength: 1, maxLength: 500 }).map((list) => Int32Array.from(list));
+
+  function coded(numbers: Int32Array): Uint8Array {
+    return encodeNumbers(numbers, modelOf(numbers)).slice();
+  }
+
+  test("come back, whatever they are", () => {
+    fc.assert(
+      fc.property(numbers, (numbers) => {
+        expect(decodeNumbers(coded(numbers), numbers.length)).toEqual(numbers);
+      }),
+    );
+  });
+
+  test("that are all the same take no bits of their own", () => {
+    const bytes = coded(new Int32Array(SLOTS).fill(7));
+    expect(bytes.length).toBeLessThan(16);
+    expect(decodeNumbers(bytes, SLOTS)).toEqual(new Int32Array(SLOTS).fill(7));
+  });
+
+  test("take little more than their entropy", () => {
+    // One in four is a 1, the others are 0: 0.811 bits each.
+    const numbers = Int32Array.from({ length: SLOTS }, (_, i) => (randomAt(i) % 4 === 0 ? 1 : 0));
+    expect(coded(numbers).length).toBeLessThan((SLOTS * 0.811 * 1.04) / 8);
+  });
+
+  test("that were cut off or have a byte too much are an error", () => {
+    fc.assert(
+      fc.property(
+        numbers,
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (numbers, share) => {
+          const bytes = coded(numbers);
+          const cut = bytes.subarray(0, Math.floor(share * bytes.length));
+          expect(() => decodeNumbers(cut, numbers.length)).toThrow(RangeError);
+          expect(() => decodeNumbers(Uint8Array.of(...bytes, 0), numbers.length)).toThrow(RangeError);
+        },
+      ),
+    );
+  });
 });

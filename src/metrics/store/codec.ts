@@ -1,7 +1,9 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { scaleOf } from "../catalogue.ts";
-import { packBits, unpackBits } from "./bits.ts";
+import { BitReader, BitWriter, MAX_WIDTH } from "./bits.ts";
 import { ByteReader, ByteWriter, unzigzag, zigzag } from "./bytes.ts";
+import { decodeNumbers, encodeNumbers } from "./entropy.ts";
+import { LEVEL_LIMIT, predict, weigh } from "./prediction.ts";
 import { type HourValues, SLOTS, scaledOf } from "./values.ts";
 
 /** How a chunk's samples are written; the numbers are in the files and stay. */
@@ -14,11 +16,11 @@ const FORMAT = {
   deltas: 2,
   /** Whole numbers above the smallest as varints, deflated: noise around a level has no good deltas. */
   levels: 3,
+  /** Whole numbers by what they differ from a prediction, as few bits as that takes: most chunks. */
+  predicted: 4,
 } as const;
 
 const DEFLATE = { level: 6 };
-/** packBits takes no more. */
-const MAX_PACKED_BITS = 24;
 
 /**
  * Seals an hour: the smallest of the formats, exact to the metric's precision.
@@ -66,12 +68,13 @@ function encodeWhole(slots: readonly number[], scaled: readonly number[], precis
 
   const start = new ByteWriter();
   writeSlots(start, slots);
-  start.varint(zigzag(base));
-  start.varint(unit);
 
-  function body(write: (writer: ByteWriter) => void): Uint8Array {
+  /** @param zero_level the level from which `write` tells the others */
+  function body(write: (writer: ByteWriter) => void, zero_level = 0): Uint8Array {
     const writer = new ByteWriter(slots.length * 2 + start.length);
     writer.append(start.view());
+    writer.varint(zigzag(base + zero_level * unit));
+    writer.varint(unit);
     write(writer);
     return writer.view();
   }
@@ -91,14 +94,29 @@ function encodeWhole(slots: readonly number[], scaled: readonly number[], precis
     framed(FORMAT.levels, precision, deflateRawSync(plain, DEFLATE)),
   ];
   const width = Math.ceil(Math.log2(largest + 1));
-  if (width <= MAX_PACKED_BITS) {
+  if (width <= MAX_WIDTH) {
     const packed = body((writer) => {
       writer.byte(width);
-      packBits(writer, levels, width);
+      const bits = new BitWriter();
+      for (const level of levels) bits.write(level, width);
+      writer.append(bits.bytes());
     });
     candidates.push(framed(FORMAT.packed, precision, packed));
   }
+  if (largest <= LEVEL_LIMIT) {
+    // From the first one, so that it needs no bits.
+    const [first] = levels as [number];
+    const from_first = Int32Array.from(levels, (level) => level - first);
+    const predicted = body((writer) => writePredicted(writer, from_first), first);
+    candidates.push(framed(FORMAT.predicted, precision, predicted));
+  }
   return candidates;
+}
+
+function writePredicted(writer: ByteWriter, levels: Int32Array): void {
+  const { predictor, residuals, model } = predict(levels);
+  for (const weight of [predictor.constant, predictor.newest, predictor.older]) writer.varint(zigzag(weight));
+  writer.append(encodeNumbers(residuals, model));
 }
 
 function framed(format: number, precision: number, body: Uint8Array): Uint8Array {
@@ -114,7 +132,8 @@ export function decodeChunk(chunk: Uint8Array, values: HourValues): void {
   const format = chunk[0];
   const precision = Int8Array.of(chunk[1]!)[0]!;
   const raw = chunk.subarray(2);
-  const reader = new ByteReader(format === FORMAT.packed ? raw : inflateRawSync(raw));
+  const deflated = format !== FORMAT.packed && format !== FORMAT.predicted;
+  const reader = new ByteReader(deflated ? inflateRawSync(raw) : raw);
   const slots = readSlots(reader);
   if (format === FORMAT.doubles) decodeDoubles(reader.rest(), slots, values);
   else decodeWhole(reader, slots, format, scaleOf(precision), values);
@@ -140,8 +159,8 @@ function decodeWhole(
   const unit = reader.varint();
   if (format === FORMAT.packed) {
     const width = reader.byte();
-    const levels = unpackBits(reader.rest(), slots.length, width);
-    for (let i = 0; i < slots.length; i++) values[slots[i]!] = (base + levels[i]! * unit) / scale;
+    const bits = new BitReader(reader.rest());
+    for (const slot of slots) values[slot] = (base + bits.read(width) * unit) / scale;
   } else if (format === FORMAT.deltas) {
     const deltas = reader.varints(slots.length);
     let level = 0;
@@ -152,8 +171,30 @@ function decodeWhole(
   } else if (format === FORMAT.levels) {
     const levels = reader.varints(slots.length);
     for (let i = 0; i < slots.length; i++) values[slots[i]!] = (base + levels[i]! * unit) / scale;
+  } else if (format === FORMAT.predicted) {
+    decodePredicted(reader, slots, { base, unit, scale }, values);
   } else {
     throw new RangeError(`a chunk of the unknown format ${format}`);
+  }
+}
+
+function decodePredicted(
+  reader: ByteReader,
+  slots: Uint16Array,
+  { base, unit, scale }: { base: number; unit: number; scale: number },
+  values: HourValues,
+): void {
+  const constant = unzigzag(reader.varint()) | 0;
+  const newest = unzigzag(reader.varint()) | 0;
+  const older = unzigzag(reader.varint()) | 0;
+  const residuals = decodeNumbers(reader.rest(), slots.length);
+  let before = 0;
+  let before_that = 0;
+  for (let i = 0; i < slots.length; i++) {
+    const level = (weigh(constant, newest, older, before, before_that) + unzigzag(residuals[i]!)) | 0;
+    values[slots[i]!] = (base + level * unit) / scale;
+    before_that = before;
+    before = level;
   }
 }
 
@@ -181,10 +222,11 @@ function readSlots(reader: ByteReader): Uint16Array {
   let i = 0;
   while (i < slots.length) {
     if (i > 0) slot += reader.varint() * interval;
+    const end = Math.min(slots.length, i + reader.varint());
     slots[i++] = slot;
-    for (let more = reader.varint() - 1; more > 0; more--) {
+    for (; i < end; i++) {
       slot += interval;
-      slots[i++] = slot;
+      slots[i] = slot;
     }
   }
   return slots;

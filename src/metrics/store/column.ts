@@ -52,7 +52,7 @@ export class Column {
     column.#entries = saved.entries;
     column.#slot = saved.slot;
     column.#scaled = saved.scaled;
-    column.#writer.append(saved.bytes);
+    column.#writer = ByteWriter.after(saved.bytes);
     column.saved = { entries: saved.entries, row };
     return column;
   }

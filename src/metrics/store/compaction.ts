@@ -12,6 +12,8 @@ const STAGGER_MS = 10 * 60_000;
 const SAVE_EVERY_MS = 5 * 60_000;
 
 const HOUR_MS = 3_600_000;
+/** A day of durations by the minute, whatever a chart's window is widened to. */
+const MINUTES_KEPT_MS = 26 * HOUR_MS;
 const DAY_MS = 24 * HOUR_MS;
 const DOUBTFUL_RUNS = 60;
 const SERIES_A_SLICE = 16;
@@ -23,6 +25,7 @@ export interface CompactionOptions {
   retention_ms: number;
   summary_retention_ms: number;
   task_retention_ms: number;
+  pack_after_ms: number;
   max_bytes: number | null;
   /** The head row that the next append writes. */
   nextRow(): number;
@@ -49,8 +52,8 @@ export class Compaction {
   }
 
   async run(now_ms: number): Promise<void> {
-    const { registry, housekeeping, retention_ms, summary_retention_ms, task_retention_ms, max_bytes } =
-      this.#options;
+    const { registry, housekeeping, retention_ms, summary_retention_ms, max_bytes } = this.#options;
+    const { task_retention_ms, pack_after_ms } = this.#options;
     const due = dueHours(registry, now_ms);
     for (let i = 0; i < due.length && !this.#stopped; i += SERIES_A_SLICE) {
       await this.#seal(due.slice(i, i + SERIES_A_SLICE));
@@ -60,7 +63,16 @@ export class Compaction {
     const chunk_hour = Math.min(summary_hour, Math.floor((now_ms - summary_retention_ms) / HOUR_MS));
     const head_row = this.#oldestNeededRow();
     const task_ended_ms = now_ms - task_retention_ms;
-    await housekeeping.trim({ head_row, chunk_hour, summary_hour, task_ended_ms, max_bytes });
+    const task_packed_ms = now_ms - pack_after_ms;
+    await housekeeping.trim({
+      head_row,
+      chunk_hour,
+      summary_hour,
+      task_ended_ms,
+      task_packed_ms,
+      histogram_merged_ms: now_ms - MINUTES_KEPT_MS,
+      max_bytes,
+    });
     if (chunk_hour > this.#retained_hour) await this.#retainFrom(chunk_hour);
     if (Math.abs(now_ms - this.#saved_ms) >= SAVE_EVERY_MS) await this.#save(now_ms);
   }

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import type { Scope } from "../catalogue.ts";
 import type { RangeAnswer, SeriesName } from "../range.ts";
-import { GONE, type MetricStore, type Sample, type TaskRecord, type TickBatch } from "./contract.ts";
+import {
+  type EndedTasksQuery,
+  GONE,
+  type MetricStore,
+  type Sample,
+  type TaskRecord,
+  type TickBatch,
+} from "./contract.ts";
 
 /** An engine over data of its own: every `open` finds what earlier ones wrote and closed. */
 export interface Engine {
@@ -284,9 +291,130 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     store.append({ ...batchOf(store, T0, []), tasks });
     const ids = store.tasks(T0, 2).map((t) => t.id);
     assert.deepEqual(ids.sort(), ["E2", "E3", "R"]);
-    assert.deepEqual(store.endedTask("E2"), { attempt: 3, ended_at_ms: T0 + 1000 });
-    assert.deepEqual([store.endedTask("R"), store.endedTask("unknown")], [undefined, undefined]);
+    assert.deepEqual(store.endedTask("E2", T0 + 1000), { attempt: 3, ended_at_ms: T0 + 1000 });
+    const asked = [store.endedTask("E2", T0 + 1001), store.endedTask("R", 0), store.endedTask("unknown", 0)];
+    assert.deepEqual(asked, [undefined, undefined, undefined]);
   }),
+
+  "a task is found by its id, unfinished or ended, however long ago": held(async (store) => {
+    const fields = { type: "text", model_family: "t5", worker_id: "W\n1", queued_at_ms: null, attempt: 3 };
+    const document = JSON.stringify({ of: 'a "task"\n', tab: "\t", mark: "\u2028\ud83d\ude00" });
+    const named = task('an "id"\n{1}', { ...fields, status: "failed", ended_at_ms: T0 + 0.5, document });
+    const tasks = [task("R", {}), named, ...endedTasks(2000)];
+    store.append({ ...batchOf(store, T0, []), tasks });
+    for (const now_ms of [T0, T0 + DAY_MS, T0 + DAY_MS]) {
+      await store.compact(now_ms);
+      for (const one of [tasks[0]!, named, tasks[2]!, tasks[1000]!, tasks.at(-1)!]) {
+        assert.deepEqual(store.task(one.id), one);
+      }
+      assert.deepEqual([store.task("unknown"), store.task("")], [undefined, undefined]);
+      const last = tasks.at(-1)!;
+      assert.deepEqual(store.endedTask(last.id, T0), { attempt: 1, ended_at_ms: last.ended_at_ms });
+      assert.deepEqual(
+        [store.endedTask(last.id, T0 + HOUR_MS), store.endedTask("R", 0)],
+        [undefined, undefined],
+      );
+      const restored = store.tasks(T0 + 1990 * SECOND_MS, 5).map(({ id }) => id);
+      assert.deepEqual(restored, ["R", "E1999", "E1998", "E1997", "E1996", "E1995"]);
+    }
+  }),
+
+  "ended tasks are listed by time and by what they are, the last ended first, however long ago": held(
+    async (store) => {
+      const tasks = endedTasks(2000);
+      store.append({ ...batchOf(store, T0, []), tasks: [...tasks, task("R", {})] });
+      const list = (query: Partial<EndedTasksQuery>) => {
+        const all = { from_ms: T0, to_ms: T0 + HOUR_MS, limit: 10_000, ...query };
+        const { tasks, searched_from_ms } = store.endedTasks(all);
+        return { ids: tasks.map(({ id }) => id), searched_from_ms };
+      };
+      const expected = (matches: (task: TaskRecord) => boolean) =>
+        tasks
+          .filter(matches)
+          .map(({ id }) => id)
+          .reverse();
+      const [from_ms, to_ms] = [T0 + 400 * SECOND_MS, T0 + 1700 * SECOND_MS];
+      for (const now_ms of [T0, T0 + DAY_MS]) {
+        await store.compact(now_ms);
+        assert.deepEqual(list({}), { ids: expected(() => true), searched_from_ms: T0 });
+        const between = expected((t) => t.ended_at_ms! >= from_ms && t.ended_at_ms! < to_ms);
+        assert.deepEqual(list({ from_ms, to_ms }).ids, between);
+        assert.deepEqual(
+          list({ worker_id: "W3" }).ids,
+          expected((t) => t.worker_id === "W3"),
+        );
+        assert.deepEqual(
+          list({ status: "failed", type: "text", from_ms }).ids,
+          expected((t) => t.status === "failed" && t.type === "text" && t.ended_at_ms! >= from_ms),
+        );
+        assert.deepEqual(
+          list({ model_family: "t5" }).ids,
+          expected((t) => t.model_family === "t5"),
+        );
+        assert.deepEqual(list({ type: "unknown" }).ids, []);
+        assert.deepEqual(list({ type: "" }).ids, []);
+        const [third_last] = tasks.slice(-3);
+        assert.deepEqual(list({ limit: 3 }), {
+          ids: ["E1999", "E1998", "E1997"],
+          searched_from_ms: third_last!.ended_at_ms,
+        });
+        assert.deepEqual(list({ from_ms: third_last!.ended_at_ms!, limit: 3 }), {
+          ids: ["E1999", "E1998", "E1997"],
+          searched_from_ms: third_last!.ended_at_ms,
+        });
+      }
+      const refused = { name: "EvenkeelError", kind: "invalid" };
+      for (const limit of [0, 10_001, 1.5, Number.NaN]) assert.throws(() => list({ limit }), refused);
+      assert.throws(() => list({ from_ms: Number.NaN }), refused);
+      assert.deepEqual(list({ from_ms: T0 + HOUR_MS, to_ms: T0 }).ids, []);
+    },
+  ),
+
+  "a task that is reported again long after its end is as last written, and there once": held(
+    async (store) => {
+      const first = endedTasks(1024);
+      store.append({ ...batchOf(store, T0, []), tasks: first });
+      await store.compact(T0 + DAY_MS);
+      const running = { ...first[5]!, attempt: 2, status: "running", ended_at_ms: null };
+      store.append({ ...batchOf(store, T0 + DAY_MS, []), tasks: [running] });
+      const all = () => store.endedTasks({ from_ms: 0, to_ms: T0 + 9 * DAY_MS, limit: 10_000 }).tasks;
+      assert.deepEqual(store.task("E5"), running);
+      assert.equal(store.endedTask("E5", 0), undefined);
+      assert.equal(all().length, 1023);
+      const ended_at_ms = T0 + DAY_MS + MINUTE_MS;
+      const again = { ...running, status: "failed", ended_at_ms };
+      const others = endedTasks(1024, "F", T0 + DAY_MS);
+      store.append({ ...batchOf(store, T0 + DAY_MS, []), tasks: [again, ...others] });
+      for (const now_ms of [T0 + DAY_MS, T0 + 3 * DAY_MS]) {
+        await store.compact(now_ms);
+        assert.deepEqual(store.task("E5"), again);
+        assert.deepEqual(store.endedTask("E5", ended_at_ms), { attempt: 2, ended_at_ms });
+        assert.deepEqual(
+          all().filter(({ id }) => id === "E5"),
+          [again],
+        );
+        assert.equal(all().length, 2048);
+      }
+      // That it is gone is said of what is unfinished.
+      store.append({ ...batchOf(store, T0 + 3 * DAY_MS, []), tasks_gone: ["E5", "E6"] });
+      assert.deepEqual(store.task("E5"), again);
+    },
+  ),
+
+  "tasks that ended long ago go with the others when they pass out of retention": async (engine) => {
+    const store = engine.open({ task_retention_ms: 3 * HOUR_MS });
+    store.append({ ...batchOf(store, T0, []), tasks: [...endedTasks(1600), task("R", {})] });
+    await store.compact(T0 + 2 * HOUR_MS);
+    assert.equal(store.tasks(0, 10_000).length, 1601);
+    await store.compact(T0 + 4 * HOUR_MS);
+    const left = store.tasks(0, 10_000).map(({ id }) => id);
+    assert.deepEqual(left, ["R"]);
+    assert.equal(store.task("E0"), undefined);
+    store.append({ ...batchOf(store, T0, []), tasks: endedTasks(600, "G", T0 + 4 * HOUR_MS) });
+    await store.compact(T0 + 6 * HOUR_MS);
+    assert.equal(store.task("G7")?.id, "G7");
+    await store.close();
+  },
 
   "histograms come back by the minute, the later in place of the earlier, and go with the ended tasks":
     async (engine) => {
@@ -305,7 +433,7 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       await store.close();
       store = engine.open({ task_retention_ms: HOUR_MS });
       const read = (from_ms: number, to_ms: number) =>
-        store.histograms(of, from_ms, to_ms).map(({ at_ms, sum, buckets }) => ({ at_ms, sum, buckets }));
+        store.histograms(of, from_ms, to_ms).map(({ span_ms: _, ...histogram }) => histogram);
       const stored = [replaced, record(1, [0, 2], [431, 70_000])].map(
         ({ name: _, ...histogram }) => histogram,
       );
@@ -317,6 +445,58 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       assert.deepEqual(read(T0, T0 + HOUR_MS), stored.slice(1));
       await store.close();
     },
+
+  "histograms of more than a day ago are merged by the quarter of an hour; what comes late adds up": held(
+    async (store) => {
+      const of = name("system", "", "total_time_s");
+      const other = name("model_family", "t5", "total_time_s");
+      const record = (series: SeriesName, minute: number, ...buckets: [number, number][]) => {
+        const sum = buckets.reduce((total, [bucket, count]) => total + bucket * count, 0);
+        return { name: series, at_ms: T0 + minute * MINUTE_MS, sum, buckets };
+      };
+      const minutes = Array.from({ length: 40 }, (_, minute) => record(of, minute, [minute, 1], [100, 2]));
+      store.append({ ...batchOf(store, T0, []), histograms: [...minutes, record(other, 3, [5, 70_000])] });
+      const read = (from_minute: number, to_minute: number, series = of) =>
+        store
+          .histograms(series, T0 + from_minute * MINUTE_MS, T0 + to_minute * MINUTE_MS)
+          .map(({ at_ms, span_ms, sum, buckets }) => {
+            const tasks = buckets.reduce((total, [, count]) => total + count, 0);
+            return [(at_ms - T0) / MINUTE_MS, span_ms / MINUTE_MS, tasks, sum];
+          });
+      const now_ms = T0 + 26 * HOUR_MS;
+      await store.compact(now_ms + 14 * MINUTE_MS);
+      assert.equal(store.stats().minutes_from_ms, null);
+      assert.equal(read(0, 40).length, 40);
+      const sumOf = (from: number, to: number) => minutes.slice(from, to).reduce((sum, m) => sum + m.sum, 0);
+      for (let run = 0; run < 2; run++) {
+        await store.compact(now_ms + 31 * MINUTE_MS);
+        assert.equal(store.stats().minutes_from_ms, T0 + 30 * MINUTE_MS);
+        const quarters = [
+          [0, 15, 45, sumOf(0, 15)],
+          [15, 15, 45, sumOf(15, 30)],
+        ];
+        assert.deepEqual(read(0, 32), [...quarters, [30, 1, 3, 230], [31, 1, 3, 231]]);
+        // A quarter is there whole, however little of it is asked for.
+        assert.deepEqual(read(14, 15), quarters.slice(0, 1));
+        assert.deepEqual(read(15, 30), quarters.slice(1));
+        assert.deepEqual(read(0, 40, other), [[0, 15, 70_000, 350_000]]);
+      }
+      const late = record(of, 2, [7, 3]);
+      store.append({ ...batchOf(store, now_ms, []), histograms: [late, record(of, 35, [1, 1])] });
+      assert.deepEqual(read(0, 14), [
+        [0, 15, 45, sumOf(0, 15)],
+        [2, 1, 3, 21],
+      ]);
+      for (let run = 0; run < 2; run++) {
+        await store.compact(now_ms + 32 * MINUTE_MS);
+        assert.deepEqual(read(0, 14), [[0, 15, 48, sumOf(0, 15) + 21]]);
+        const [whole] = store.histograms(of, T0, T0 + 1);
+        const first = Array.from({ length: 15 }, (_, minute) => [minute, minute === 7 ? 4 : 1]);
+        assert.deepEqual(whole?.buckets, [...first, [100, 30]]);
+        assert.deepEqual(read(35, 36), [[35, 1, 1, 1]]);
+      }
+    },
+  ),
 
   "marks come back in their order, the same one once, and go with the ended tasks": async (engine) => {
     const store = engine.open({ task_retention_ms: HOUR_MS });
@@ -430,6 +610,23 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
         .sort();
     assert.deepEqual([at(-1), at(0), at(5), at(9)], [[], ["ended"], ["ended", "runs"], ["ended", "runs"]]);
     assert.deepEqual([at(10), at(HOUR_MS), at(5, 1).length], [["runs"], ["runs"], 1]);
+    // Long after, when ended ones are kept otherwise: a thousand, of which one ends each second after a minute.
+    const many = Array.from({ length: 1000 }, (_, i) => ({
+      ...task(`t${i}`, { status: "completed" }),
+      queued_at_ms: T0 + i * SECOND_MS,
+      ended_at_ms: T0 + MINUTE_MS + i * SECOND_MS,
+    }));
+    store.append({ ...batchOf(store, T0 + HOUR_MS, []), tasks: many });
+    await store.compact(T0 + 3 * HOUR_MS);
+    const again = { ...many[500]!, ended_at_ms: T0 + 3 * HOUR_MS };
+    store.append({ ...batchOf(store, T0 + 3 * HOUR_MS, []), tasks: [again] });
+    for (const second of [0, 59, 60, 61, 560, 561, 999, 1060, 2000]) {
+      const at_ms = T0 + second * SECOND_MS;
+      const then = many.map((one) => (one.id === again.id ? again : one));
+      const expected = then.filter((one) => one.queued_at_ms <= at_ms && one.ended_at_ms > at_ms);
+      const found = store.tasksAt(at_ms, 5000).filter(({ id }) => id.startsWith("t"));
+      assert.deepEqual(found.map(({ id }) => id).sort(), expected.map(({ id }) => id).sort());
+    }
   }),
 
   "an alert is told for as long as it fired, and goes with the ended tasks": async (engine) => {
@@ -549,6 +746,20 @@ function task(id: string, fields: Partial<TaskRecord>): TaskRecord {
     document: "{}",
     ...fields,
   };
+}
+
+/** So many tasks that ended one after another, a second apart, of all kinds. */
+function endedTasks(count: number, prefix = "E", from_ms = T0): TaskRecord[] {
+  return Array.from({ length: count }, (_, i) =>
+    task(`${prefix}${i}`, {
+      status: i % 7 === 0 ? "failed" : "completed",
+      type: i % 2 === 0 ? "text" : null,
+      model_family: i % 3 === 0 ? "t5" : "vit",
+      worker_id: `W${i % 11}`,
+      ended_at_ms: from_ms + i * SECOND_MS,
+      document: JSON.stringify({ number: i }),
+    }),
+  );
 }
 
 type Written = [series: SeriesName, at_ms: number, value: number];

@@ -61,8 +61,33 @@ export interface TaskRecord {
 
 export type EndedTask = Pick<TaskRecord, "attempt"> & { ended_at_ms: number };
 
+export interface EndedTasksQuery {
+  /** Inclusive, Unix milliseconds. */
+  from_ms: number;
+  /** Exclusive, Unix milliseconds. */
+  to_ms: number;
+  /** Each, where it is given, leaves only the tasks of exactly that value. */
+  type?: string | undefined;
+  model_family?: string | undefined;
+  worker_id?: string | undefined;
+  status?: string | undefined;
+  /** From 1 to 10,000. */
+  limit: number;
+}
+
+export interface EndedTasksAnswer {
+  /** The last ended first; of one instant by their ids. */
+  tasks: TaskRecord[];
+  /**
+   * Down to this instant the answer has all that was asked for: from_ms, or a later one where there are more than
+   * the limit (then the last task's, of whose very millisecond some may be missing) or where the engine has looked
+   * through as many as one query may.
+   */
+  searched_from_ms: number;
+}
+
 /** One minute's durations of one name. */
-export interface HistogramRecord extends Histogram {
+export interface HistogramRecord extends Omit<Histogram, "span_ms"> {
   readonly name: SeriesName;
 }
 
@@ -79,8 +104,12 @@ export interface TickBatch {
   workers_gone: readonly string[];
   worker_states: readonly WorkerStateRecord[];
   tasks: readonly TaskRecord[];
+  /** Unfinished ones; how an earlier attempt ended may stay. */
   tasks_gone: readonly string[];
-  /** Each in place of what that name had for that minute; kept for as long as ended tasks are. */
+  /**
+   * Each in place of what that name had for that minute; where its quarter of an hour is merged, in addition to
+   * it. Kept for as long as ended tasks are.
+   */
   histograms: readonly HistogramRecord[];
   /** Kept for as long as ended tasks are; the same mark again changes nothing. */
   marks: readonly Mark[];
@@ -139,9 +168,20 @@ export interface MetricStore {
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[];
   /** Tasks that had begun and not ended by that instant, at most `limit` of them. */
   tasksAt(at_ms: number, limit: number): TaskRecord[];
-  /** When and at which attempt the task ended; undefined where it is not known or has not. */
-  endedTask(id: string): EndedTask | undefined;
-  /** The minutes of one name that have a histogram, from the one that holds `from_ms` to before `to_ms`. */
+  /** The task as it was last written, unfinished or ended, for as long as ended tasks are kept. */
+  task(id: string): TaskRecord | undefined;
+  /** When and at which attempt the task ended, at or after `since_ms`; undefined where it has not. */
+  endedTask(id: string, since_ms: number): EndedTask | undefined;
+  /**
+   * Tasks that ended in a stretch of time, each as it was last written.
+   *
+   * @throws EvenkeelError "invalid" for a malformed query
+   */
+  endedTasks(query: EndedTasksQuery): EndedTasksAnswer;
+  /**
+   * The histograms of one name that lie in a stretch of time, or only partly: from the minute, or the merged
+   * quarter of an hour, that holds `from_ms` to before `to_ms`. Those of one time add up.
+   */
   histograms(name: SeriesName, from_ms: number, to_ms: number): Histogram[];
   /** From `from_ms` to before `to_ms`, the newest `limit` of them, oldest first. */
   marks(from_ms: number, to_ms: number, limit: number): Mark[];
@@ -150,8 +190,15 @@ export interface MetricStore {
   fact(name: string): string | undefined;
   /**
    * The store's size on disk, the start of the hour from which on it may have samples, and from which on every
-   * second of them is kept: what is older has only its hours' summaries.
+   * second of them is kept: what is older has only its hours' summaries. Likewise from which on histograms are
+   * kept by the minute; null where none is merged.
    */
-  stats(): { bytes: number; series: number; oldest_ms: number | null; full_from_ms: number | null };
+  stats(): {
+    bytes: number;
+    series: number;
+    oldest_ms: number | null;
+    full_from_ms: number | null;
+    minutes_from_ms: number | null;
+  };
   close(): Promise<void>;
 }

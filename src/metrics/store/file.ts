@@ -34,7 +34,7 @@ export function openDatabase(
     migrate(db, migrations);
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = NORMAL");
-    db.pragma("cache_size = -8000");
+    db.pragma("cache_size = -2000");
     db.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
     db.pragma(`journal_size_limit = ${LOG_BYTES}`);
     return db;

@@ -1,13 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Database, Statement } from "better-sqlite3";
 import { scaleOf } from "../catalogue.ts";
+import { MINUTE_MS, QUARTER_MS } from "../range.ts";
 import { type Aggregate, aggregateOf } from "./buckets.ts";
 import { decodeChunk, encodeChunk } from "./codec.ts";
 import { type ColumnBytes, layOutColumn, type SavedColumn } from "./column.ts";
 import { GONE } from "./contract.ts";
 import { failureOf } from "./failure.ts";
 import { openSecondConnection } from "./file.ts";
-import { histogramKey } from "./histograms.ts";
+import { HistogramMerger, histogramKey } from "./histograms.ts";
+import { TaskPacker } from "./task-packer.ts";
 import { emptyHour, SLOTS } from "./values.ts";
 
 /** A closed hour of one series, to be sealed together with what its chunk already has. */
@@ -36,6 +38,10 @@ export interface Edges {
   /** Before it chunks are no more than summaries. */
   summary_hour: number;
   task_ended_ms: number;
+  /** Tasks that ended before it are packed. */
+  task_packed_ms: number;
+  /** Minutes of histograms before it are merged. */
+  histogram_merged_ms: number;
   /** The file's limit on disk: beyond it the oldest hours give way to their summaries. */
   max_bytes: number | null;
 }
@@ -63,6 +69,12 @@ export const SAVED_ROW = "saved_row";
 
 /** Rows or pages of one transaction. */
 const SLICE = { head: 20, chunk: 200, task: 200, page: 16, summary: 100 };
+/** Packs of one run: a file from before there were any must not keep a server from ending. */
+const PACKS_A_RUN = 500;
+const HISTOGRAMS = [
+  ["histogram", MINUTE_MS],
+  ["histogram_quarter", QUARTER_MS],
+] as const;
 /** Free pages up to this share of the file (and this many of them) are kept for the next hour's log. */
 const FREE_SHARE = 0.125;
 const FREE_PAGES = 2048;
@@ -101,6 +113,8 @@ export class Housekeeper implements Housekeeping {
   readonly #path: string;
   readonly #db: Database;
   readonly #pause_ms: number;
+  readonly #packer: TaskPacker;
+  readonly #merger: HistogramMerger;
   readonly #chunk: Statement<[number], Uint8Array | null>;
   /** Up to this key chunks are summaries already. */
   #summarized_k = 0;
@@ -114,6 +128,8 @@ export class Housekeeper implements Housekeeping {
     this.#path = path;
     this.#db = openSecondConnection(path);
     this.#pause_ms = pause_ms;
+    this.#packer = new TaskPacker(this.#db);
+    this.#merger = new HistogramMerger(this.#db);
     this.#chunk = this.#db
       .prepare<[number], Uint8Array | null>("SELECT samples FROM chunk WHERE k = ?")
       .pluck();
@@ -197,16 +213,24 @@ export class Housekeeper implements Housekeeping {
     };
   }
 
-  async trim({ head_row, chunk_hour, summary_hour, task_ended_ms, max_bytes }: Edges): Promise<void> {
+  async trim(edges: Edges): Promise<void> {
+    const { head_row, chunk_hour, summary_hour, max_bytes } = edges;
+    const { task_ended_ms, task_packed_ms, histogram_merged_ms } = edges;
     await this.#deleteSlices("head WHERE id < ? ORDER BY id", head_row, SLICE.head);
     await this.#deleteSlices("chunk WHERE k < ? ORDER BY k", chunkKey(chunk_hour, 0), SLICE.chunk);
     await this.#deleteSlices("tasks WHERE ended_at_ms < ? ORDER BY ended_at_ms", task_ended_ms, SLICE.task);
-    await this.#deleteSlices("histogram WHERE k < ? ORDER BY k", histogramKey(task_ended_ms, 0), SLICE.task);
+    for (const [table, span_ms] of HISTOGRAMS) {
+      const edge = histogramKey(task_ended_ms, span_ms, 0);
+      await this.#deleteSlices(`${table} WHERE k < ? ORDER BY k`, edge, SLICE.task);
+    }
     await this.#deleteSlices("marks WHERE at_ms < ? ORDER BY at_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices("alerts WHERE ended_ms < ? ORDER BY ended_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices("workers WHERE gone_ms < ? ORDER BY gone_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices(statesBefore(task_ended_ms), task_ended_ms, SLICE.task);
-    while (this.#attempt(() => this.#summarize(chunkKey(summary_hour, 0)))) await pause(this.#pause_ms);
+    await this.#repeat(() => this.#packer.dropOldest(task_ended_ms));
+    await this.#packTasks(task_packed_ms);
+    await this.#repeat(() => this.#merger.mergeOldest(histogram_merged_ms));
+    await this.#repeat(() => this.#summarize(chunkKey(summary_hour, 0)));
     await this.#giveBackPages();
     if (max_bytes !== null) await this.#shrinkTo(max_bytes);
     // Here and not at a tick's end: this waits for the disk.
@@ -215,7 +239,30 @@ export class Housekeeper implements Housekeeping {
 
   async #deleteSlices(what: string, edge: number, limit: number): Promise<void> {
     const slice = this.#attempt(() => this.#db.prepare<[number]>(`DELETE FROM ${what} LIMIT ${limit}`));
-    while (this.#attempt(() => slice.run(edge)).changes === limit) await pause(this.#pause_ms);
+    await this.#repeat(() => slice.run(edge).changes === limit);
+  }
+
+  async #packTasks(before_ms: number): Promise<void> {
+    await this.#indexTasks();
+    for (let packs = 0; packs < PACKS_A_RUN; packs += 1) {
+      if (!this.#attempt(() => this.#packer.packOldest(before_ms))) return;
+      await this.#indexTasks();
+    }
+  }
+
+  async #indexTasks(): Promise<void> {
+    await pause(this.#pause_ms);
+    const slices = this.#attempt(() => this.#packer.indexSlices());
+    for (const slice of slices) {
+      this.#attempt(slice);
+      await pause(this.#pause_ms);
+    }
+    if (slices.length > 0) await this.#indexTasks();
+  }
+
+  /** Does slices of some work until one says that nothing is left. */
+  async #repeat(slice: () => boolean): Promise<void> {
+    while (this.#attempt(slice)) await pause(this.#pause_ms);
   }
 
   async #giveBackPages(): Promise<void> {

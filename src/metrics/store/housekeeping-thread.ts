@@ -10,6 +10,9 @@ const LOAD_SOURCES = `
   import(loader).then(({ register }) => { register(); return import(module); });
 `;
 
+/** It would take 32 MiB as well; its slices of 16 hours need little. */
+const LIMITS = { maxYoungGenerationSizeMb: 3 };
+
 /** Housekeeping on a thread of its own, started at its first work. */
 export class HousekeepingThread implements Housekeeping {
   readonly #path: string;
@@ -67,9 +70,10 @@ export class HousekeepingThread implements Housekeeping {
           eval: true,
           // Not those of the process, which may say that this is a module.
           execArgv: [],
+          resourceLimits: LIMITS,
           workerData: { ...data, loader: import.meta.resolve("tsx/esm/api") },
         })
-      : new Worker(new URL(MODULE.replace(/\.ts$/, ".js")), { workerData: data });
+      : new Worker(new URL(MODULE.replace(/\.ts$/, ".js")), { workerData: data, resourceLimits: LIMITS });
     // The next work starts another thread if this one dies.
     worker.on("error", () => {});
     worker.on("exit", () => {

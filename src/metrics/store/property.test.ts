@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { SeriesName } from "../range.ts";
 import { NOTHING } from "./conformance.ts";
 import type { MetricStore } from "./contract.ts";
+import { asIfDied } from "./fixture.ts";
 import { openStore } from "./sqlite.ts";
 import { quantize } from "./values.ts";
 
@@ -74,15 +75,6 @@ function newPath(): string {
   return join(folder, `${files}.db`);
 }
 
-/** The same file as a process would find it whose predecessor died this moment. */
-function copyOf(path: string): string {
-  const copy = newPath();
-  for (const suffix of ["", "-wal"]) {
-    if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix);
-  }
-  return copy;
-}
-
 async function take(
   step: Step,
   store: MetricStore,
@@ -104,7 +96,7 @@ async function take(
       await store.close();
       return [open(path), path];
     case "die": {
-      const copy = copyOf(path);
+      const copy = asIfDied(path, newPath());
       await store.close();
       return [open(copy), copy];
     }

@@ -9,6 +9,8 @@ import { Compaction } from "./compaction.ts";
 import type {
   AlertRecord,
   EndedTask,
+  EndedTasksAnswer,
+  EndedTasksQuery,
   InstantValue,
   LatestSample,
   MetricStore,
@@ -30,6 +32,7 @@ import { RangeReader } from "./range.ts";
 import { Records } from "./records.ts";
 import { Registry, type Series } from "./registry.ts";
 import { restore } from "./restore.ts";
+import { Tasks } from "./tasks.ts";
 import { quantize, SLOTS } from "./values.ts";
 
 export interface StoreOptions {
@@ -39,6 +42,8 @@ export interface StoreOptions {
   summary_retention_ms: number;
   /** How long ended tasks are kept. */
   task_retention_ms: number;
+  /** How long ago tasks ended that are packed: long enough that nothing of them is expected any more. */
+  pack_after_ms: number;
   /**
    * The file's limit on disk, or null for none: beyond it the oldest hours keep only their mean, smallest,
    * largest and count. The log of the last hour and a half and the records need their room in any case.
@@ -50,11 +55,13 @@ export interface StoreOptions {
   housekeeping: "thread" | "inline";
 }
 
-const WEEK_MS = 7 * 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const WEEK_MS = 7 * 24 * HOUR_MS;
 const DEFAULTS: StoreOptions = {
   retention_ms: WEEK_MS,
   summary_retention_ms: 0,
   task_retention_ms: WEEK_MS,
+  pack_after_ms: HOUR_MS,
   max_bytes: null,
   fresh: false,
   housekeeping: "thread",
@@ -102,6 +109,7 @@ class SqliteStore implements MetricStore {
   readonly #db: Database;
   readonly #records: Records;
   readonly #past: PastRecords;
+  readonly #tasks: Tasks;
   readonly #histograms: Histograms;
   readonly #registry = new Registry();
   readonly #ranges: RangeReader;
@@ -119,6 +127,7 @@ class SqliteStore implements MetricStore {
     this.#db = db;
     this.#records = new Records(db);
     this.#past = new PastRecords(db);
+    this.#tasks = new Tasks(db);
     this.#histograms = new Histograms(db);
     this.#next_row = restore(db, this.#registry);
     this.#ranges = new RangeReader(db, this.#registry);
@@ -151,6 +160,7 @@ class SqliteStore implements MetricStore {
       if (arrivals.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
       this.#past.write(batch);
+      this.#tasks.write(batch);
       this.#histograms.write(batch.histograms);
     });
   }
@@ -162,11 +172,17 @@ class SqliteStore implements MetricStore {
     });
     return (candidates: readonly Series[]) => {
       const unknown = candidates.filter(
-        ({ scope, entity, columns }) => columns.size === 0 && !this.#records.knows(scope, entity),
+        ({ scope, entity, columns }) => columns.size === 0 && !this.#knows(scope, entity),
       );
       dropAll(unknown);
       for (const series of unknown) this.#registry.forget(series);
     };
+  }
+
+  /** Whether a record keeps the entity in mind; the whole fleet and its cuts always are. */
+  #knows(scope: Scope, entity: string): boolean {
+    if (scope === "worker") return this.#records.knowsWorker(entity);
+    return scope !== "task" || this.#tasks.task(entity) !== undefined;
   }
 
   series(scope: Scope, entity: string, metric: string): number {
@@ -237,15 +253,27 @@ class SqliteStore implements MetricStore {
   }
 
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[] {
-    return withDatabase(this.#path, "read", () => this.#records.tasks(ended_since_ms, ended_limit));
+    const query = { from_ms: ended_since_ms, to_ms: Number.POSITIVE_INFINITY, limit: ended_limit };
+    return withDatabase(this.#path, "read", () => [
+      ...this.#tasks.unfinished(),
+      ...this.#tasks.endedTasks(query).tasks,
+    ]);
   }
 
   tasksAt(at_ms: number, limit: number): TaskRecord[] {
-    return withDatabase(this.#path, "read", () => this.#records.tasksAt(at_ms, limit));
+    return withDatabase(this.#path, "read", () => this.#tasks.tasksAt(at_ms, limit));
   }
 
-  endedTask(id: string): EndedTask | undefined {
-    return withDatabase(this.#path, "read", () => this.#records.endedTask(id));
+  task(id: string): TaskRecord | undefined {
+    return withDatabase(this.#path, "read", () => this.#tasks.task(id));
+  }
+
+  endedTask(id: string, since_ms: number): EndedTask | undefined {
+    return withDatabase(this.#path, "read", () => this.#tasks.endedTask(id, since_ms));
+  }
+
+  endedTasks(query: EndedTasksQuery): EndedTasksAnswer {
+    return withDatabase(this.#path, "read", () => this.#tasks.endedTasks(query));
   }
 
   histograms(name: SeriesName, from_ms: number, to_ms: number): Histogram[] {
@@ -273,6 +301,7 @@ class SqliteStore implements MetricStore {
       bytes: statSync(this.#path).size + log_bytes,
       series: size,
       oldest_ms,
+      minutes_from_ms: this.#histograms.minutesFrom_ms(),
       full_from_ms: newest_summary === null ? oldest_ms : (hourOfKey(newest_summary) + 1) * SLOTS * 1000,
     };
   }

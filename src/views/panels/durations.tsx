@@ -14,7 +14,6 @@ const LABEL: Record<(typeof KINDS)[number], string> = {
   processing_time: "Processing time",
   total_time: "Latency",
 };
-const MINUTE_MS = 60_000;
 /** Bars of one drawing, each of an equal ratio. */
 const BARS = 32;
 const HEIGHT = 72;
@@ -39,8 +38,15 @@ const duration = z.object({
 
 const data = z.object({
   at_ms,
-  from_ms: z.number().describe("Start of the window, Unix milliseconds, a whole minute"),
-  to_ms: z.number().describe("End of the window, Unix milliseconds, a whole minute"),
+  from_ms: z
+    .number()
+    .describe("Start of the window, Unix milliseconds, a whole minute or quarter of an hour"),
+  to_ms: z.number().describe("End of the window, Unix milliseconds, likewise"),
+  tier_s: z
+    .number()
+    .describe(
+      "What the window is widened to whole ones of: 60 where every minute is kept, 900 where it begins more than a day ago and quarters of an hour are left",
+    ),
   durations: z.array(duration).describe("Queue, processing and total time of the window's tasks"),
 });
 
@@ -65,7 +71,10 @@ export const durations = definePanel({
       ))}
     </div>
   ),
-  note: () => "over all tasks of the window",
+  note: ({ tier_s }) =>
+    tier_s > 60
+      ? "over all tasks of the window, in whole quarters of an hour beyond a day"
+      : "over all tasks of the window",
   table,
 });
 
@@ -78,14 +87,14 @@ function load(read: Read, given: z.output<typeof params>): Data {
       { details: { parameter: "worker_type" } },
     );
   }
-  const { from_ms, to_ms } = inMinutes(
-    windowOf({ ...given, step: undefined, points: undefined }, read.now_ms),
-  );
+  const window = windowOf({ ...given, step: undefined, points: undefined }, read.now_ms);
+  const { from_ms, to_ms, tier_s } = widened(window, read);
   const step_ms = to_ms - from_ms;
   return {
     at_ms: read.now_ms,
     from_ms,
     to_ms,
+    tier_s,
     durations: KINDS.map((kind) => {
       const query = { scope, entity, duration: kind, from_ms, to_ms, step_ms } as DurationsQuery;
       const [whole] = read.durations(query);
@@ -96,10 +105,14 @@ function load(read: Read, given: z.output<typeof params>): Data {
   };
 }
 
-function inMinutes({ from_ms, to_ms }: Window): Pick<Window, "from_ms" | "to_ms"> {
+/** Both ends as what they lie in is kept: the whole minute, or the whole quarter of an hour. */
+function widened({ from_ms, to_ms }: Window, read: Read): Pick<Data, "from_ms" | "to_ms" | "tier_s"> {
+  const [tier_s, last_tier_s] = [read.durationsTier_s(from_ms), read.durationsTier_s(to_ms)];
+  const [first_ms, last_ms] = [tier_s * 1000, last_tier_s * 1000];
   return {
-    from_ms: Math.floor(from_ms / MINUTE_MS) * MINUTE_MS,
-    to_ms: Math.ceil(to_ms / MINUTE_MS) * MINUTE_MS,
+    from_ms: Math.floor(from_ms / first_ms) * first_ms,
+    to_ms: Math.ceil(to_ms / last_ms) * last_ms,
+    tier_s,
   };
 }
 

@@ -14,6 +14,7 @@ import {
   historyCharts,
   historySlices,
   historyTable,
+  isMergedAway,
   listField,
   loadHistory,
   metricsField,
@@ -161,8 +162,9 @@ function namesOf(given: Params): SeriesName[] {
 
 function note(data: History): string {
   const summary = data.tier_s > 1 ? ", parts of it hourly summaries" : "";
+  const merged = isMergedAway(data) ? ", durations as means of samples: over all tasks in steps of 15m" : "";
   const dashed = data.compare_s === null ? "" : `, dashed: ${durationText(data.compare_s * 1000)} before`;
-  return `a point each ${durationText(data.step_s * 1000)}${summary}${dashed}`;
+  return `a point each ${durationText(data.step_s * 1000)}${summary}${merged}${dashed}`;
 }
 
 /** The parameters as a query, some of them changed; undefined leaves one out. */
