@@ -2,7 +2,6 @@ import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
-import { KeptTasks } from "./kept-tasks.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
 import { readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
@@ -10,6 +9,7 @@ import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alert
 import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
+import { KeptTasks } from "./process/kept-tasks.ts";
 import { matchesOf, scoresOf } from "./process/matches.ts";
 import { taskOf } from "./process/past.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
@@ -115,7 +115,10 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#store = options.store;
-    this.#kept_tasks = new KeptTasks(options.store);
+    this.#kept_tasks = new KeptTasks((id) => {
+      const record = options.store.task(id);
+      return record && (JSON.parse(record.document) as TaskDocument);
+    });
     const now_ms = options.clock.now();
     this.#ticked_ms = now_ms;
     this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id, since_ms) =>

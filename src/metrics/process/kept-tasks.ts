@@ -1,17 +1,17 @@
-import { taskOf } from "./process/past.ts";
-import type { TaskDocument, TaskEntry } from "./process/task.ts";
-import type { MetricStore } from "./store/contract.ts";
+import { taskOf } from "./past.ts";
+import type { TaskDocument, TaskEntry } from "./task.ts";
 
 /** Tasks read from the store that are held: as many as are likely to be looked at at once. */
 const HELD = 64;
 
 /** Ended tasks that the fleet no longer holds, as they were last written. */
 export class KeptTasks {
-  readonly #store: Pick<MetricStore, "task">;
+  readonly #documentOf: (id: string) => TaskDocument | undefined;
   readonly #held = new Map<string, TaskEntry>();
 
-  constructor(store: Pick<MetricStore, "task">) {
-    this.#store = store;
+  /** @param documentOf what the store has of a task */
+  constructor(documentOf: (id: string) => TaskDocument | undefined) {
+    this.#documentOf = documentOf;
   }
 
   get(id: string): TaskEntry | undefined {
@@ -25,8 +25,8 @@ export class KeptTasks {
   }
 
   #read(id: string): TaskEntry | undefined {
-    const record = this.#store.task(id);
-    return record && taskOf(id, JSON.parse(record.document) as TaskDocument);
+    const document = this.#documentOf(id);
+    return document && taskOf(id, document);
   }
 
   /** A task that is spoken of again is no longer as it was written. */
