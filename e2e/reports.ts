@@ -20,6 +20,7 @@ export interface WorkerReport {
 export interface TaskReport {
   id: string;
   type?: string;
+  model_family?: string;
   model_id?: string;
   priority?: number;
   status?: "queued" | "assigned" | "running" | "completed" | "failed" | "cancelled";

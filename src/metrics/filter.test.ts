@@ -93,6 +93,17 @@ describe("a part of the fleet", () => {
     expect(part.workers().reduce((sum, { running_tasks }) => sum + running_tasks, 0)).toBe(2);
   });
 
+  it("has what ended by model, of whichever parts, and not by text", () => {
+    const sum = (part: Read) =>
+      part.endedByModel()?.ends.reduce((total, { completed }) => total + completed, 0) ?? null;
+    expect(sum(now)).toBe(6);
+    expect(sum(now.filtered({ task_type: "vision" }))).toBe(2);
+    expect(sum(now.filtered({ task_type: "vision", worker_type: "gpu" }))).toBe(2);
+    expect(sum(now.filtered({ model_family: "bert" }))).toBe(0);
+    expect(sum(now.filtered({ q: "vit" }))).toBeNull();
+    expect(sum(past)).toBeNull();
+  });
+
   it("is found by text in any case: a worker by its host or tag, a task by its model", () => {
     expect(ids(now.filtered({ q: "CUDA" }))).toEqual(["gpu-1"]);
     expect(ids(now.filtered({ q: "lab-A" }))).toEqual(["gpu-1", "cpu-1"]);

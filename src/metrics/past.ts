@@ -62,6 +62,7 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
         { completed: metrics.get("completed_tasks") ?? 0, failed: metrics.get("failed_tasks") ?? 0 },
       ]),
     ),
+    endedByModel: () => null,
     alerts,
     workers: () => workers,
     worker: (id) => by_id.get(id),

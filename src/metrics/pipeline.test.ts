@@ -171,6 +171,8 @@ describe("a restart", () => {
       compatibility: { vision: { observed: { tasks: 700 } } },
     });
     expect(after.worker("W1")!.metrics.get("health")).toBe(before.worker("W1")!.metrics.get("health"));
+    expect(after.endedByModel()).toEqual(before.endedByModel());
+    expect(after.endedByModel()!.ends).toMatchObject([{ worker_type: "gpu", completed: 525, failed: 175 }]);
   });
 
   it("stands on the charts as a mark, beside what others set", async () => {

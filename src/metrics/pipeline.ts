@@ -3,6 +3,7 @@ import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
+import type { EndedByModel } from "./models.ts";
 import { readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
@@ -11,6 +12,7 @@ import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from 
 import { DURATIONS, EVENTS } from "./process/flow.ts";
 import { KeptTasks } from "./process/kept-tasks.ts";
 import { matchesOf, scoresOf } from "./process/matches.ts";
+import type { BookDocument } from "./process/model-book.ts";
 import { taskOf } from "./process/past.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
@@ -84,6 +86,9 @@ const FLOW_IS_KNOWN_BY = "queued_tasks";
 /** The fact that keeps the sources, and how long it may be behind in when they were last heard of. */
 const SOURCES = "sources";
 const KEEP_SOURCES_MS = 60_000;
+/** The fact that keeps the last hour by model, and how often it is kept. */
+const MODELS = "models";
+const KEEP_MODELS_MS = 60_000;
 /** Ended tasks that are read back in full; of the others of the last hour only their ends are counted. */
 const RESTORE_ENDED = 1000;
 /** Ended tasks that are read back at once for their runs: some 20 ms. */
@@ -107,6 +112,7 @@ export class Pipeline {
   readonly #handles = new Map<string, Map<string, number>>();
   #unwritten: Unwritten = nothingUnwritten();
   #kept_sources = { what: "", at_ms: 0 };
+  #kept_models_ms = 0;
   #store_error: string | null = null;
   #ticked_ms: number;
   #tick = 0;
@@ -191,8 +197,11 @@ export class Pipeline {
     this.#restoreRecent(now_ms);
   }
 
+  /** Ended tasks that are read back are counted by model where they ended after that was kept. */
   #restoreTasks(now_ms: number): void {
     const { fleet } = this;
+    const models = this.#store.fact(MODELS);
+    if (models !== undefined) fleet.ledger.models.restore(JSON.parse(models) as BookDocument);
     const hour_ms = now_ms - RESTORE_MS;
     const records = this.#store.tasks(hour_ms, RESTORE_ENDED);
     for (const { id, document } of records) {
@@ -284,6 +293,12 @@ export class Pipeline {
     this.remember({ [SOURCES]: JSON.stringify(sources) });
   }
 
+  #rememberModels(now_ms: number): void {
+    if (Math.abs(now_ms - this.#kept_models_ms) < KEEP_MODELS_MS) return;
+    this.#kept_models_ms = now_ms;
+    this.remember({ [MODELS]: JSON.stringify(this.fleet.ledger.models.toDocument()) });
+  }
+
   /** @throws EvenkeelError "too_many" while too many marks wait to be written */
   mark(mark: Mark): void {
     const { marks } = this.#unwritten;
@@ -304,6 +319,7 @@ export class Pipeline {
 
   #write(now_ms: number): void {
     this.#rememberSources(now_ms);
+    this.#rememberModels(now_ms);
     const waiting = this.#unwritten;
     try {
       this.#gatherChanges(waiting);
@@ -425,6 +441,7 @@ export class Pipeline {
       ]),
     );
     let workers: readonly WorkerEntry[] | undefined;
+    let ended_by_model: EndedByModel | undefined;
     const cuts = cutMetrics(fleet);
     const reasons = new WaitingReasons(fleet);
     const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
@@ -443,6 +460,10 @@ export class Pipeline {
       },
       queue: fleet.ledger.queue(),
       ended_by_type,
+      endedByModel: () => {
+        ended_by_model ??= fleet.ledger.models.lastHour(now_ms);
+        return ended_by_model;
+      },
       alerts,
       sources: fleet.sources(),
       self: this.#self(),

@@ -1,5 +1,6 @@
 import type { Cut } from "./catalogue.ts";
 import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
+import type { EndedByModel } from "./models.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 import type { Runs } from "./runs.ts";
 import type { Matches, Waiting, WorkerScores } from "./scores.ts";
@@ -124,6 +125,8 @@ export interface Read {
   readonly queue: readonly QueueCell[];
   /** Ended in the last hour, by task type; null where that is not counted by what is filtered. */
   readonly ended_by_type: ReadonlyMap<string, { readonly completed: number; readonly failed: number }> | null;
+  /** Ended in the last hour, by model; null where that is not counted by what is filtered, and in the past. */
+  endedByModel(): EndedByModel | null;
   readonly alerts: readonly Alert[];
   readonly sources: readonly Source[];
   readonly self: SelfHealth;

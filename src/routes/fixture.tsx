@@ -33,6 +33,7 @@ export function read(given: Partial<Read> = {}): Read {
     },
     queue: [],
     ended_by_type: new Map(),
+    endedByModel: () => null,
     alerts: [],
     sources: [],
     self: SELF,

@@ -7,6 +7,7 @@ import {
   type Worker,
   type WorkerState,
 } from "../metrics/model.ts";
+import { type EndedByModel, endedWithin } from "../metrics/models.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 
@@ -187,6 +188,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
       : new Map(
           types.map((type, index) => [type, { completed: 402 - 61 * (index % 5), failed: (index * 7) % 5 }]),
         ),
+    endedByModel: () => (empty ? { from_ms: now_ms, ends: [] } : endedOf(types, hostile, now_ms)),
     alerts: firing,
     sources: empty
       ? []
@@ -202,9 +204,13 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     tasks: () => tasks,
     filters: {},
     recent_cut: null,
-    cut: (_, name) => (types.includes(name) ? system : undefined),
+    cut: (_, name) => (types.includes(name) || name === "vit" ? system : undefined),
     cutNames: () => types,
-    filtered: (filters) => ({ ...read, filters }),
+    filtered: (filters) => ({
+      ...read,
+      filters,
+      endedByModel: () => endedWithin(read.endedByModel(), filters),
+    }),
     scores: () => undefined,
     matches: (id) => (oldest && (id === oldest.id || id === "t-17") ? matchesOf(workers, oldest) : undefined),
     waiting: (task) => waitingOf(workers, task),
@@ -224,6 +230,25 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
       ),
   };
   return read;
+}
+
+/** Four models of each type, of which one takes long on CPUs and one fails often. */
+function endedOf(types: readonly string[], hostile: boolean, now_ms: number): EndedByModel {
+  const named = (index: number, name: string) => (hostile ? HOSTILE[index % HOSTILE.length]! : name);
+  const ends = types.flatMap((task_type, t) =>
+    ["vit", "clip", "detr", "bert"].flatMap((family, f) =>
+      ["gpu", "cpu"].map((worker_type, w) => ({
+        task_type,
+        model_family: named(t + f, family),
+        model_id: named(t + f + w, `${family}-base`),
+        worker_type: named(w + 3, worker_type),
+        completed: 120 - 30 * f - 10 * w,
+        failed: f === 3 ? 9 : f,
+        times_s: [4, 5, 6].map((time_s) => time_s * (f === 1 && w === 1 ? 4 : 1)),
+      })),
+    ),
+  );
+  return { from_ms: now_ms - 3_570_000, ends };
 }
 
 function queueOf(types: readonly string[], tick: number): QueueCell[] {

@@ -113,6 +113,8 @@ test("every panel and page has an id, an API path and a path of its own", () => 
     "/",
     "/assignments",
     "/tasks/:task_id",
+    "/task-types/:task_type",
+    "/model-families/:model_family",
     "/history",
     "/status",
   ]);
@@ -250,7 +252,7 @@ describe("task distribution", () => {
 
   test("gives a modality its own colour and other types the free ones", () => {
     const { html } = render(tasks, fixtureRead({ types: ["txt_2_img", "audio", "img_2_img"] }));
-    const colours = [...html.matchAll(/<rect class="s(\d)"[^>]*><\/rect><\/svg><bdi>(\w+)/g)].map(
+    const colours = [...html.matchAll(/<rect class="s(\d)"[^>]*><\/rect><\/svg><a [^>]*><bdi>(\w+)/g)].map(
       ([, n, type]) => [type, n],
     );
     expect(Object.fromEntries(colours)).toEqual({ img_2_img: "1", txt_2_img: "2", audio: "3" });

@@ -1,6 +1,7 @@
 import type { Page, Panel } from "./panel.ts";
 import { alerts } from "./panels/alerts.tsx";
 import { assignments } from "./panels/assignments.tsx";
+import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
 import { overview } from "./panels/overview.tsx";
@@ -30,6 +31,20 @@ export const PAGES: readonly Page[] = [
     subject: { param: "task_id", below: "/tasks" },
     layout: "detail",
     panels: [task, taskTimeline, taskMatches],
+  },
+  {
+    path: "/task-types/:task_type",
+    title: "Task type",
+    subject: { param: "task_type", below: "/" },
+    layout: "detail",
+    panels: cutPanels("task_type"),
+  },
+  {
+    path: "/model-families/:model_family",
+    title: "Model family",
+    subject: { param: "model_family", below: "/" },
+    layout: "detail",
+    panels: cutPanels("model_family"),
   },
   { path: "/history", title: "History", layout: "column", panels: [history, durations] },
   { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },

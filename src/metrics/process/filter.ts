@@ -1,5 +1,6 @@
 import type { Cut } from "../catalogue.ts";
 import { type Alert, TASK_STATES, type Task, type Worker } from "../model.ts";
+import { endedWithin } from "../models.ts";
 import type { Filters, Read, RecentSeries, StateCounts } from "../read.ts";
 import { systemStatus } from "./alerts.ts";
 import { queueOf } from "./past.ts";
@@ -71,6 +72,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     tasks_by_state: statesOf(live, flow),
     queue: queueOf(live),
     ended_by_type: endedOf(read, filters),
+    endedByModel: () => endedWithin(read.endedByModel(), filters),
     alerts,
     workers: () => workers,
     tasks: () => tasks,

@@ -132,17 +132,20 @@ export class Fleet {
     this.#started_ms = started_ms;
     this.#hearing_since_ms = started_ms;
     this.runs = new RunLog(started_ms);
-    this.ledger = new Ledger({
-      liveChanged: (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
-      assigned: (task, worker_id) => this.#assignments.add(task, worker_id),
-      ended: (task, attempt) => {
-        const run = runOf(task, attempt);
-        if (run) this.runs.add(run);
-        this.#bookOutcome(task, attempt, this.ledger.now_ms);
+    this.ledger = new Ledger(
+      {
+        workerType: (worker_id) => this.workers.get(worker_id)?.type ?? null,
+        liveChanged: (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
+        assigned: (task, worker_id) => this.#assignments.add(task, worker_id),
+        ended: (task, attempt) => {
+          const run = runOf(task, attempt);
+          if (run) this.runs.add(run);
+          this.#bookOutcome(task, attempt, this.ledger.now_ms);
+        },
+        reached: (limit) => this.reached(limit),
       },
-      reached: (limit) => this.reached(limit),
-    });
-    this.ledger.advance(started_ms);
+      started_ms,
+    );
   }
 
   apply(report: Report): void {

@@ -1,6 +1,7 @@
 import type { Attempt, TaskState } from "../model.ts";
 import type { QueueCell, StateCounts } from "../read.ts";
 import { Flow } from "./flow.ts";
+import { ModelBook } from "./model-book.ts";
 import { DurationHistogram } from "./rates.ts";
 import type { TaskEntry } from "./task.ts";
 
@@ -19,7 +20,9 @@ interface Counted {
   priority: number | null;
   type: string | null;
   family: string | null;
+  model_id: string | null;
   worker_id: string | null;
+  worker_type: string | null;
   ended_at_ms: number | null;
 }
 
@@ -32,8 +35,10 @@ interface UsualTime {
   p95_s: number | null;
 }
 
-/** Who is told of what the ledger comes upon, each once. */
+/** Who is told of what the ledger comes upon, each once, and asked for what it does not know. */
 export interface LedgerListener {
+  /** The type of a worker; null where it is not known. */
+  workerType(worker_id: string): string | null;
   /** A worker's live tasks changed by one of a state and type. */
   liveChanged(worker_id: string, state: TaskState, type: string | null, delta: 1 | -1): void;
   /** The task's current attempt was given to a worker. */
@@ -58,6 +63,7 @@ export class Ledger {
   readonly all = new Flow(0);
   readonly by_type = new Map<string, Flow>();
   readonly by_family = new Map<string, Flow>();
+  readonly models: ModelBook;
   readonly #queue = new Map<string, QueueCell & { queued: number }>();
   readonly #counted = new Map<string, Counted>();
   /** As of the last tick, Unix milliseconds. */
@@ -66,7 +72,13 @@ export class Ledger {
   /** By task. */
   readonly #noted = new Map<string, Noted>();
 
-  constructor(private readonly listener: LedgerListener) {}
+  constructor(
+    private readonly listener: LedgerListener,
+    started_ms: number,
+  ) {
+    this.models = new ModelBook(started_ms, (limit) => listener.reached(limit));
+    this.advance(started_ms);
+  }
 
   advance(now_ms: number): void {
     this.now_ms = now_ms;
@@ -94,7 +106,7 @@ export class Ledger {
   /** Counts a task as it is now, in place of what it was counted as before. */
   count(task: TaskEntry): void {
     const before = this.#counted.get(task.id);
-    const now = counted(task);
+    const now = this.#counts(task);
     if (before && same(before, now)) return;
     if (before) this.#book(before, -1);
     this.#book(now, 1);
@@ -104,8 +116,10 @@ export class Ledger {
 
   /** Counts a task read back from the store; rates and durations come back apart, flow by flow. */
   restore(task: TaskEntry): void {
-    const now = counted(task);
+    const now = this.#counts(task);
     this.#bookLive(now, 1);
+    if (now.ended_at_ms !== null && this.models.isNews(now.ended_at_ms))
+      this.#bookModel(now, now.ended_at_ms, 1);
     this.#counted.set(task.id, now);
     this.#note(task, false);
   }
@@ -124,15 +138,20 @@ export class Ledger {
     this.#bookEnded(as, delta);
   }
 
-  #bookEnded(as: Counted, delta: number): void {
+  #bookEnded(as: Counted, delta: 1 | -1): void {
     const { ended_at_ms, state } = as;
     if (ended_at_ms === null) return;
     for (const flow of this.#flowsOf(as)) flow.bookEnd(state, ended_at_ms, delta);
+    this.#bookModel(as, ended_at_ms, delta);
     // Told here, where a task comes by once.
     if (delta > 0 && as.type !== null && !this.by_type.has(as.type))
       this.listener.reached("task types counted apart");
     if (delta > 0 && as.family !== null && !this.by_family.has(as.family))
       this.listener.reached("model families counted apart");
+  }
+
+  #bookModel(as: Counted, ended_at_ms: number, delta: 1 | -1): void {
+    this.models.book(kindOf(as), as.state, ended_at_ms, this.now_ms, delta);
   }
 
   /** The flows that a task counts in. */
@@ -166,6 +185,20 @@ export class Ledger {
     if (as.worker_id !== null) this.listener.liveChanged(as.worker_id, as.state, as.type, delta);
   }
 
+  #counts(task: TaskEntry): Counted {
+    const { worker_id } = task;
+    return {
+      state: task.state,
+      priority: task.priority,
+      type: task.type,
+      family: task.model_family,
+      model_id: task.model_id,
+      worker_id,
+      worker_type: worker_id === null ? null : this.listener.workerType(worker_id),
+      ended_at_ms: task.ended_at_ms,
+    };
+  }
+
   /** Takes note of each attempt once: when it is assigned, when it starts and when it ends. */
   #note(task: TaskEntry, booked = true): void {
     const noted = this.#noted.get(task.id) ?? { started: 0, ended: 0, assigned: 0, outcome: 0 };
@@ -185,7 +218,8 @@ export class Ledger {
 
   /** Takes each attempt's durations once. */
   #time(task: TaskEntry, timed: Noted, booked: boolean): void {
-    const flows = booked ? this.#flowsOf(counted(task)) : [];
+    const as = this.#counts(task);
+    const flows = booked ? this.#flowsOf(as) : [];
     const { attempt, queued_at_ms, started_at_ms, ended_at_ms } = task;
     if (started_at_ms !== null && queued_at_ms !== null && timed.started < attempt) {
       timed.started = attempt;
@@ -198,7 +232,10 @@ export class Ledger {
         for (const { durations } of flows) {
           durations.processing_time.add(ended_at_ms, seconds(started_at_ms, ended_at_ms));
         }
-        this.#learn(task.model_id, seconds(started_at_ms, ended_at_ms));
+        const processing_s = seconds(started_at_ms, ended_at_ms);
+        this.#learn(task.model_id, processing_s);
+        if (booked || this.models.isNews(ended_at_ms))
+          this.models.time(kindOf(as), ended_at_ms, processing_s);
       }
       const first_queued_ms = task.attempts().find((a) => a.queued_at_ms !== null)?.queued_at_ms ?? null;
       if (first_queued_ms !== null) {
@@ -266,15 +303,8 @@ export function mostUrgentFirst(cells: QueueCell[]): QueueCell[] {
   );
 }
 
-function counted(task: TaskEntry): Counted {
-  return {
-    state: task.state,
-    priority: task.priority,
-    type: task.type,
-    family: task.model_family,
-    worker_id: task.worker_id,
-    ended_at_ms: task.ended_at_ms,
-  };
+function kindOf({ type, family, model_id, worker_type }: Counted) {
+  return { task_type: type, model_family: family, model_id, worker_type };
 }
 
 function same(a: Counted, b: Counted): boolean {
@@ -283,7 +313,9 @@ function same(a: Counted, b: Counted): boolean {
     a.priority === b.priority &&
     a.type === b.type &&
     a.family === b.family &&
+    a.model_id === b.model_id &&
     a.worker_id === b.worker_id &&
+    a.worker_type === b.worker_type &&
     a.ended_at_ms === b.ended_at_ms
   );
 }

@@ -19,7 +19,8 @@ export class SlidingSums {
   }
 
   /**
-   * Adds at an instant; one before the window counts nothing, one in the future counts now.
+   * Adds at an instant; one before the window counts nothing, one in the future counts now. An amount below zero
+   * takes back what was added, and never more than there is.
    *
    * @returns whether it counted
    */
@@ -32,7 +33,8 @@ export class SlidingSums {
       this.#slots.fill(0, slot, slot + this.#width);
       this.#slots[slot] = step;
     }
-    for (let i = 1; i < this.#width; i += 1) this.#slots[slot + i]! += amounts[i - 1]!;
+    for (let i = 1; i < this.#width; i += 1)
+      this.#slots[slot + i] = Math.max(0, this.#slots[slot + i]! + amounts[i - 1]!);
     return true;
   }
 

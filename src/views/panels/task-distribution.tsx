@@ -4,6 +4,7 @@ import type { Read } from "../../metrics/read.ts";
 import { Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
 import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, domId, shortLabels } from "../identity.ts";
+import { cutHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, countField, noParams } from "../schema.ts";
@@ -212,6 +213,7 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
             <TypeCells
               id={domId("td-t", row.type)}
               name={row.type}
+              href={row.type === NO_TYPE ? undefined : cutHref("task_type", row.type)}
               row={row}
               series={placeOf(series, row.type)}
             />
@@ -245,22 +247,21 @@ const TYPE_COLUMNS: readonly (readonly [string, (row: TypeRow) => string])[] = [
   ["ratio", (row) => asWideAs("99.9", measure(row.success_ratio, "ratio"))],
 ];
 
-function TypeCells({
-  id,
-  name,
-  row,
-  series,
-}: {
+interface TypeCellsProps {
   id: string;
   name: string;
+  href?: string | undefined;
   row: TypeRow;
   series: SeriesNumber;
-}) {
+}
+
+function TypeCells({ id, name, href, row, series }: TypeCellsProps) {
+  const shown = <Name>{shorten(name, NAME_LENGTH)}</Name>;
   return (
     <Part as="tr" id={id}>
       <th scope="row">
         <Swatch series={series} />
-        <Name>{shorten(name, NAME_LENGTH)}</Name>
+        {href === undefined ? shown : <a href={href}>{shown}</a>}
       </th>
       {TYPE_COLUMNS.map(([name, figure]) => (
         // The class tells a column's cells from the others': a morph moves none of equal content between them.
