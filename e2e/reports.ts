@@ -26,8 +26,11 @@ export interface TaskReport {
   status?: "queued" | "assigned" | "running" | "completed" | "failed" | "cancelled";
   worker_id?: string;
   queued_at?: number;
+  assigned_at?: number;
   started_at?: number;
   ended_at?: number;
+  error?: string;
+  requirements?: { tags?: string[] };
 }
 
 /** Who says so is not missed for this long: a fleet that is reported once stays fresh for a whole test. */

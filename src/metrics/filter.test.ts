@@ -58,6 +58,18 @@ afterAll(async () => {
 
 const ids = (read: Read) => read.workers().map(({ id }) => id);
 
+it("leaves the runs of the tasks that match", () => {
+  const told = (read: Read) =>
+    read
+      .runs(START_MS)
+      .of("cpu-1")
+      .map(({ id }) => id);
+  expect(told(now).length).toBeGreaterThan(1);
+  const text = told(now.filtered({ task_type: "text" }));
+  expect(text).toEqual(told(now).filter((id) => now.task(id)!.type === "text"));
+  expect(told(now.filtered({ worker_type: "gpu" }))).toEqual([]);
+});
+
 describe("a part of the fleet", () => {
   it("has the workers of a type with what they run, and all that waits", () => {
     const part = now.filtered({ worker_type: "gpu" });

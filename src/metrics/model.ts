@@ -155,6 +155,7 @@ export interface Attempt {
   readonly assigned_at_ms: number | null;
   readonly started_at_ms: number | null;
   readonly ended_at_ms: number | null;
+  readonly error: string | null;
 }
 
 /** What is known of a task now. */
@@ -168,9 +169,10 @@ export interface Task extends Attempt {
   /** 1 is the most urgent. */
   readonly priority: number | null;
   readonly progress: number | null;
-  readonly error: string | null;
   readonly requirements: Requirements | null;
   readonly metrics: ReadonlyMap<string, number>;
+  /** Every attempt that is known, oldest first; the task's own instants are the last one's. */
+  attempts(): readonly Attempt[];
 }
 
 export type Severity = "critical" | "warning" | "notice";

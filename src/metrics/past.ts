@@ -5,12 +5,13 @@ import { type Alert, TASK_STATES, type Task, WORKER_STATES, type Worker, type Wo
 import { Orders } from "./orders.ts";
 import { systemStatus } from "./process/alerts.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
-import { queueOf, taskAt, workerAt } from "./process/past.ts";
+import { queueOf, taskAt, taskOf, workerAt } from "./process/past.ts";
 import { oldestOf } from "./process/system.ts";
 import type { TaskDocument } from "./process/task.ts";
 import { compareIds, type WorkerDocument } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
 import type { Read, RecentSeries, StateCounts } from "./read.ts";
+import { type Runs, runsByWorker, runsOf } from "./runs.ts";
 import type { InstantValue, MetricStore, WorkerAt } from "./store/contract.ts";
 
 /** A value older than this is not the value of the moment. */
@@ -24,6 +25,8 @@ const SERIES_A_SLICE = 64;
 /** Alerts and tasks of one moment that are read at most. */
 const ALERTS_LIMIT = 1000;
 const TASKS_LIMIT = 200_000;
+/** Ended tasks that are read at most to tell what ran until one moment: some 40 ms. */
+const RUNS_LIMIT = 2000;
 
 const WORKER_METRICS = CATALOGUE.filter(({ scope, kind }) => scope === "worker" && kind !== "events");
 
@@ -65,8 +68,11 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     orders: new Orders(),
     workers: () => workers,
     worker: (id) => by_id.get(id),
-    task: (id) => tasks.find((task) => task.id === id),
+    task: (id) => tasks.find((task) => task.id === id) ?? endedAt(store, id, at_ms),
     tasks: () => tasks,
+    // Of workers' capabilities and of models only what is known now is kept.
+    waiting: () => null,
+    runs: (from_ms) => runsAt(store, tasks, from_ms, at_ms),
     cut: (cut, name) => cuts[cut].get(name),
     cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
     filtered: (filters) => filteredRead(past, filters, { recentOf }),
@@ -77,6 +83,21 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
   const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
     recentAt(store, { scope: cut, entity: name, metric }, at_ms, minutes, step_s);
   return past;
+}
+
+/** A task that had ended by that instant. */
+function endedAt(store: MetricStore, id: string, at_ms: number): Task | undefined {
+  const record = store.task(id);
+  if (!record) return undefined;
+  return taskAt(id, JSON.parse(record.document) as TaskDocument, at_ms, new Set()) ?? undefined;
+}
+
+/** @param tasks that had not ended by that instant: earlier attempts of them may have */
+function runsAt(store: MetricStore, tasks: readonly Task[], from_ms: number, at_ms: number): Runs {
+  const answer = store.endedTasks({ from_ms, to_ms: at_ms + 1, limit: RUNS_LIMIT });
+  const ended = answer.tasks.map(({ id, document }) => taskOf(id, JSON.parse(document) as TaskDocument));
+  const runs = runsOf([...ended, ...tasks]).filter(({ ended_at_ms }) => ended_at_ms <= at_ms);
+  return runsByWorker(runs, answer.searched_from_ms);
 }
 
 /** What the tick before that moment wrote of the fleet and of each task type. */

@@ -241,7 +241,7 @@ describe("a restart", () => {
       ],
     });
     tick(after);
-    expect(after.read().task("e0")).toBeUndefined();
+    expect(after.fleet.tasks.has("e0")).toBe(false);
     expect(after.read().tasks_by_state).toMatchObject({ running: 1, completed: 1002 });
     await report(after, { tasks: [{ id: "e0", status: "running", attempt: 2 }] });
     tick(after);

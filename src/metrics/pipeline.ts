@@ -11,12 +11,15 @@ import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alert
 import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
+import { KeptTasks } from "./process/kept-tasks.ts";
 import { matchesOf, scoresOf } from "./process/matches.ts";
 import type { BookDocument } from "./process/model-book.ts";
+import { taskOf } from "./process/past.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
 import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
+import { WaitingReasons } from "./process/waiting.ts";
 import { compareIds, type WorkerDocument, type WorkerEntry } from "./process/worker.ts";
 import { MINUTE_MS, QUARTER_MS, type SeriesName } from "./range.ts";
 import {
@@ -27,6 +30,7 @@ import {
   type Read,
   type SelfHealth,
 } from "./read.ts";
+import { type Runs, runsOf } from "./runs.ts";
 import type {
   AlertRecord,
   HistogramRecord,
@@ -88,6 +92,8 @@ const MODELS = "models";
 const KEEP_MODELS_MS = 60_000;
 /** Ended tasks that are read back in full; of the others of the last hour only their ends are counted. */
 const RESTORE_ENDED = 1000;
+/** Ended tasks that are read back at once for their runs: some 20 ms. */
+const RUNS_A_SLICE = 1000;
 
 /** Joins the tiers: what came in is applied, judged, written and made visible, once a tick. */
 export class Pipeline {
@@ -97,6 +103,9 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #store: MetricStore;
   readonly #recent = new Recent();
+  readonly #kept_tasks: KeptTasks;
+  /** Down to this instant the store was asked for runs. */
+  #runs_sought_ms = Number.NEGATIVE_INFINITY;
   readonly #alert_log = new AlertLog();
   #past_reads = 0;
   #past: Promise<unknown> = Promise.resolve();
@@ -113,6 +122,10 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#store = options.store;
+    this.#kept_tasks = new KeptTasks((id) => {
+      const record = options.store.task(id);
+      return record && (JSON.parse(record.document) as TaskDocument);
+    });
     const now_ms = options.clock.now();
     this.#ticked_ms = now_ms;
     this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id, since_ms) =>
@@ -191,10 +204,14 @@ export class Pipeline {
     const models = this.#store.fact(MODELS);
     if (models !== undefined) fleet.ledger.models.restore(JSON.parse(models) as BookDocument);
     const hour_ms = now_ms - RESTORE_MS;
-    for (const { id, document } of this.#store.tasks(hour_ms, RESTORE_ENDED)) {
+    const records = this.#store.tasks(hour_ms, RESTORE_ENDED);
+    for (const { id, document } of records) {
       fleet.restoreTask(id, JSON.parse(document) as TaskDocument);
     }
     fleet.restoreRecords(now_ms);
+    const ends_ms = records.flatMap(({ ended_at_ms }) => ended_at_ms ?? []);
+    fleet.runs.addOlder(runsOf(fleet.tasks.values()), Math.min(now_ms, ...ends_ms));
+    this.#runs_sought_ms = fleet.runs.complete_from_ms;
   }
 
   /** Rates and durations go on where they were: the last hour's events second by second, durations by the minute. */
@@ -427,6 +444,7 @@ export class Pipeline {
     let workers: readonly WorkerEntry[] | undefined;
     let ended_by_model: EndedByModel | undefined;
     const cuts = cutMetrics(fleet);
+    const reasons = new WaitingReasons(fleet);
     const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
       recentAt(this.#store, { scope: cut, entity: name, metric }, now_ms, minutes, step_s);
     const read: Read = {
@@ -456,16 +474,19 @@ export class Pipeline {
         return workers;
       },
       worker: (id) => fleet.workers.get(id),
-      task: (id) => fleet.tasks.get(id),
+      task: (id) => this.#task(id),
       oldestQueued: () => oldestOf(fleet.queued.values()),
       scores: (worker_id) => {
         const worker = fleet.workers.get(worker_id);
         return worker && scoresOf(fleet, worker, now_ms);
       },
       matches: (task_id) => {
-        const task = fleet.tasks.get(task_id);
+        const task = this.#task(task_id);
         return task && matchesOf(fleet, task, now_ms);
       },
+      waiting: (task) => reasons.of(task),
+      usual: (model_id) => fleet.ledger.usualProcessing(model_id),
+      runs: (from_ms) => this.#runs(from_ms),
       range: (query) => this.#store.range(query),
       durations: (query) => this.#durations(query),
       marks: (from_ms, to_ms) => this.#marks(from_ms, to_ms),
@@ -482,6 +503,28 @@ export class Pipeline {
       filtered: (filters) => filteredRead(read, filters, { recentOf }),
     };
     return read;
+  }
+
+  #task(id: string): TaskEntry | undefined {
+    const known = this.fleet.tasks.get(id);
+    // What the store has of it is old once it is spoken of again.
+    if (known) this.#kept_tasks.forget(id);
+    return known ?? this.#kept_tasks.get(id);
+  }
+
+  /** Those of before the start are read back when they are asked for, some at a time. */
+  #runs(from_ms: number): Runs {
+    const { runs } = this.fleet;
+    if (from_ms >= this.#runs_sought_ms || runs.room <= 0) return runs;
+    const { tasks, searched_from_ms } = this.#store.endedTasks({
+      from_ms,
+      to_ms: this.#runs_sought_ms,
+      limit: Math.min(RUNS_A_SLICE, runs.room),
+    });
+    const found = tasks.map(({ id, document }) => taskOf(id, JSON.parse(document) as TaskDocument));
+    runs.addOlder(runsOf(found), tasks.at(-1)?.ended_at_ms ?? runs.complete_from_ms);
+    this.#runs_sought_ms = searched_from_ms;
+    return runs;
   }
 
   /** What was set, and where alerts began to fire. */

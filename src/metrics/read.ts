@@ -3,7 +3,8 @@ import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
 import type { EndedByModel } from "./models.ts";
 import type { Orders } from "./orders.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
-import type { Matches, WorkerScores } from "./scores.ts";
+import type { Runs } from "./runs.ts";
+import type { Matches, Waiting, WorkerScores } from "./scores.ts";
 
 /** Tasks by state: those that ended over the last hour; null where they are not counted by what is filtered. */
 export type StateCounts = Readonly<Record<TaskState, number | null>>;
@@ -135,6 +136,7 @@ export interface Read {
   /** Every worker known, worst first: by state, then by id with the numbers in it by their size. */
   workers(): readonly Worker[];
   worker(id: string): Worker | undefined;
+  /** Also one that ended long ago, for as long as ended tasks are kept. */
   task(id: string): Task | undefined;
   /** Every unfinished task, and those that ended lately. */
   tasks(): Iterable<Task>;
@@ -148,6 +150,12 @@ export interface Read {
   scores(worker_id: string): WorkerScores | undefined;
   /** Who could run a task, worked out when asked; undefined for a task that is not known. */
   matches(task_id: string): Matches | undefined;
+  /** Why a task waits; null for one that does not, and where it is not known any more. */
+  waiting(task: Task): Waiting | null;
+  /** The processing time that 95 % of a model's tasks stay within, seconds; null without enough of them. */
+  usual(model_id: string | null): number | null;
+  /** What ran on which worker and ended at or after `from_ms`, at most RUNS_MINUTES ago. */
+  runs(from_ms: number): Runs;
   /** The oldest queued task, or undefined when nothing waits. */
   oldestQueued(): Task | undefined;
   /** The last `minutes` (at most RECENT_MINUTES) of a system metric in steps of `step_s` seconds; only closed steps. */

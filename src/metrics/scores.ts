@@ -96,6 +96,24 @@ export interface Matches {
   readonly requirements: readonly { readonly requirement: Requirement; readonly lacking: number }[];
   /** The worker that has the task, whether or not it takes more; null where none has. */
   readonly assigned: Match | null;
+  /** Its place among those that could run the task, from 1; null where it lacks something. */
+  readonly assigned_rank: number | null;
+}
+
+/** Why a task waits, as of the last tick. */
+export interface Waiting {
+  /** Nobody takes tasks; nobody has what it requires; who has it has tasks; others go first; or it goes next. */
+  readonly reason: "no_worker" | "lacking" | "busy" | "behind" | "next";
+  /** Workers that take tasks now. */
+  readonly available: number;
+  /** Those of them that have all it requires. */
+  readonly suitable: number;
+  /** Those of these that have no task. */
+  readonly idle: number;
+  /** What it requires and none of the available has; empty where some has each and none has all. */
+  readonly unmet: readonly Requirement[];
+  /** Waiting tasks of a more urgent priority. */
+  readonly ahead: number;
 }
 
 /** Matches that are told of one task. */

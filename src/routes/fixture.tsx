@@ -43,6 +43,9 @@ export function read(given: Partial<Read> = {}): Read {
     task: () => undefined,
     scores: () => undefined,
     matches: () => undefined,
+    waiting: () => null,
+    usual: () => null,
+    runs: (from_ms) => ({ complete_from_ms: from_ms, of: () => [] }),
     oldestQueued: () => undefined,
     range: ({ step_ms, series }) => ({
       step_ms,

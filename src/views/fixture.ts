@@ -3,7 +3,6 @@ import {
   type Alert,
   MODALITIES,
   TASK_STATES,
-  type Task,
   WORKER_STATES,
   type Worker,
   type WorkerState,
@@ -13,6 +12,8 @@ import { Orders } from "../metrics/orders.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 import { byNaturalOrder } from "./identity.ts";
+
+import { matchesOf, runsOf, tasksOf, waitingOf } from "./task-fixture.ts";
 
 /** 2026-11-23 19:42:06 UTC. */
 export const NOW_MS = 1_795_462_926_000;
@@ -168,7 +169,9 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
   const counts = Object.fromEntries(
     TASK_STATES.map((state) => [state, system.get(`${state}_tasks`) ?? 0]),
   ) as StateCounts;
-  const oldest = empty ? undefined : taskOf(hostile ? HOSTILE[0]! : "t-17");
+  const names = hostile ? HOSTILE : [];
+  const tasks = empty ? [] : tasksOf(workers, NOW_MS, names);
+  const [oldest] = tasks;
   const firing = alerts ?? (empty ? [] : alertsOf(workers, hostile));
   const read: Read = {
     now_ms,
@@ -194,8 +197,9 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     self: selfOf(tick, hostile),
     workers: () => workers,
     worker: (id) => workers.find((worker) => worker.id === id),
-    task: (id) => (oldest?.id === id ? oldest : undefined),
-    tasks: () => (oldest ? [oldest] : []),
+    // A hostile fleet has its task under its usual name too, for the panels about one.
+    task: (id) => tasks.find((task) => task.id === id) ?? (id === "t-17" ? oldest : undefined),
+    tasks: () => tasks,
     filters: {},
     orders: new Orders(),
     recent_cut: null,
@@ -207,7 +211,10 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
       endedByModel: () => endedWithin(read.endedByModel(), filters),
     }),
     scores: () => undefined,
-    matches: () => undefined,
+    matches: (id) => (oldest && (id === oldest.id || id === "t-17") ? matchesOf(workers, oldest) : undefined),
+    waiting: (task) => waitingOf(workers, task),
+    usual: (model_id) => (model_id === null ? null : 34),
+    runs: () => runsOf(workers, NOW_MS, names),
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) => recentOf(metric, minutes, step_s, now_ms, empty),
     range: (query) => rangeOf(query, now_ms, empty),
@@ -331,29 +338,6 @@ function alertsOf(workers: readonly Worker[], hostile: boolean): Alert[] {
       subject: { kind: "worker", id: lost },
     },
   ];
-}
-
-function taskOf(id: string): Task {
-  return {
-    id,
-    attempt: 1,
-    status: "queued",
-    state: "queued",
-    type: "text",
-    model_family: "bert",
-    model_id: "bert-large",
-    modality: "text",
-    priority: 4,
-    progress: null,
-    error: null,
-    requirements: null,
-    metrics: new Map(),
-    worker_id: null,
-    queued_at_ms: NOW_MS - 72_000,
-    assigned_at_ms: null,
-    started_at_ms: null,
-    ended_at_ms: null,
-  };
 }
 
 function sourceOf(id: string, presence: "fresh" | "stale", workers: number): Read["sources"][number] {

@@ -136,6 +136,8 @@ const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
   "history",
   "stats",
   "performance",
+  "durations",
+  "waiting",
   "new",
   "index",
   "_",

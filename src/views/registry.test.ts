@@ -113,6 +113,8 @@ test("every panel and page has an id, an API path and a path of its own", () => 
     "/",
     "/workers",
     "/tasks",
+    "/assignments",
+    "/tasks/:task_id",
     "/task-types/:task_type",
     "/model-families/:model_family",
     "/history",

@@ -1,5 +1,6 @@
 import type { Page, Panel } from "./panel.ts";
 import { alerts } from "./panels/alerts.tsx";
+import { assignments } from "./panels/assignments.tsx";
 import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
@@ -10,8 +11,12 @@ import { resources } from "./panels/resources.tsx";
 import { pageOfId, searchPanel } from "./panels/search.tsx";
 import { sources } from "./panels/sources.tsx";
 import { statusSelf } from "./panels/status-self.tsx";
+import { task } from "./panels/task.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
 import { taskList } from "./panels/task-list.tsx";
+import { taskMatches } from "./panels/task-matches.tsx";
+import { taskTimeline } from "./panels/task-timeline.tsx";
+import { waiting } from "./panels/waiting.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
 import { workerList } from "./panels/worker-list.tsx";
 
@@ -29,6 +34,20 @@ export const PAGES: readonly Page[] = [
   },
   { path: "/workers", title: "Workers", key: "w", layout: "column", panels: [workerList] },
   { path: "/tasks", title: "Tasks", key: "t", layout: "column", panels: [taskList] },
+  {
+    path: "/assignments",
+    title: "Assignments",
+    key: "a",
+    layout: "column",
+    panels: [assignments, waiting],
+  },
+  {
+    path: "/tasks/:task_id",
+    title: "Task",
+    subject: { param: "task_id", below: "/tasks" },
+    layout: "detail",
+    panels: [task, taskTimeline, taskMatches],
+  },
   {
     path: "/task-types/:task_type",
     title: "Task type",

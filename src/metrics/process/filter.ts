@@ -41,7 +41,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
   const states = once(() => statesOf(live(), flow));
   const ended = once(() => endedOf(read, filters));
 
-  function matchesTask(task: Task): boolean {
+  function matchesTask(task: Pick<Task, "id" | "type" | "model_family" | "model_id" | "worker_id">): boolean {
     if (task_type !== undefined && task.type !== task_type) return false;
     if (model_family !== undefined && task.model_family !== model_family) return false;
     if (worker_type === undefined && has === null) return true;
@@ -95,6 +95,11 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     },
     workers,
     tasks: () => ({ [Symbol.iterator]: () => matching(read.tasks(), matchesTask) }),
+    runs: (from_ms) => {
+      const runs = read.runs(from_ms);
+      const { complete_from_ms } = runs;
+      return { complete_from_ms, of: (id) => runs.of(id).filter(matchesTask) };
+    },
     oldestQueued: oldest,
     recent: (metric, minutes, step_s) =>
       cut === null

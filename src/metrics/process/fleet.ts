@@ -9,10 +9,12 @@ import type {
   WorkerState,
   WorkerUpdate,
 } from "../model.ts";
+import { runOf } from "../runs.ts";
 import { AssignmentJudge } from "./assignment-judge.ts";
 import { Ledger } from "./ledger.ts";
 import { ClockOffset, Hearing } from "./presence.ts";
 import { type Register, type SourceClock, type Stamp, update } from "./register.ts";
+import { RunLog } from "./run-log.ts";
 import { type OrphanCause, type TaskDocument, TaskEntry } from "./task.ts";
 import { type WorkerDocument, WorkerEntry } from "./worker.ts";
 
@@ -89,6 +91,8 @@ export class Fleet {
   readonly live = new Map<string, TaskEntry>();
   readonly queued = new Map<string, TaskEntry>();
   readonly ledger: Ledger;
+  /** What ran where until lately. */
+  readonly runs: RunLog;
   readonly #assignments = new AssignmentJudge(this);
   /** Counts up when a worker joins or leaves. */
   membership = 0;
@@ -127,12 +131,17 @@ export class Fleet {
     this.#endedBefore = endedBefore;
     this.#started_ms = started_ms;
     this.#hearing_since_ms = started_ms;
+    this.runs = new RunLog(started_ms);
     this.ledger = new Ledger(
       {
         workerType: (worker_id) => this.workers.get(worker_id)?.type ?? null,
         liveChanged: (worker_id, state, type, delta) => this.#recount(worker_id, state, type, delta),
         assigned: (task, worker_id) => this.#assignments.add(task, worker_id),
-        ended: (task, attempt) => this.#bookOutcome(task, attempt, this.ledger.now_ms),
+        ended: (task, attempt) => {
+          const run = runOf(task, attempt);
+          if (run) this.runs.add(run);
+          this.#bookOutcome(task, attempt, this.ledger.now_ms);
+        },
         reached: (limit) => this.reached(limit),
       },
       started_ms,
@@ -347,6 +356,7 @@ export class Fleet {
     }
     this.#judgeTasks(now_ms, lost, back);
     this.#forgetEnded(now_ms);
+    this.runs.advance(now_ms);
   }
 
   /** Compares what was assigned since the last call with the best matches that there were. */
@@ -432,7 +442,7 @@ export class Fleet {
     now_ms: number,
   ): void {
     const worker = worker_id === null ? undefined : this.workers.get(worker_id);
-    if (!worker || ended_at_ms === null) return;
+    if (!worker || ended_at_ms === null || status === "cancelled") return;
     const { modality, model_family, model_id } = task;
     const completed = status === "completed";
     const processing_s = started_at_ms === null ? null : Math.max(0, ended_at_ms - started_at_ms) / 1000;

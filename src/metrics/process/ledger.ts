@@ -43,7 +43,7 @@ export interface LedgerListener {
   liveChanged(worker_id: string, state: TaskState, type: string | null, delta: 1 | -1): void;
   /** The task's current attempt was given to a worker. */
   assigned(task: TaskEntry, worker_id: string): void;
-  /** An attempt completed or failed. */
+  /** An attempt is over. */
   ended(task: TaskEntry, attempt: Attempt): void;
   /** A bound was reached; its name. */
   reached(limit: string): void;
@@ -210,7 +210,7 @@ export class Ledger {
     }
     if (!task.ended && task.attempt === 1) return;
     for (const one of task.attempts()) {
-      if (one.attempt <= noted.outcome || (one.status !== "completed" && one.status !== "failed")) continue;
+      if (one.attempt <= noted.outcome || !ENDS.has(one.status)) continue;
       noted.outcome = one.attempt;
       if (booked) this.listener.ended(task, one);
     }
@@ -293,6 +293,8 @@ export class Ledger {
     return { ...this.all.live };
   }
 }
+
+const ENDS: ReadonlySet<TaskState> = new Set(["completed", "failed", "cancelled"]);
 
 export function mostUrgentFirst(cells: QueueCell[]): QueueCell[] {
   return cells.sort(

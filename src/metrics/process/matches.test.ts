@@ -51,6 +51,24 @@ describe("who could run a task", () => {
     expect(best[0]?.worker_id).toBe("W0");
   });
 
+  it("has the place of the worker that has the task among them", () => {
+    const scene = new Scene().report({
+      workers: [
+        worker("W1", at(50)),
+        worker("W2", at(10)),
+        worker("W3", at(90)),
+        worker("W4", { tags: ["x"] }),
+      ],
+      tasks: [
+        task("t", "running", { worker_id: "W1" }),
+        task("u", "running", { worker_id: "W3", requirements: { tags: ["x"] } }),
+      ],
+    });
+    expect(matches(scene.later(0), "t").assigned_rank).toBe(2);
+    expect(matches(scene, "u").assigned_rank).toBeNull();
+    expect(matches(scene, "u").best.map(({ worker_id }) => worker_id)).toEqual(["W4"]);
+  });
+
   it("has the match of the worker that has the task, whatever became of it", () => {
     const scene = new Scene().report({
       workers: [worker("W1", { status: "draining", ...at(50) })],

@@ -14,7 +14,8 @@ export function matchesOf(fleet: Fleet, task: TaskEntry, now_ms: number): Matche
   const of = (worker: WorkerEntry) => matchOf(fleet, task, worker, now_ms);
   const available = [...fleet.workers.values()].filter((worker) => worker.available);
   const possible = available.map(of).filter(({ missing }) => missing.length === 0);
-  const assigned = task.worker_id === null ? undefined : fleet.workers.get(task.worker_id);
+  const holder = task.worker_id === null ? undefined : fleet.workers.get(task.worker_id);
+  const assigned = holder ? of(holder) : null;
   return {
     best: possible.sort(bestFirst).slice(0, MATCHES_LIMIT),
     possible: possible.length,
@@ -23,7 +24,11 @@ export function matchesOf(fleet: Fleet, task: TaskEntry, now_ms: number): Matche
       requirement,
       lacking: available.filter(({ offer }) => !has(offer, requirement)).length,
     })),
-    assigned: assigned ? of(assigned) : null,
+    assigned,
+    assigned_rank:
+      assigned === null || assigned.missing.length > 0
+        ? null
+        : 1 + possible.filter((one) => bestFirst(one, assigned) < 0).length,
   };
 }
 

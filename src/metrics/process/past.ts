@@ -65,22 +65,15 @@ export function taskAt(
   at_ms: number,
   lost: ReadonlySet<string>,
 ): Task | null {
-  const entry = TaskEntry.fromDocument(id, document, clockOf);
-  const attempt = entry.attempts().findLast((one) => statusAt(one, at_ms) !== null);
+  const entry = taskOf(id, document);
+  const attempts = entry.attempts().flatMap((one) => attemptAt(one, at_ms) ?? []);
+  const attempt = attempts.at(-1);
   if (!attempt) return null;
-  const status = statusAt(attempt, at_ms)!;
-  const known = (time_ms: number | null) => (time_ms !== null && time_ms <= at_ms ? time_ms : null);
-  const worker_id = status === "queued" ? null : attempt.worker_id;
   return {
+    ...attempt,
     id,
-    attempt: attempt.attempt,
-    status,
-    state: stateAt(status, worker_id, lost),
-    worker_id,
-    queued_at_ms: known(attempt.queued_at_ms),
-    assigned_at_ms: known(attempt.assigned_at_ms),
-    started_at_ms: known(attempt.started_at_ms),
-    ended_at_ms: known(attempt.ended_at_ms),
+    state: stateAt(attempt.status, attempt.worker_id, lost),
+    attempts: () => attempts,
     type: entry.type,
     model_family: entry.model_family,
     model_id: entry.model_id,
@@ -88,9 +81,31 @@ export function taskAt(
     priority: entry.priority,
     // Of these only the last value is kept.
     progress: null,
-    error: null,
     requirements: entry.requirements,
     metrics: new Map(),
+  };
+}
+
+/** The task as it was last written. */
+export function taskOf(id: string, document: TaskDocument): TaskEntry {
+  return TaskEntry.fromDocument(id, document, clockOf);
+}
+
+/** What was known of an attempt by then; null where it had not begun. */
+function attemptAt(attempt: Attempt, at_ms: number): Attempt | null {
+  const status = statusAt(attempt, at_ms);
+  if (status === null) return null;
+  const known = (time_ms: number | null) => (time_ms !== null && time_ms <= at_ms ? time_ms : null);
+  const ended_at_ms = known(attempt.ended_at_ms);
+  return {
+    attempt: attempt.attempt,
+    status,
+    worker_id: status === "queued" ? null : attempt.worker_id,
+    queued_at_ms: known(attempt.queued_at_ms),
+    assigned_at_ms: known(attempt.assigned_at_ms),
+    started_at_ms: known(attempt.started_at_ms),
+    ended_at_ms,
+    error: ended_at_ms === null ? null : attempt.error,
   };
 }
 

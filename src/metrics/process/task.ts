@@ -309,6 +309,7 @@ export class TaskEntry implements Task {
       assigned_at_ms: a.times.assigned?.at_ms ?? null,
       started_at_ms: a.times.started?.at_ms ?? null,
       ended_at_ms: a.times.ended?.at_ms ?? null,
+      error: a.error?.value ?? null,
     }));
   }
 

@@ -4,6 +4,7 @@ import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, joined, more, SEVERITY_TONE, StateMark } from "../components.tsx";
 import { clean, count, counted, shorten } from "../format.ts";
 import { byNaturalOrder, domId } from "../identity.ts";
+import { taskHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, noParams } from "../schema.ts";
@@ -83,8 +84,7 @@ function view(data: Data) {
           <Part as="li" id={domId("al", alert.id)} class={alert.severity}>
             <StateMark tone={SEVERITY_TONE[alert.severity]} word={`${alert.severity}: `} />
             <p>
-              <b>{clean(shorten(alert.title, TITLE_LENGTH))}</b>{" "}
-              <span>{clean(shorten(alert.detail, DETAIL_LENGTH))}</span>
+              <Title alert={alert} /> <span>{clean(shorten(alert.detail, DETAIL_LENGTH))}</span>
             </p>
             <Ago since_ms={alert.since_ms} lasting />
           </Part>
@@ -93,6 +93,13 @@ function view(data: Data) {
       {hidden > 0 ? <p class="more">{more(hidden)}</p> : null}
     </>
   );
+}
+
+/** Leads to what it is about, where that has a page. */
+function Title({ alert: { title, subject } }: { alert: Data["alerts"][number] }) {
+  const text = <b>{clean(shorten(title, TITLE_LENGTH))}</b>;
+  if (subject.kind === "task") return <a href={taskHref(subject.id)}>{text}</a>;
+  return text;
 }
 
 function note(data: Data): string {
