@@ -3,7 +3,7 @@ import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
-import { readPast, recentAt } from "./past.ts";
+import { goneWorker, lifeOf, readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
@@ -405,6 +405,11 @@ export class Pipeline {
     );
     let workers: readonly WorkerEntry[] | undefined;
     const cuts = cutMetrics(fleet);
+    let by_worker: ReadonlyMap<string | null, readonly TaskEntry[]> | undefined;
+    const tasksOf = (id: string) => {
+      by_worker ??= groupedByWorker(fleet.live.values());
+      return by_worker.get(id) ?? [];
+    };
     const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
       recentAt(this.#store, { scope: cut, entity: name, metric }, now_ms, minutes, step_s);
     const read: Read = {
@@ -429,6 +434,8 @@ export class Pipeline {
         return workers;
       },
       worker: (id) => fleet.workers.get(id),
+      gone: (id) => (fleet.workers.has(id) ? undefined : goneWorker(this.#store, id, now_ms, tasksOf(id))),
+      life: (id, limit) => lifeOf(this.#store, id, now_ms, limit),
       task: (id) => fleet.tasks.get(id),
       oldestQueued: () => oldestOf(fleet.queued.values()),
       scores: (worker_id) => {
@@ -446,6 +453,8 @@ export class Pipeline {
       filters: {},
       recent_cut: null,
       tasks: () => fleet.tasks.values(),
+      tasksOf,
+      usual: (model_id) => fleet.ledger.usualProcessing(model_id),
       cut: (cut, name) => cuts[cut].get(name),
       cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
       filtered: (filters) => filteredRead(read, filters, { recentOf }),
@@ -515,6 +524,16 @@ export class Pipeline {
       limits_reached: { ...collector.limits_reached, ...this.fleet.limits_reached, ...limits_reached },
     };
   }
+}
+
+function groupedByWorker(tasks: Iterable<TaskEntry>): Map<string | null, TaskEntry[]> {
+  const groups = new Map<string | null, TaskEntry[]>();
+  for (const task of tasks) {
+    const own = groups.get(task.worker_id);
+    if (own) own.push(task);
+    else groups.set(task.worker_id, [task]);
+  }
+  return groups;
 }
 
 /** Whom a series belongs to that is no worker's. */

@@ -74,6 +74,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     alerts,
     workers: () => workers,
     tasks: () => tasks,
+    tasksOf: (worker_id) => held.get(worker_id) ?? [],
     oldestQueued: () => oldest,
     recent: (metric, minutes, step_s) =>
       cut === null
