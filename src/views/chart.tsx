@@ -385,6 +385,7 @@ type Step = readonly [unit: string, size: number];
 /** Larger units of an axis, largest first; the last is the unit of the values. */
 const AXIS_UNITS: Partial<Record<Unit, readonly Step[]>> = {
   percent: [["%", 1]],
+  ratio: [["%", 0.01]],
   per_minute: [["/min", 1]],
   per_hour: [["/h", 1]],
   seconds: [

@@ -8,7 +8,14 @@ import { resources } from "./panels/resources.tsx";
 import { sources } from "./panels/sources.tsx";
 import { statusSelf } from "./panels/status-self.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
+import { worker } from "./panels/worker.tsx";
+import { workerAlerts } from "./panels/worker-alerts.tsx";
+import { workerCompatibility } from "./panels/worker-compatibility.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
+import { workerLife } from "./panels/worker-life.tsx";
+import { workerPerformance } from "./panels/worker-performance.tsx";
+import { workerResources } from "./panels/worker-resources.tsx";
+import { workerTasks } from "./panels/worker-tasks.tsx";
 
 /** Every page, in the order of the navigation. */
 export const PAGES: readonly Page[] = [
@@ -17,6 +24,21 @@ export const PAGES: readonly Page[] = [
     title: "Overview",
     layout: "dashboard",
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
+  },
+  {
+    path: "/workers/:worker_id",
+    title: "Worker",
+    subject: { param: "worker_id", below: "/workers" },
+    layout: "detail",
+    panels: [
+      worker,
+      workerTasks,
+      workerPerformance,
+      workerResources,
+      workerCompatibility,
+      workerAlerts,
+      workerLife,
+    ],
   },
   { path: "/history", title: "History", layout: "column", panels: [history, durations] },
   { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },
