@@ -85,7 +85,7 @@ test("a worker's card leads to its page, which says all there is of it and moves
 
   const tasks = panel(page, "Current tasks");
   await expect(tasks.getByRole("link", { name: /vit-large/ })).toHaveAttribute("href", "tasks/runs");
-  await expect(tasks.getByRole("listitem").filter({ hasText: "runs" })).toContainText("no usual time yet");
+  await expect(tasks.getByRole("listitem").filter({ hasText: "runs" })).toContainText("usual time not known");
   await expect(tasks.getByRole("listitem").filter({ hasText: "clip-b32" })).toContainText(/waits \d+ s/);
   const performance = panel(page, "Historical performance");
   await expect(performance).toContainText("Last hour: 3 completed, 1 failed");
@@ -263,7 +263,7 @@ test.describe("without JavaScript", () => {
     await page.goto(`${url}workers/W3?at=${at_ms}`);
     await expect(page.locator("#past")).toContainText("As it was");
     await expect(page.locator("#wk-state")).not.toContainText("Gone");
-    await expect(panel(page, "Worker state")).toContainText("Its parts are not kept");
+    await expect(panel(page, "Worker state")).toContainText("Only the score is kept");
     await expect(panel(page, "Current tasks")).toContainText("1 running");
     await panel(page, "Life").getByRole("link").first().click();
     await expect(page).toHaveURL(/\?at=\d+$/);

@@ -63,7 +63,7 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     alerts,
     workers: () => workers,
     worker: (id) => by_id.get(id),
-    gone: (id) => goneWorker(store, id, at_ms, tasksOf(id)),
+    gone: goneAt(store, at_ms, tasksOf),
     life: (id, limit) => lifeOf(store, id, at_ms, limit),
     task: (id) => tasks.find((task) => task.id === id),
     tasks: () => tasks,
@@ -191,11 +191,19 @@ export function lifeOf(store: MetricStore, worker_id: string, at_ms: number, lim
 }
 
 /**
- * A worker that was forgotten by that moment, as of its last report.
+ * Workers that were forgotten by that moment, as of their last report; each is read once, whichever panels ask for it.
  *
- * @param own the tasks that it left behind
+ * @param tasksOf the tasks that a worker left behind
  */
-export function goneWorker(
+export function goneAt(store: MetricStore, at_ms: number, tasksOf: Read["tasksOf"]): Read["gone"] {
+  const read = new Map<string, GoneWorker | undefined>();
+  return (id) => {
+    if (!read.has(id)) read.set(id, goneWorker(store, id, at_ms, tasksOf(id)));
+    return read.get(id);
+  };
+}
+
+function goneWorker(
   store: MetricStore,
   worker_id: string,
   at_ms: number,

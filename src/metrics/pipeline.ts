@@ -3,7 +3,7 @@ import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
-import { goneWorker, lifeOf, readPast, recentAt } from "./past.ts";
+import { goneAt, lifeOf, readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
@@ -410,6 +410,7 @@ export class Pipeline {
       by_worker ??= groupedByWorker(fleet.live.values());
       return by_worker.get(id) ?? [];
     };
+    const gone = goneAt(this.#store, now_ms, tasksOf);
     const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
       recentAt(this.#store, { scope: cut, entity: name, metric }, now_ms, minutes, step_s);
     const read: Read = {
@@ -434,7 +435,7 @@ export class Pipeline {
         return workers;
       },
       worker: (id) => fleet.workers.get(id),
-      gone: (id) => (fleet.workers.has(id) ? undefined : goneWorker(this.#store, id, now_ms, tasksOf(id))),
+      gone: (id) => (fleet.workers.has(id) ? undefined : gone(id)),
       life: (id, limit) => lifeOf(this.#store, id, now_ms, limit),
       task: (id) => fleet.tasks.get(id),
       oldestQueued: () => oldestOf(fleet.queued.values()),

@@ -245,7 +245,7 @@ describe("task distribution", () => {
     expect(text).toContain("vision 20 8 402 0 100 %");
     expect(text).toContain("priority 3 26 vision 9, text 8, audio 5, multimodal 4");
     expect(text).toContain("W3 overloaded 8 +5 pending");
-    expect(text).toContain("and 5 more workers with 5 running tasks");
+    expect(text).toContain("and 6 more workers with 7 running tasks");
   });
 
   test("gives a modality its own colour and other types the free ones", () => {

@@ -111,7 +111,7 @@ describe("worker", () => {
       expect(text).toContain(said);
     expect(text).toContain("GPUs None reported");
     expect(text).toContain("Health freshness × pressure × success – not known");
-    expect(text).toContain("Its parts are not kept");
+    expect(text).toContain("Only the score is kept, not its parts");
   });
 
   test("of one that is gone says so, and how it was before", () => {

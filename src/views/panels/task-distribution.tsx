@@ -15,7 +15,7 @@ const QUEUE_ROWS = 5;
 /** These have a row even while nothing of theirs waits, so that rows keep their places. */
 const USUAL_PRIORITIES = [1, 2, 3, 4];
 const TYPE_ROWS = 5;
-const ASSIGNMENT_ROWS = 6;
+const ASSIGNMENT_ROWS = 5;
 const NAME_LENGTH = 64;
 /** Characters of an id that a row has room for. */
 const ROW_NAME_LENGTH = 12;

@@ -74,7 +74,7 @@ function view({ modalities }: Data) {
   if (modalities === null) {
     return (
       <EmptyState title="Not kept">
-        <p>Compatibility is worked out of workers that are known now.</p>
+        <p>Compatibility is told of the present alone, and of workers that are known.</p>
       </EmptyState>
     );
   }

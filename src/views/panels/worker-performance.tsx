@@ -107,8 +107,7 @@ function view(data: Data) {
 }
 
 function inWords({ last_hour, last_tasks }: Data): string[] {
-  if (last_hour === null || last_tasks === null)
-    return ["Counts are told of workers that are known now; the charts are what is kept."];
+  if (last_hour === null || last_tasks === null) return ["Its counts are not kept; the charts are."];
   return [
     last_hour.tasks === 0
       ? "Last hour: no task ended"

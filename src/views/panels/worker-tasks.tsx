@@ -236,7 +236,9 @@ function Running({ task: one }: { task: Shown }) {
       </span>
       <span class="time">
         {started_at_ms === null ? "start not known" : <Ago since_ms={started_at_ms} />}
-        <small>{usual_s === null ? "no usual time yet" : `usually ≤ ${measure(usual_s, "seconds")}`}</small>
+        <small>
+          {usual_s === null ? "usual time not known" : `usually ≤ ${measure(usual_s, "seconds")}`}
+        </small>
         {beyond_usual ? (
           <>
             <Mark tone="warning" />

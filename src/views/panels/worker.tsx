@@ -306,7 +306,7 @@ function Health({ data }: { data: Data }) {
         <small> of 100</small>
       </p>
       {parts === null ? (
-        <p class="quiet">Its parts are not kept: they are told of workers that are known now.</p>
+        <p class="quiet">Only the score is kept, not its parts.</p>
       ) : (
         <ul class="parts">
           <ScorePart name="Freshness" share={parts.freshness.factor}>
