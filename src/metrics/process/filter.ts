@@ -95,6 +95,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     },
     workers,
     tasks: () => ({ [Symbol.iterator]: () => matching(read.tasks(), matchesTask) }),
+    tasksOf: (worker_id) => read.tasksOf(worker_id).filter(matchesTask),
     runs: (from_ms) => {
       const runs = read.runs(from_ms);
       const { complete_from_ms } = runs;
