@@ -54,6 +54,13 @@ describe("the runs of the last hour", () => {
     log.addOlder([], START_MS);
     expect(log.complete_from_ms).toBe(START_MS - 15);
   });
+
+  it("are told once, though one was told late and is read back too", () => {
+    const log = new RunLog(START_MS);
+    log.add(run("late", START_MS - 5));
+    log.addOlder([run("a", START_MS - 10), run("late", START_MS - 5)], START_MS - 10);
+    expect(ids(log)).toEqual(["a", "late"]);
+  });
 });
 
 describe("the fleet", () => {

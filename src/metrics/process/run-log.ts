@@ -33,7 +33,10 @@ export class RunLog implements Runs {
 
   /** Takes in what ended before all that is held, oldest first: with it everything from `from_ms` on is known. */
   addOlder(runs: readonly Run[], from_ms: number): void {
-    const older = runs.filter(({ ended_at_ms }) => ended_at_ms < this.complete_from_ms).slice(-this.room);
+    const before = (run: Run) => run.ended_at_ms < this.complete_from_ms;
+    // What was told late is held already.
+    const held = new Set(this.#all.slice(this.#gone).filter(before).map(nameOf));
+    const older = runs.filter((run) => before(run) && !held.has(nameOf(run))).slice(-this.room);
     this.#all = [...older, ...this.#all.slice(this.#gone)];
     this.#gone = 0;
     for (const run of older.toReversed()) {
@@ -65,4 +68,8 @@ export class RunLog implements Runs {
   of(worker_id: string): readonly Run[] {
     return this.#by_worker.get(worker_id) ?? [];
   }
+}
+
+function nameOf({ id, attempt }: Run): string {
+  return `${attempt} ${id}`;
 }

@@ -118,7 +118,9 @@ function load(read: Read, { minutes, order }: Params): Data {
   const to_ms = Math.floor((read.now_ms - SETTLED_MS) / step_ms) * step_ms;
   const from_ms = to_ms - minutes * 60_000;
   const runs = read.runs(from_ms);
-  const span = { from_ms, to_ms, known_from_ms: Math.max(from_ms, runs.complete_from_ms) };
+  // Where runs give way each second, this too moves in steps.
+  const known_ms = Math.ceil(runs.complete_from_ms / step_ms) * step_ms;
+  const span = { from_ms, to_ms, known_from_ms: Math.min(to_ms, Math.max(from_ms, known_ms)) };
   const workers = inOrder(read.workers(), order);
   const shown = workers.slice(0, LANES);
   const live = liveTasks(read, new Set(shown.map(({ id }) => id)));
@@ -179,11 +181,11 @@ function liveTasks(read: Read, workers: ReadonlySet<string>): Map<string, Bar[]>
 }
 
 /** What ran in the time shown, as of its end: what ended after it still ran. */
-function barsOf(runs: readonly Run[], live: readonly Bar[], { from_ms, to_ms }: Span) {
+function barsOf(runs: readonly Run[], live: readonly Bar[], { known_from_ms, to_ms }: Span) {
   const over: Run[] = [];
   const open = live.filter((bar) => bar.started_at_ms < to_ms);
   for (const run of runs) {
-    if (run.ended_at_ms <= from_ms || run.started_at_ms >= to_ms) continue;
+    if (run.ended_at_ms <= known_from_ms || run.started_at_ms >= to_ms) continue;
     if (run.ended_at_ms <= to_ms) over.push(run);
     else open.push({ ...run, status: "running", ended_at_ms: null });
   }
@@ -232,8 +234,13 @@ function view(data: Data, given: Params) {
       ))}
       <Part as="p" id="as-more" class="more">
         {hidden > 0
-          ? `${more(hidden, hidden === 1 ? "more worker" : "more workers")}: filter to see them`
+          ? `${more(hidden, hidden === 1 ? "more worker" : "more workers")}: filter to see them. `
           : ""}
+        {data.known_from_ms === data.from_ms ? null : (
+          <>
+            What ended before <Time at_ms={data.known_from_ms} /> is not told.
+          </>
+        )}
       </Part>
       <details class="data">
         <summary>As a table</summary>

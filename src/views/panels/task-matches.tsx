@@ -163,7 +163,9 @@ function Rows({ data }: { data: Data }) {
                 </span>
               ))}
             </th>
-            <th scope="col">Capability</th>
+            <th scope="col" class="capability">
+              Capability
+            </th>
             <th scope="col">Performance</th>
             <th scope="col">Load</th>
           </tr>
@@ -202,7 +204,7 @@ function MatchRow({ row, rank, has }: { row: Row; rank: number | null; has: bool
           />
         )}
       </td>
-      <td>{measure(row.capability, "ratio")}</td>
+      <td class="capability">{measure(row.capability, "ratio")}</td>
       <td>{measure(row.performance, "ratio")}</td>
       <td>{measure(row.load, "percent")}</td>
     </tr>

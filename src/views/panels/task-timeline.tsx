@@ -232,7 +232,9 @@ function AttemptTable({ attempts }: Pick<Data, "attempts">) {
         {attempts.map((one) => (
           <>
             <tr>
-              <th scope="row">{count(one.attempt)}</th>
+              <th scope="row" data-label="Attempt">
+                {count(one.attempt)}
+              </th>
               <td class="text" data-label="Worker">
                 {one.worker_id === null ? NONE : <WorkerLink id={one.worker_id} />}
               </td>
