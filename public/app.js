@@ -235,16 +235,67 @@
     attributeFilter: ["data-t", "data-since"],
   });
 
-  // A slash goes to the search box, as everywhere.
+  // Keys: a slash goes to the search box, a question mark shows them all, g and a letter go to a page.
+
+  const SECOND_KEY_MS = 1500;
+  const KEYS_OFF = "evenkeel-keys-off";
+  let led = -SECOND_KEY_MS;
+  const keysOff = () => {
+    try {
+      return localStorage.getItem(KEYS_OFF) !== null;
+    } catch {
+      return false;
+    }
+  };
 
   on("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
-    const search = document.querySelector("input[type=search]");
-    if (!(search instanceof HTMLElement)) return;
+    const { key, target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing || keysOff())
+      return;
+    if (target.closest?.("input, textarea, select, [contenteditable], dialog")) return;
+    const second = performance.now() - led < SECOND_KEY_MS;
+    led = !second && key === "g" ? performance.now() : -SECOND_KEY_MS;
+    const selector =
+      key === "/"
+        ? "input[type=search]"
+        : key === "?" || second
+          ? `header [data-key="${CSS.escape(key)}"]`
+          : "";
+    const found = selector && document.querySelector(selector);
+    if (!(found instanceof HTMLElement)) return;
     event.preventDefault();
-    search.focus();
+    if (key === "/") found.focus();
+    else if (key === "?") showKeys(found);
+    else found.click();
   });
+
+  /** The page of the keys in a dialog. @param {HTMLElement} link */
+  async function showKeys(link) {
+    const answer = await fetch("panels/keys");
+    if (!answer.ok) return link.click();
+    const dialog = document.createElement("dialog");
+    dialog.innerHTML = `<form method="dialog"><button>Close</button></form>${await answer.text()}`;
+    dialog.setAttribute("aria-label", "Keys");
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+    showSwitch();
+  }
+
+  // Who speaks to the machine, or whose hand shakes, does without them: WCAG 2.1.4.
+  function showSwitch() {
+    for (const button of document.querySelectorAll("button.switch-keys")) {
+      button.textContent = keysOff() ? "Switch keys on" : "Switch keys off";
+      button.removeAttribute("hidden");
+    }
+  }
+  on("click", (event) => {
+    if (!event.target.closest?.("button.switch-keys")) return;
+    if (keysOff()) localStorage.removeItem(KEYS_OFF);
+    else localStorage.setItem(KEYS_OFF, "");
+    showSwitch();
+  });
+  showSwitch();
 
   const shown = document.querySelector("#past .zone");
   if (shown) write(shown, zoneName());

@@ -2,6 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, type Cut, findMetric } from "./catalogue.ts";
 import { type Alert, TASK_STATES, type Task, WORKER_STATES, type Worker, type WorkerState } from "./model.ts";
+import { Orders } from "./orders.ts";
 import { systemStatus } from "./process/alerts.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { queueOf, taskAt, taskOf, workerAt } from "./process/past.ts";
@@ -64,6 +65,7 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     ),
     endedByModel: () => null,
     alerts,
+    orders: new Orders(),
     workers: () => workers,
     worker: (id) => by_id.get(id),
     task: (id) => tasks.find((task) => task.id === id) ?? endedAt(store, id, at_ms),

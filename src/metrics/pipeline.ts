@@ -4,6 +4,7 @@ import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
 import type { EndedByModel } from "./models.ts";
+import { Orders } from "./orders.ts";
 import { readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
@@ -467,6 +468,7 @@ export class Pipeline {
       alerts,
       sources: fleet.sources(),
       self: this.#self(),
+      orders: this.#orders,
       workers: () => {
         workers ??= this.#worstFirst();
         return workers;
@@ -555,6 +557,7 @@ export class Pipeline {
     });
   }
 
+  readonly #orders = new Orders();
   #by_name: readonly WorkerEntry[] = [];
 
   /** By state, then by name with numbers by size; the order by name is kept while nobody joins or leaves. */

@@ -1,6 +1,7 @@
 import type { Cut } from "./catalogue.ts";
 import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
 import type { EndedByModel } from "./models.ts";
+import type { Orders } from "./orders.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 import type { Runs } from "./runs.ts";
 import type { Matches, Waiting, WorkerScores } from "./scores.ts";
@@ -130,7 +131,9 @@ export interface Read {
   readonly alerts: readonly Alert[];
   readonly sources: readonly Source[];
   readonly self: SelfHealth;
-  /** Every worker known, worst first: by state, then load, then id. */
+  /** Orders of lists that somebody looks at. */
+  readonly orders: Orders;
+  /** Every worker known, worst first: by state, then by id with the numbers in it by their size. */
   workers(): readonly Worker[];
   worker(id: string): Worker | undefined;
   /** Also one that ended long ago, for as long as ended tasks are kept. */

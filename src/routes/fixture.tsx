@@ -2,6 +2,7 @@
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { z } from "zod";
+import { Orders } from "../metrics/orders.ts";
 import type { Read, RecentSeries } from "../metrics/read.ts";
 import type { SessionStore } from "../metrics/store/sessions.ts";
 import type { Page, Panel } from "../views/panel.ts";
@@ -57,6 +58,7 @@ export function read(given: Partial<Read> = {}): Read {
     durationsTier_s: () => 60,
     recent: (metric): RecentSeries => ({ metric, at_ms: [], mean: [], min: [], max: [] }),
     filters: {},
+    orders: new Orders(),
     recent_cut: null,
     tasks: () => [],
     cut: () => undefined,

@@ -2,11 +2,11 @@ import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Page } from "../views/panel.ts";
 import { chosenPanels, type Preferences } from "../views/preferences.ts";
-import { MOMENT } from "../views/window.ts";
+import { MOMENT, PAGE_LOOK } from "../views/window.ts";
 import { answer } from "./answers.ts";
 import { type MomentDeps, momentOf, type Shown, shownOf } from "./moment.ts";
 import { negotiate } from "./negotiate.ts";
-import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
+import { type Given, given, keepingOrder, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import { type Ctx, pathNames, type Route } from "./route.ts";
 
 interface PageDeps extends MomentDeps {
@@ -45,13 +45,16 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
       content: { "text/html": null, "application/json": data },
     },
     handler: async (c) => {
-      const values = given(c);
-      const form = pageForm(c, values);
+      const asked = given(c);
+      const form = pageForm(c, asked);
       const { search, pathname } = new URL(c.req.url);
       const begins = form === "html" && search === "" ? beginningOf(page, deps.preferences(c)) : "";
       if (begins !== "") return c.redirect(`${pathname}?${begins}`, 302);
+      const values = form === "json" ? asked : keepingOrder(page.panels, asked, deps.read().now_ms);
       const arranged = arrangedPage(page, values);
       const requests = arranged.panels.map((panel) => panelRequest(panel, values));
+      const led = form === "html" ? page.leadsTo?.(deps.read(), requests[0]!.params) : undefined;
+      if (led !== undefined) return c.redirect(inSameLook(`${deps.base_path}/${led}`, asked), 302);
       const moment = momentOf(arranged.panels, values, deps.read().now_ms);
       if (form === "html" && moment?.relative) return c.redirect(atMoment(c, moment.at_ms), 302);
       const shown = await shownOf(arranged.panels, values, deps);
@@ -158,6 +161,17 @@ function atMoment(c: Ctx, at_ms: number): string {
   const { pathname, searchParams } = new URL(c.req.url);
   searchParams.set("at", String(at_ms));
   return `${pathname}?${searchParams}`;
+}
+
+/** An address with the parameters of the look that was asked for. */
+function inSameLook(address: string, values: Given): string {
+  const look = new URLSearchParams();
+  for (const name of Object.keys(PAGE_LOOK.shape)) {
+    const value = values.get(name);
+    if (typeof value === "string") look.set(name, value);
+  }
+  if (look.size === 0) return address;
+  return `${address}${address.includes("?") ? "&" : "?"}${look}`;
 }
 
 /** Where the data of what is shown is: the same address with `.json`, or with `format=json` where that may be an id's end. */

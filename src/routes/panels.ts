@@ -9,7 +9,7 @@ import { answer, REVALIDATE, streamed } from "./answers.ts";
 import { drawingHeaders } from "./headers.ts";
 import { type MomentDeps, type Shown, shownOf } from "./moment.ts";
 import { namesHtml, negotiate } from "./negotiate.ts";
-import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
+import { type Given, given, keepingOrder, type PanelRequest, panelRequest } from "./params.ts";
 import type { Ctx, Route } from "./route.ts";
 import type { Site } from "./site.ts";
 import type { Topic } from "./topics.ts";
@@ -60,7 +60,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
       params,
       response: { description: panel.description, content: { "text/html": null } },
       handler: async (c) => {
-        const values = given(c);
+        const values = keepingOrder([panel], given(c), deps.read().now_ms);
         const request = panelRequest(panel, values);
         const shown = await shownOf([panel], values, deps);
         const page = deps.embed(c, request, shown.topic(request).rendered().html, values, shown);
@@ -89,8 +89,9 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
         const form = chooseForm(panel, forms, values.get("format"), c.req.header("accept"));
         if (panel.slices && (form === "csv" || form === "ndjson")) {
           const { params } = panelRequest(panel, values);
+          const { read } = await shownOf([panel], values, deps);
           const lines = form === "csv" ? csvSlices : ndjsonSlices;
-          return streamed(lines(panel.slices(deps.read(), params)), `${FORMS[form]}; charset=utf-8`);
+          return streamed(lines(panel.slices(read, params)), `${FORMS[form]}; charset=utf-8`);
         }
         const request = panelRequest(panel, values);
         const { topic, read } = await shownOf([panel], values, deps);

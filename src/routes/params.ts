@@ -44,6 +44,16 @@ export function parseParams<S extends z.ZodObject>(schema: S, values: Given): z.
   });
 }
 
+/**
+ * A page that somebody reads keeps the order that its lists had when it was loaded: its stream names that tick,
+ * as the page itself does, and so both show the same.
+ */
+export function keepingOrder(panels: readonly Panel[], values: Given, now_ms: number): Given {
+  if (values.has("as_of") || values.has("at")) return values;
+  if (!panels.some(({ params }) => "as_of" in params.shape)) return values;
+  return new Map([...values, ["as_of", String(now_ms)]]);
+}
+
 /** A panel with its parameters: one topic of the render cache. */
 export interface PanelRequest {
   readonly panel: Panel;

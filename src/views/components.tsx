@@ -1,6 +1,6 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
-import type { Severity, WorkerState } from "../metrics/model.ts";
+import type { Severity, TaskState, WorkerState } from "../metrics/model.ts";
 import type { SystemStatus } from "../metrics/read.ts";
 import {
   clean,
@@ -46,6 +46,16 @@ export const WORKER_TONE: Record<WorkerState, Tone> = {
   draining: "planned",
   offline: "gone",
   active: "ok",
+};
+
+export const TASK_TONE: Record<TaskState, Tone> = {
+  orphaned: "warning",
+  failed: "critical",
+  running: "planned",
+  assigned: "planned",
+  queued: "planned",
+  cancelled: "gone",
+  completed: "ok",
 };
 
 /** A notice is what the fleet can live with, such as a worker that is gone. */

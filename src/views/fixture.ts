@@ -8,8 +8,10 @@ import {
   type WorkerState,
 } from "../metrics/model.ts";
 import { type EndedByModel, endedWithin } from "../metrics/models.ts";
+import { Orders } from "../metrics/orders.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
+import { byNaturalOrder } from "./identity.ts";
 
 import { matchesOf, runsOf, tasksOf, waitingOf } from "./task-fixture.ts";
 
@@ -142,11 +144,7 @@ function workerOf(index: number, { size, hostile, tick, types }: WorkerOptions):
 }
 
 function worstFirst(a: Worker, b: Worker): number {
-  return (
-    WORKER_STATES.indexOf(a.state) - WORKER_STATES.indexOf(b.state) ||
-    (b.load ?? 0) - (a.load ?? 0) ||
-    (a.id < b.id ? -1 : 1)
-  );
+  return WORKER_STATES.indexOf(a.state) - WORKER_STATES.indexOf(b.state) || byNaturalOrder(a.id, b.id);
 }
 
 interface ReadOptions extends FixtureOptions {
@@ -203,6 +201,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     task: (id) => tasks.find((task) => task.id === id) ?? (id === "t-17" ? oldest : undefined),
     tasks: () => tasks,
     filters: {},
+    orders: new Orders(),
     recent_cut: null,
     cut: (_, name) => (types.includes(name) || name === "vit" ? system : undefined),
     cutNames: () => types,

@@ -80,14 +80,16 @@ describe("a page", () => {
 
   test("marks its own place among the pages that there are", () => {
     expect(page()).toContain(
-      '<a href="./" aria-current="page">Overview</a><a href="assignments">Assignments</a>',
+      '<a href="./" aria-current="page" data-key="o">Overview</a><a href="workers" data-key="w">Workers</a>',
     );
-    expect(page({ url: "/status" }, "/status")).toContain('<a href="status" aria-current="page">Status</a>');
+    expect(page({ url: "/status" }, "/status")).toContain(
+      '<a href="status" aria-current="page" data-key="s">Status</a>',
+    );
   });
 
   test("leads to the other pages in the same theme and time zone", () => {
     const html = page({ url: "/?minutes=30&theme=dark&tz=Asia%2FTokyo" });
-    expect(html).toContain('<a href="status?theme=dark&amp;tz=Asia%2FTokyo">Status</a>');
+    expect(html).toContain('<a href="status?theme=dark&amp;tz=Asia%2FTokyo" data-key="s">Status</a>');
     expect(html).toContain('<a class="brand" href="./?theme=dark&amp;tz=Asia%2FTokyo">');
   });
 

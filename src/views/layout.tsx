@@ -74,7 +74,7 @@ export function renderPage(
       json={withQuery(around.url, "format", "json")}
       live
       at_ms={pastOf(around)}
-      refresh={around.stream !== null && page.panels.some((panel) => panel.live !== false)}
+      refresh={around.stream !== null && page.panels.some(isLoadedAgain)}
       charts={page.panels.some((panel) => panel.script)}
     >
       <Header around={around} page={page} pages={pages} />
@@ -103,7 +103,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       json={panel.api.includes(":") ? undefined : relative(panel.api)}
       live
       at_ms={pastOf(around)}
-      refresh={around.stream !== null && panel.live !== false}
+      refresh={around.stream !== null && isLoadedAgain(panel)}
       charts={panel.script !== undefined}
       embed
     >
@@ -202,6 +202,11 @@ const HTMX_CONFIG = JSON.stringify({
 /** Without JavaScript the page is loaded again this often. */
 const RELOAD_S = 5;
 
+/** Not a list: its order would change unasked, and its form be emptied. */
+function isLoadedAgain({ live, params }: Panel): boolean {
+  return live !== false && !("as_of" in params.shape);
+}
+
 interface DocumentProps {
   around: Look;
   /** The moment of the past that is shown. */
@@ -281,21 +286,23 @@ function Header({ around, page, pages }: HeaderProps) {
         Skip to the panels
       </a>
       <div class="top">
-        <a class="brand" href={kept("/", around.url, FILTER_NAMES)}>
+        <a class="brand" href={kept("/", around.url, heldBy(page))}>
           Evenkeel
         </a>
         <nav aria-label="Pages">
           {pages
-            .filter((other) => other.subject === undefined)
+            .filter(({ subject, aside }) => subject === undefined && !aside)
             .map((other) => (
               <a
-                href={kept(other.path, around.url, filtersOf(other, around))}
+                href={kept(other.path, around.url, filtersOf(other, page, around))}
                 aria-current={currentOf(other, page)}
+                data-key={other.key}
               >
                 {other.title}
               </a>
             ))}
         </nav>
+        <SearchBox around={around} page={page} />
         {around.read.demo ? <Demo /> : null}
         {around.filters === null ? null : <FilterMenu around={around} filters={around.filters} />}
         <ViewMenu around={around} />
@@ -306,7 +313,7 @@ function Header({ around, page, pages }: HeaderProps) {
           </a>
         ) : null}
       </div>
-      {around.filters === null ? null : <Chips around={around} filters={around.filters} />}
+      {around.filters === null ? null : <Chips around={around} filters={around.filters} page={page} />}
       {around.stream === null ? <Past around={around} /> : null}
       <Trouble around={around} />
       <Stale around={around} />
@@ -328,11 +335,31 @@ function Demo() {
   );
 }
 
+/** Finds anything by its name; beside it the way to the keys that every page knows. */
+function SearchBox({ around, page }: { around: Around; page: Page | null }) {
+  const params = new URLSearchParams(splitOnce(around.url, "?")[1]);
+  const q = page?.path === "/search" ? (params.get("q") ?? "") : "";
+  return (
+    <search>
+      <form method="get" action="search">
+        <input type="search" name="q" value={clean(q)} placeholder="Search (/)" aria-label="Search" />
+        {LOOK.map((name) => {
+          const value = params.get(name);
+          return value ? <input type="hidden" name={name} value={value} /> : null;
+        })}
+        <a href={kept("keys", around.url, [])} title="Keys" aria-label="Keys" data-key="?">
+          ?
+        </a>
+      </form>
+    </search>
+  );
+}
+
 /** What the page can be narrowed to: a form of its own, so that it works in any browser. */
 function FilterMenu({ around, filters }: { around: Around; filters: Filters }) {
   const [path = "", query = ""] = splitOnce(around.url, "?");
   const others = [...new URLSearchParams(query)].filter(
-    ([name]) => !FILTER_NAMES.includes(name as keyof Filters),
+    ([name]) => !FILTER_NAMES.includes(name as keyof Filters) && !PLACE.includes(name),
   );
   return (
     <details class="menu">
@@ -371,21 +398,40 @@ function optionsOf(read: Read, cut: Cut, chosen: string | undefined): readonly s
 }
 
 /** The filters that hold, each to be taken away. */
-function Chips({ around, filters }: { around: Around; filters: Filters }) {
-  const given = FILTER_NAMES.filter((name) => filters[name] !== undefined);
+function Chips({ around, filters, page }: { around: Around; filters: Filters; page: Page | null }) {
+  const params = new URLSearchParams(splitOnce(around.url, "?")[1]);
+  const own = LIST_FILTERS.filter(({ name }) => page?.panels.some((panel) => name in panel.params.shape));
+  const given = [
+    ...FILTER_NAMES.map((name) => ({ name, label: FILTER_LABEL[name], value: filters[name] ?? "" })),
+    ...own.map(({ name, label }) => ({
+      name,
+      label,
+      value: params.getAll(name).filter(Boolean).join().replaceAll(",", ", "),
+    })),
+  ].filter(({ value }) => value !== "");
   if (given.length === 0) return null;
+  const all = given.map(({ name }) => name);
   return (
     <nav class="chips" aria-label="Filters that hold">
-      {given.map((name) => (
-        <a class="chip" href={without(around.url, [name])} title={`Take away: ${FILTER_LABEL[name]}`}>
-          {FILTER_LABEL[name]}: <Name>{shorten(filters[name]!, NAME_LENGTH)}</Name>{" "}
-          <span aria-hidden="true">×</span>
+      {given.map(({ name, label, value }) => (
+        <a class="chip" href={without(around.url, [name, ...PLACE])} title={`Take away: ${label}`}>
+          {label}: <Name>{shorten(value, NAME_LENGTH)}</Name> <span aria-hidden="true">×</span>
         </a>
       ))}
-      {given.length === 1 ? null : <a href={without(around.url, given)}>Clear all</a>}
+      {given.length === 1 ? null : <a href={without(around.url, [...all, ...PLACE])}>Clear all</a>}
     </nav>
   );
 }
+
+/** Filters that lists have beside those of every page. */
+const LIST_FILTERS = [
+  { name: "status", label: "State" },
+  { name: "tag", label: "Tag" },
+  { name: "worker", label: "Worker" },
+] as const;
+
+/** Where in a list the page is: another filter begins it anew. */
+const PLACE: readonly string[] = ["page", "as_of"];
 
 /** How the page looks, and what the viewer saved. */
 function ViewMenu({ around }: { around: Around }) {
@@ -562,9 +608,14 @@ function kept(path: string, url: string, names: readonly string[]): string {
   return relative(query.size === 0 ? path : `${path}?${query}`);
 }
 
+/** The parameters of a page that are filters: a search has a text too, and narrows nothing. */
+function heldBy(page: Page | null): readonly string[] {
+  return page?.panels.some(({ params }) => "worker_type" in params.shape) ? FILTER_NAMES : [];
+}
+
 /** The filters that hold on another page too: history is kept by one cut at a time, and not by text. */
-function filtersOf({ panels }: Page, { filters }: Around): readonly string[] {
-  if (panels.some((panel) => panel.filters)) return FILTER_NAMES;
+function filtersOf({ panels }: Page, here: Page | null, { filters }: Around): readonly string[] {
+  if (panels.some((panel) => panel.filters)) return heldBy(here);
   const given = FILTER_NAMES.filter((name) => filters?.[name] !== undefined);
   const known = given.every((name) => panels.some((panel) => name in panel.params.shape));
   return known && given.length === 1 ? given : [];

@@ -53,10 +53,12 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
 export function definePanel<P extends z.ZodObject, D extends z.ZodObject>(panel: Panel<P, D>): Panel {
   const general = panel as unknown as Panel;
   if (!panel.filters) return general;
+  const { load, slices } = general;
   return {
     ...general,
     params: general.params.extend(FILTERS.shape),
-    load: (read, params) => general.load(partOf(read, params as Filters), params),
+    load: (read, params) => load(partOf(read, params as Filters), params),
+    ...(slices && { slices: (read, params) => slices(partOf(read, params as Filters), params) }),
   };
 }
 
@@ -67,6 +69,12 @@ export interface Page {
   readonly title: string;
   /** Of a page about one thing: the parameter of its path that names it, and the page of the navigation that it is below. */
   readonly subject?: { readonly param: string; readonly below: string };
+  /** After a g, the key that leads there. */
+  readonly key?: string;
+  /** True where the navigation does not name it. */
+  readonly aside?: true;
+  /** Where a reader is sent instead, relative to the base; undefined where the page itself is meant. */
+  leadsTo?(read: Read, params: Readonly<Record<string, unknown>>): string | undefined;
   /** Name of the CSS grid that places the panels. */
   readonly layout: "dashboard" | "column" | "detail";
   readonly panels: readonly Panel[];

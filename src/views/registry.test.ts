@@ -111,12 +111,16 @@ test("every panel and page has an id, an API path and a path of its own", () => 
   expect(new Set(PANELS.map((panel) => panel.api)).size).toBe(PANELS.length);
   expect(PAGES.map((page) => page.path)).toEqual([
     "/",
+    "/workers",
+    "/tasks",
     "/assignments",
     "/tasks/:task_id",
     "/task-types/:task_type",
     "/model-families/:model_family",
     "/history",
     "/status",
+    "/search",
+    "/keys",
   ]);
   expect(findPage("/")!.panels.map((panel) => panel.id)).toEqual([
     "overview",

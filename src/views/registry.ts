@@ -4,27 +4,37 @@ import { assignments } from "./panels/assignments.tsx";
 import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
+import { keysPanel } from "./panels/keys.tsx";
 import { overview } from "./panels/overview.tsx";
 import { performance } from "./panels/performance.tsx";
 import { resources } from "./panels/resources.tsx";
+import { pageOfId, searchPanel } from "./panels/search.tsx";
 import { sources } from "./panels/sources.tsx";
 import { statusSelf } from "./panels/status-self.tsx";
 import { task } from "./panels/task.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
+import { taskList } from "./panels/task-list.tsx";
 import { taskMatches } from "./panels/task-matches.tsx";
 import { taskTimeline } from "./panels/task-timeline.tsx";
 import { waiting } from "./panels/waiting.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
+import { workerList } from "./panels/worker-list.tsx";
+
+const search = searchPanel(() => PAGES);
+const keys = keysPanel(() => PAGES);
 
 /** Every page, in the order of the navigation. */
 export const PAGES: readonly Page[] = [
   {
     path: "/",
     title: "Overview",
+    key: "o",
     layout: "dashboard",
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
   },
-  { path: "/assignments", title: "Assignments", layout: "column", panels: [assignments, waiting] },
+  { path: "/workers", title: "Workers", key: "w", layout: "column", panels: [workerList] },
+  { path: "/tasks", title: "Tasks", key: "t", layout: "column", panels: [taskList] },
+  { path: "/assignments", title: "Assignments", key: "a", layout: "column", panels: [assignments, waiting] },
   {
     path: "/tasks/:task_id",
     title: "Task",
@@ -46,8 +56,10 @@ export const PAGES: readonly Page[] = [
     layout: "detail",
     panels: cutPanels("model_family"),
   },
-  { path: "/history", title: "History", layout: "column", panels: [history, durations] },
-  { path: "/status", title: "Status", layout: "column", panels: [statusSelf, sources] },
+  { path: "/history", title: "History", key: "h", layout: "column", panels: [history, durations] },
+  { path: "/status", title: "Status", key: "s", layout: "column", panels: [statusSelf, sources] },
+  { path: "/search", title: "Search", aside: true, layout: "column", panels: [search], leadsTo: pageOfId },
+  { path: "/keys", title: "Keys", aside: true, layout: "column", panels: [keys] },
 ];
 
 /** Every panel once, those of the pages in their order, then those that stand alone. */

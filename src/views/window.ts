@@ -89,6 +89,14 @@ export const CHART_LOOK = z.object({
   compare: durationField("Beside each mean that of the same window so long before, such as 24h or 7d"),
 });
 
+/** How the page looks, of what has links and forms of its own that keep it so. */
+export const PAGE_LOOK = z.object({
+  theme: CHART_LOOK.shape.theme,
+  tz: CHART_LOOK.shape.tz,
+  density: z.enum(["comfortable", "compact"]).optional().describe("How close things stand on the page"),
+  kiosk: z.string().max(16).optional().describe("The page without its menus"),
+});
+
 export function isZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });

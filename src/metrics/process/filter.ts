@@ -17,76 +17,137 @@ const UNFINISHED = new Set(["queued", "assigned", "running", "orphaned"]);
 /**
  * The same moment with only the workers and tasks that match. A worker matches by itself, or, where tasks are
  * filtered, by a matching task that it has; a task matches by itself and by its worker. A task that waits has no
- * worker yet: a worker's type leaves it in. What can't be told of the rest is absent.
+ * worker yet: a worker's type leaves it in. What can't be told of the rest is absent. Each part is worked out
+ * when it is asked for: a list of tasks needs none of the figures.
  */
 export function filteredRead(read: Read, filters: Filters, sources: FilterSources): Read {
   const { worker_type, task_type, model_family } = filters;
   const text = filters.q?.toLowerCase();
-  const by_text = text === undefined ? null : idsByText(read.workers(), text);
-  const tasks = [...read.tasks()].filter((task) => matchesTask(task));
-  const live = tasks.filter(({ state }) => UNFINISHED.has(state));
-  const held = new Map<string, Task[]>();
-  for (const task of live) {
-    if (task.worker_id === null) continue;
-    const own = held.get(task.worker_id);
-    if (own) own.push(task);
-    else held.set(task.worker_id, [task]);
-  }
-  const by_task = task_type !== undefined || model_family !== undefined;
-  const workers = read
-    .workers()
-    .filter(
-      ({ id, type }) =>
-        (worker_type === undefined || type === worker_type) &&
-        (!by_task || held.has(id)) &&
-        (by_text === null || by_text.has(id) || held.has(id)),
-    )
-    .map((worker) => (by_task || by_text !== null ? withTasks(worker, held.get(worker.id) ?? []) : worker));
-  const known = new Set(workers.map(({ id }) => id));
-  const alerts = read.alerts.filter((alert) => concerns(alert, known, read, matchesTask));
+  const has = text === undefined ? null : containing(text);
+  const by_text = once(() => idsByText(read.workers(), has!));
+  const live = once(() =>
+    [...matching(read.tasks(), matchesTask)].filter(({ state }) => UNFINISHED.has(state)),
+  );
+  const workers = once(() => matchingWorkers());
+  const alerts = once(() => {
+    const known = new Set(workers().map(({ id }) => id));
+    return read.alerts.filter((alert) => concerns(alert, known, read, matchesTask));
+  });
   const cut = cutOf(filters);
   const flow = cut === null || cut.cut === "worker_type" ? undefined : read.cut(cut.cut, cut.name);
-  const system = systemOf(workers, live, flow ?? new Map(), read.now_ms);
-  const oldest = oldestOf(live);
+  const system = once(() => systemOf(workers(), live(), flow ?? new Map(), read.now_ms));
+  const oldest = once(() => oldestOf(live()));
+  const queue = once(() => queueOf(live()));
+  const states = once(() => statesOf(live(), flow));
+  const ended = once(() => endedOf(read, filters));
 
   function matchesTask(task: Pick<Task, "id" | "type" | "model_family" | "model_id" | "worker_id">): boolean {
-    const { type, model_family: family, worker_id } = task;
-    if (task_type !== undefined && type !== task_type) return false;
-    if (model_family !== undefined && family !== model_family) return false;
+    if (task_type !== undefined && task.type !== task_type) return false;
+    if (model_family !== undefined && task.model_family !== model_family) return false;
+    if (worker_type === undefined && has === null) return true;
+    const { worker_id } = task;
     if (worker_type !== undefined && worker_id !== null && read.worker(worker_id)?.type !== worker_type)
       return false;
-    if (text === undefined) return true;
-    if (worker_id !== null && by_text!.has(worker_id)) return true;
-    return [task.id, task.model_id, family, type].some((part) => part?.toLowerCase().includes(text));
+    if (has === null) return true;
+    if (has(task.type) || has(task.model_family) || has(task.model_id)) return true;
+    if (worker_id !== null && by_text().has(worker_id)) return true;
+    return task.id.toLowerCase().includes(text!);
+  }
+
+  function matchingWorkers(): readonly Worker[] {
+    const by_task = task_type !== undefined || model_family !== undefined;
+    const held = by_task || has !== null ? byWorker(read.tasks(), matchesTask) : new Map<string, Task[]>();
+    return read
+      .workers()
+      .filter(
+        ({ id, type }) =>
+          (worker_type === undefined || type === worker_type) &&
+          (!by_task || held.has(id)) &&
+          (has === null || by_text().has(id) || held.has(id)),
+      )
+      .map((worker) => (by_task || has !== null ? withTasks(worker, held.get(worker.id) ?? []) : worker));
   }
 
   return {
     ...read,
     filters,
     recent_cut: cut,
-    status:
-      workers.length === 0 && alerts.length === 0
+    get status(): Read["status"] {
+      return workers().length === 0 && alerts().length === 0
         ? { level: "healthy", reasons: ["no worker matches the filter"] }
-        : systemStatus(system, alerts),
-    system,
-    tasks_by_state: statesOf(live, flow),
-    queue: queueOf(live),
-    ended_by_type: endedOf(read, filters),
+        : systemStatus(system(), alerts());
+    },
+    get system() {
+      return system();
+    },
+    get tasks_by_state() {
+      return states();
+    },
+    get queue() {
+      return queue();
+    },
+    get ended_by_type() {
+      return ended();
+    },
     endedByModel: () => endedWithin(read.endedByModel(), filters),
-    alerts,
-    workers: () => workers,
-    tasks: () => tasks,
+    get alerts() {
+      return alerts();
+    },
+    workers,
+    tasks: () => ({ [Symbol.iterator]: () => matching(read.tasks(), matchesTask) }),
     runs: (from_ms) => {
       const runs = read.runs(from_ms);
       const { complete_from_ms } = runs;
       return { complete_from_ms, of: (id) => runs.of(id).filter(matchesTask) };
     },
-    oldestQueued: () => oldest,
+    oldestQueued: oldest,
     recent: (metric, minutes, step_s) =>
       cut === null
         ? read.recent(metric, minutes, step_s)
         : sources.recentOf(cut.cut, cut.name, metric, minutes, step_s),
     filtered: (more) => read.filtered(more),
+  };
+}
+
+function* matching(tasks: Iterable<Task>, matches: (task: Task) => boolean): Generator<Task> {
+  for (const task of tasks) if (matches(task)) yield task;
+}
+
+/** Unfinished tasks that match, by the worker that has them. */
+function byWorker(tasks: Iterable<Task>, matches: (task: Task) => boolean): Map<string, Task[]> {
+  const held = new Map<string, Task[]>();
+  for (const task of tasks) {
+    if (task.worker_id === null || !UNFINISHED.has(task.state) || !matches(task)) continue;
+    const own = held.get(task.worker_id);
+    if (own) own.push(task);
+    else held.set(task.worker_id, [task]);
+  }
+  return held;
+}
+
+/** Works something out when it is first asked for, and keeps it. */
+function once<T>(make: () => T): () => T {
+  let kept: { readonly value: T } | undefined;
+  return () => {
+    kept ??= { value: make() };
+    return kept.value;
+  };
+}
+
+/** Distinct names that a search remembers; beyond it they only cost time. */
+const REMEMBERED_NAMES = 10_000;
+
+/** Whether a name contains the text, in any case. Types, families and models repeat: each is looked at once. */
+function containing(text: string): (name: string | null) => boolean {
+  const known = new Map<string, boolean>();
+  return (name) => {
+    if (name === null) return false;
+    let found = known.get(name);
+    if (found === undefined) {
+      found = name.toLowerCase().includes(text);
+      if (known.size < REMEMBERED_NAMES) known.set(name, found);
+    }
+    return found;
   };
 }
 
@@ -98,9 +159,9 @@ function cutOf({ q, ...cuts }: Filters): { cut: Cut; name: string } | null {
   return { cut: cut as Cut, name: name! };
 }
 
-function idsByText(workers: readonly Worker[], text: string): Set<string> {
-  const found = workers.filter(({ id, hostname, type, tags }) =>
-    [id, hostname, type, ...tags].some((part) => part?.toLowerCase().includes(text)),
+function idsByText(workers: readonly Worker[], has: (name: string | null) => boolean): Set<string> {
+  const found = workers.filter(
+    ({ id, hostname, type, tags }) => has(id) || has(hostname) || has(type) || tags.some(has),
   );
   return new Set(found.map(({ id }) => id));
 }

@@ -90,6 +90,16 @@ export interface TaskDocument {
   }[];
 }
 
+const NOTHING_YET: AttemptEntry = {
+  attempt: 1,
+  status: "queued",
+  end: undefined,
+  times: {},
+  worker: undefined,
+  progress: undefined,
+  error: undefined,
+};
+
 /** A task as the fleet holds it: every report of it merged, in whatever order they came. */
 export class TaskEntry implements Task {
   readonly id: string;
@@ -98,6 +108,18 @@ export class TaskEntry implements Task {
   mentioned_ms: number;
   /** The sources that named it. */
   readonly mentioned_by = new Set<string>();
+  // What the newest attempt and the registers say, as plain fields: a list looks at a hundred thousand tasks.
+  attempt = NOTHING_YET.attempt;
+  status: TaskStatus = NOTHING_YET.status;
+  worker_id: string | null = null;
+  progress: number | null = null;
+  queued_at_ms: number | null = null;
+  started_at_ms: number | null = null;
+  ended_at_ms: number | null = null;
+  type: string | null = null;
+  model_family: string | null = null;
+  model_id: string | null = null;
+  priority: number | null = null;
   #to_keep = true;
   /** When the store was last to keep it, time of receipt. */
   #kept_ms = 0;
@@ -123,9 +145,26 @@ export class TaskEntry implements Task {
     this.#field("requirements", change.requirements, stamp);
     this.#metrics(change.metrics, stamp);
     for (const transition of change.transitions) this.#step(transition, stamp, at_given);
+    this.#spread();
     const keep = this.#to_keep || received_ms - this.#kept_ms >= KEEP_GAUGES_MS;
     if (keep) this.#kept_ms = received_ms;
     return keep;
+  }
+
+  /** Brings the plain fields up to date. */
+  #spread(): void {
+    const { attempt, status, worker, progress, times } = this.#current;
+    this.attempt = attempt;
+    this.status = status;
+    this.worker_id = worker?.value ?? null;
+    this.progress = progress?.value ?? null;
+    this.queued_at_ms = times.queued?.at_ms ?? null;
+    this.started_at_ms = times.started?.at_ms ?? null;
+    this.ended_at_ms = times.ended?.at_ms ?? null;
+    this.type = this.#value("type");
+    this.model_family = this.#value("model_family");
+    this.model_id = this.#value("model_id");
+    this.priority = this.#value("priority");
   }
 
   #field(name: string, value: unknown, stamp: Stamp): void {
@@ -224,29 +263,14 @@ export class TaskEntry implements Task {
     return this.#attempts.at(-1) ?? NOTHING_YET;
   }
 
-  get attempt(): number {
-    return this.#current.attempt;
-  }
-  get status(): TaskStatus {
-    return this.#current.status;
-  }
   get ended(): boolean {
-    return RANK[this.#current.status] === ENDED;
+    return RANK[this.status] === ENDED;
   }
   get state(): TaskState {
-    return this.orphaned !== null && !this.ended ? "orphaned" : this.#current.status;
-  }
-  get worker_id(): string | null {
-    return this.#current.worker?.value ?? null;
-  }
-  get progress(): number | null {
-    return this.#current.progress?.value ?? null;
+    return this.orphaned !== null && !this.ended ? "orphaned" : this.status;
   }
   get error(): string | null {
     return this.#current.error?.value ?? null;
-  }
-  get queued_at_ms(): number | null {
-    return this.#current.times.queued?.at_ms ?? null;
   }
   /** The first that is known of it, of whichever attempt; null where no instant is. */
   get began_ms(): number | null {
@@ -255,24 +279,6 @@ export class TaskEntry implements Task {
   }
   get assigned_at_ms(): number | null {
     return this.#current.times.assigned?.at_ms ?? null;
-  }
-  get started_at_ms(): number | null {
-    return this.#current.times.started?.at_ms ?? null;
-  }
-  get ended_at_ms(): number | null {
-    return this.#current.times.ended?.at_ms ?? null;
-  }
-  get type(): string | null {
-    return this.#value("type");
-  }
-  get model_family(): string | null {
-    return this.#value("model_family");
-  }
-  get model_id(): string | null {
-    return this.#value("model_id");
-  }
-  get priority(): number | null {
-    return this.#value("priority");
   }
   get modality(): Modality | null {
     return this.#value("modality") ?? modalityOf(this.model_id, this.type);
@@ -340,6 +346,7 @@ export class TaskEntry implements Task {
       progress: progress && registers.read<number>(progress),
       error: error && registers.read<string>(error),
     }));
+    entry.#spread();
     return entry;
   }
 }
@@ -359,16 +366,6 @@ function storedAttempt(
   if (error) stored.error = registers.write(error);
   return stored;
 }
-
-const NOTHING_YET: AttemptEntry = {
-  attempt: 1,
-  status: "queued",
-  end: undefined,
-  times: {},
-  worker: undefined,
-  progress: undefined,
-  error: undefined,
-};
 
 /** The earliest time given stands; a time of receipt stands only until one is given. */
 function compareInstants(a: Instant, b: Instant): number {

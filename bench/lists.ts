@@ -1,0 +1,171 @@
+import { Agent, get, type IncomingMessage } from "node:http";
+import { type Bench, bench, sleep } from "./lib/bench.ts";
+import { Feed } from "./lib/feed.ts";
+import { type Budget, median, percentile } from "./lib/figures.ts";
+import { timedGet } from "./lib/http.ts";
+import type { LoopDelay } from "./lib/loop-probe.ts";
+import { inWords } from "./lib/noise.ts";
+import { Server } from "./lib/server.ts";
+
+// Lists of a hundred thousand tasks: any filter, any sort, any page, as a page and as data, the whole list as a
+// file, and what it costs each second that somebody looks.
+
+const FLEET = { workers: 1000, tasks: 10_000, waiting: 90_000, batch: 1000 };
+const ANSWERED_MS: Budget = { limit: 200 };
+const BLOCKED_MS: Budget = { limit: 50, rule: "at most" };
+/** Of the loop's time each second, for all that look at ten different lists. */
+const LOOKED_AT_MS: Budget = { limit: 100 };
+const LOOKERS = 10;
+
+const LISTS = [
+  ["tasks, as they come", "tasks", ""],
+  ["tasks by id", "tasks", "sort=id"],
+  ["tasks by id, from the end", "tasks", "sort=-id"],
+  ["tasks by queue time", "tasks", "sort=-queue_time"],
+  ["tasks by model, page 1000", "tasks", "sort=model&page=1000"],
+  ["tasks by id, last page", "tasks", "sort=id&page=1000000&limit=500"],
+  ["tasks with a text", "tasks", "q=LOG-9"],
+  ["tasks with a text that none has", "tasks", "q=nobody-has-this"],
+  ["tasks of a state and type", "tasks", "status=running,failed&task_type=vision&sort=-processing_time"],
+  ["tasks of a worker type", "tasks", "worker_type=gpu&sort=worker"],
+  ["workers, as they come", "workers", ""],
+  ["workers with tasks of a type, by CPU", "workers", "task_type=vision&sort=-cpu"],
+  ["workers with a text", "workers", "q=gpu-1&sort=-load"],
+] as const;
+const API: Readonly<Record<string, string>> = { tasks: "api/metrics/tasks", workers: "api/workers" };
+
+async function run({ quick, build, figures, noise }: Bench): Promise<void> {
+  const server = await Server.start({ build });
+  const agent = new Agent({ keepAlive: true });
+  const rounds = quick ? 6 : 25;
+  try {
+    const feed = await Feed.start({ url: server.url, ...FLEET });
+    try {
+      await sleep(8000);
+      const idle = await loopWhile(server, () => sleep(rounds * 400));
+      figures.add({
+        name: "event loop's longest hold, nobody asks",
+        value: idle.max_ms,
+        unit: "ms",
+        digits: 1,
+      });
+      noise.reset();
+
+      for (const [what, path, query] of LISTS) {
+        const forms = [
+          ["page", path, "text/html"],
+          ["JSON", API[path]!, "application/json"],
+        ] as const;
+        const parts: string[] = [];
+        const all: number[] = [];
+        for (const [form, address, accept] of forms) {
+          const took: number[] = [];
+          for (let round = 0; round < rounds; round++) {
+            // Another q each time where there is none would change the answer; a limit of its own is enough to be worked out anew.
+            const own = `${query}${query.includes("limit=") ? "" : `&limit=${50 + round}`}`;
+            took.push((await timedGet(agent, `${server.url}${address}?${own}`, accept)).elapsed_ms);
+          }
+          parts.push(
+            `${form} p50 ${median(took).toFixed(0)} ms, p95 ${percentile(took, 0.95).toFixed(0)} ms`,
+          );
+          all.push(percentile(took, 0.95));
+        }
+        figures.add({
+          name: `${what}, p95`,
+          value: Math.max(...all),
+          unit: "ms",
+          budget: ANSWERED_MS,
+          note: parts.join("; "),
+        });
+      }
+      // Apart from the ticks, which hold the loop too: one list after the other, and the median of the windows.
+      const held: number[] = [];
+      for (const [, path, query] of LISTS) {
+        const delay = await loopWhile(server, async () => {
+          for (let round = 0; round < 4; round++)
+            await timedGet(agent, `${server.url}${API[path]}?${query}&as_of=${round}`, "application/json");
+        });
+        held.push(delay.max_ms);
+      }
+      figures.add({
+        name: "event loop's longest hold while lists are asked for",
+        value: median(held),
+        unit: "ms",
+        digits: 1,
+        budget: BLOCKED_MS,
+        note: `median of ${held.length} windows, worst ${Math.max(...held).toFixed(0)} ms, ticks included`,
+      });
+
+      const export_delay = await loopWhile(server, async () => {
+        const { elapsed_ms, bytes } = await timedGet(
+          agent,
+          `${server.url}api/metrics/tasks?sort=id&format=csv`,
+          "*/*",
+        );
+        figures.add({
+          name: "the whole list as CSV",
+          value: elapsed_ms,
+          unit: "ms",
+          note: `${(bytes / 1e6).toFixed(1)} MB`,
+        });
+      });
+      figures.add({
+        name: "event loop's longest hold meanwhile",
+        value: export_delay.max_ms,
+        unit: "ms",
+        digits: 1,
+        budget: BLOCKED_MS,
+      });
+
+      const alone_ms = await busyMs(server, quick ? 5000 : 10_000);
+      const lookers = await look(server.url);
+      const looked_at_ms = await busyMs(server, quick ? 5000 : 10_000);
+      for (const one of lookers) one.destroy();
+      figures.add({
+        name: `processor time a second of ${LOOKERS} lists that are looked at`,
+        value: looked_at_ms - alone_ms,
+        unit: "ms",
+        budget: LOOKED_AT_MS,
+        note: `${looked_at_ms.toFixed(0)} ms a second with them, ${alone_ms.toFixed(0)} ms without`,
+      });
+      figures.print(
+        `${FLEET.workers} workers, ${FLEET.tasks + FLEET.waiting} live tasks, reported each second`,
+      );
+      console.log(`  noise: ${inWords(await noise.read())}`);
+    } finally {
+      await feed.stop();
+    }
+  } finally {
+    agent.destroy();
+    await server.stop();
+  }
+}
+
+async function loopWhile(server: Server, something: () => Promise<unknown>): Promise<LoopDelay> {
+  server.loop.reset();
+  await something();
+  return server.loop.read();
+}
+
+/** Processor time of the server, milliseconds a second. */
+async function busyMs(server: Server, window_ms: number): Promise<number> {
+  const [before_s, started_ms] = [server.cpu_s(), performance.now()];
+  await sleep(window_ms);
+  return ((server.cpu_s() - before_s) * 1e6) / (performance.now() - started_ms);
+}
+
+/** Streams of lists, each with an order of its own. */
+function look(url: string): Promise<IncomingMessage[]> {
+  const open = (_: unknown, index: number) =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      const [, path, query] = LISTS[index % LISTS.length]!;
+      const panel = path === "tasks" ? "task-list" : "worker-list";
+      get(`${url}stream?panels=${panel}&${query}&as_of=${index}`, (answer) => resolve(answer.resume())).once(
+        "error",
+        reject,
+      );
+    });
+  return Promise.all(Array.from({ length: LOOKERS }, open));
+}
+
+await bench("Lists", 6, run);

@@ -1,0 +1,282 @@
+import { z } from "zod";
+import { WORKER_STATES, type Worker } from "../../metrics/model.ts";
+import type { Read } from "../../metrics/read.ts";
+import { Ago, EmptyState, Figure, Mark, Name, WORKER_TONE } from "../components.tsx";
+import { FILTERS, isFiltered } from "../filters.ts";
+import { clean, count, quantity, shorten } from "../format.ts";
+import { domId } from "../identity.ts";
+import { workerHref } from "../links.ts";
+import {
+  type Column,
+  figureColumn,
+  hasTag,
+  LISTED,
+  type List,
+  listed,
+  listParams,
+  listSlices,
+  nameField,
+  rowTable,
+  stateColumn,
+  statesField,
+  textColumn,
+} from "../list.ts";
+import {
+  Cell,
+  CHOICES,
+  choicesOf,
+  Heads,
+  ListForm,
+  Pager,
+  Share,
+  type Shown,
+  TextCell,
+  Unknown,
+} from "../list-view.tsx";
+import { definePanel } from "../panel.ts";
+import { Part } from "../part.tsx";
+import { at_ms } from "../schema.ts";
+
+const NAME_LENGTH = 64;
+
+const metric = (name: string, label: string, first: Column<Worker>["first"], of: string) =>
+  figureColumn<Worker>(name, label, first, ({ metrics }) => metrics.get(of) ?? null);
+
+const COLUMNS: readonly Column<Worker>[] = [
+  stateColumn(WORKER_STATES, ({ state }: Worker) => state),
+  textColumn("id", "Worker", ({ id }) => id),
+  textColumn("type", "Type", ({ type }) => type),
+  textColumn("host", "Host", ({ hostname }) => hostname),
+  figureColumn("load", "Load", "descending", ({ load }) => load),
+  metric("cpu", "CPU", "descending", "cpu_utilization"),
+  metric("gpu", "GPU", "descending", "gpu_utilization"),
+  metric("gpu_max", "Top GPU", "descending", "gpu_utilization_max"),
+  metric("memory", "Memory", "descending", "memory_utilization"),
+  metric("network", "Network", "descending", "network_utilization"),
+  figureColumn("running", "Running", "descending", ({ running_tasks }) => running_tasks),
+  figureColumn("queued", "Queued", "descending", ({ queued_tasks }) => queued_tasks),
+  metric("health", "Health", "ascending", "health"),
+  metric("success", "Success", "ascending", "success_ratio"),
+  {
+    ...figureColumn<Worker>(
+      "last_report",
+      "Last report",
+      "ascending",
+      ({ last_report_ms }) => last_report_ms,
+    ),
+    words: { ascending: "longest ago first", descending: "newest first" },
+  },
+];
+
+const LABEL: Readonly<Record<string, string>> = Object.fromEntries(
+  COLUMNS.map(({ name, label }) => [name, label]),
+);
+
+const params = listParams(COLUMNS).extend({
+  ...FILTERS.shape,
+  status: statesField(WORKER_STATES),
+  tag: nameField("Only workers that have this tag, in any case"),
+});
+type Params = z.output<typeof params>;
+
+const share = (what: string) => z.number().nullable().describe(`${what}, percent; null where not known`);
+const tasks = (what: string) => z.number().nullable().describe(`${what}, count; null where not known`);
+
+const row = z.object({
+  id: z.string().describe("The worker"),
+  state: z
+    .enum(WORKER_STATES)
+    .nullable()
+    .describe("What it is shown as; null where the worker is known no more"),
+  type: z.string().nullable().describe("Its kind, such as gpu; null where not reported"),
+  hostname: z.string().nullable().describe("The machine it runs on; null where not reported"),
+  tags: z.array(z.string()).describe("What it is tagged with"),
+  load: share("Load"),
+  cpu_utilization: share("CPU time in use"),
+  gpu_utilization: share("GPU time in use, the mean over its devices"),
+  gpu_utilization_max: share("GPU time in use on its busiest device"),
+  memory_utilization: share("Memory in use"),
+  network_utilization: share("Share of the network link in use"),
+  running_tasks: tasks("Tasks known to run on it"),
+  queued_tasks: tasks("Tasks given to it and not started"),
+  health: z.number().nullable().describe("Health, score, 0 to 100; null where not known"),
+  success_ratio: z
+    .number()
+    .nullable()
+    .describe("Completed ÷ (completed + failed) of its last 50 tasks, ratio; null where none ended"),
+  last_report_ms: z.number().nullable().describe("When it was last heard of, Unix milliseconds"),
+});
+type Row = z.output<typeof row>;
+
+const data = z.object({
+  at_ms,
+  ...LISTED.shape,
+  filtered: z.boolean().describe("True where a filter holds"),
+  choices: CHOICES,
+  workers: z.array(row).describe("The workers of the page, in the order asked for"),
+});
+type Data = z.output<typeof data>;
+
+export const workerList = definePanel({
+  id: "worker-list",
+  title: "Worker list",
+  description: "Every worker that matches, a page at a time, sorted by any of its figures, the worst first.",
+  api: "/api/workers",
+  params,
+  data,
+  filters: true,
+  past: true,
+  load,
+  view,
+  table: ({ workers }) => rowTable(row, workers),
+  slices: (read, given) =>
+    listSlices(read, listOf(read, given), given, (workers) =>
+      rowTable(
+        row,
+        workers.map((one) => rowOf(one.id, one)),
+      ),
+    ),
+});
+
+function listOf(read: Read, { status, tag }: Params): List<Worker> {
+  const wanted = tag?.toLowerCase();
+  return {
+    id: "workers",
+    columns: COLUMNS,
+    items: read.workers(),
+    matches: ({ state, tags }) =>
+      (status === undefined || status.includes(state)) && (wanted === undefined || hasTag(tags, wanted)),
+    find: (id) => read.worker(id),
+  };
+}
+
+function load(read: Read, given: Params): Data {
+  const { rows, ...facts } = listed(read, listOf(read, given), given);
+  return {
+    at_ms: read.now_ms,
+    ...facts,
+    filtered: isFiltered(read) || given.status !== undefined || given.tag !== undefined,
+    choices: choicesOf(read),
+    workers: rows.map(([id, worker]) => rowOf(id, worker)),
+  };
+}
+
+function rowOf(id: string, worker: Worker | undefined): Row {
+  const known = (name: string) => worker?.metrics.get(name) ?? null;
+  return {
+    id,
+    state: worker?.state ?? null,
+    type: worker?.type ?? null,
+    hostname: worker?.hostname ?? null,
+    tags: [...(worker?.tags ?? [])],
+    load: worker?.load ?? null,
+    cpu_utilization: known("cpu_utilization"),
+    gpu_utilization: known("gpu_utilization"),
+    gpu_utilization_max: known("gpu_utilization_max"),
+    memory_utilization: known("memory_utilization"),
+    network_utilization: known("network_utilization"),
+    running_tasks: worker?.running_tasks ?? null,
+    queued_tasks: worker?.queued_tasks ?? null,
+    health: known("health"),
+    success_ratio: known("success_ratio"),
+    last_report_ms: worker?.last_report_ms ?? null,
+  };
+}
+
+function view(data: Data, given: Params) {
+  const shown: Shown = {
+    path: "workers",
+    api: "api/workers",
+    prefix: "wl",
+    columns: COLUMNS,
+    states: WORKER_STATES,
+    params: given,
+    data,
+  };
+  return (
+    <>
+      <ListForm shown={shown} choices={data.choices} />
+      <Pager shown={shown} noun="worker" />
+      {data.workers.length === 0 ? (
+        <None filtered={data.filtered} />
+      ) : (
+        <table class="list workers-list">
+          <Heads shown={shown} />
+          <tbody>
+            {data.workers.map((it) => (
+              <WorkerRow it={it} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </>
+  );
+}
+
+function None({ filtered }: { filtered: boolean }) {
+  return filtered ? (
+    <EmptyState title="No worker matches">
+      <p>Take a filter away above, or search by another text.</p>
+    </EmptyState>
+  ) : (
+    <EmptyState title="No worker has reported yet">
+      <p>
+        <a href="./">The overview</a> shows the line that sends a first report.
+      </p>
+    </EmptyState>
+  );
+}
+
+const FIGURES = [
+  ["cpu", "cpu_utilization"],
+  ["gpu", "gpu_utilization"],
+  ["gpu_max", "gpu_utilization_max"],
+  ["memory", "memory_utilization"],
+  ["network", "network_utilization"],
+] as const;
+
+function WorkerRow({ it }: { it: Row }) {
+  return (
+    <Part as="tr" id={domId("wl", it.id)} class={it.state ?? "unknown"}>
+      <Cell name="state" label="State">
+        {it.state === null ? (
+          "known no more"
+        ) : (
+          <>
+            <Mark tone={WORKER_TONE[it.state]} /> {it.state}
+          </>
+        )}
+      </Cell>
+      <th scope="row" class="c-id" title={clean(shorten(it.id, NAME_LENGTH))}>
+        <a href={workerHref(it.id)}>
+          <Name>{shorten(it.id, NAME_LENGTH)}</Name>
+        </a>
+      </th>
+      <TextCell name="type" label="Type" value={it.type} />
+      <TextCell name="host" label="Host" value={it.hostname} />
+      <Cell name="load" label="Load">
+        <Share value={it.load} />
+      </Cell>
+      {FIGURES.map(([name, field]) => (
+        <Cell name={name} label={LABEL[name]!}>
+          <Figure value={quantity(it[field], "percent")} />
+        </Cell>
+      ))}
+      <Cell name="running" label="Running">
+        {count(it.running_tasks)}
+      </Cell>
+      <Cell name="queued" label="Queued">
+        {count(it.queued_tasks)}
+      </Cell>
+      <Cell name="health" label="Health">
+        <Figure value={quantity(it.health, "score")} />
+      </Cell>
+      <Cell name="success" label="Success">
+        <Figure value={quantity(it.success_ratio, "ratio")} />
+      </Cell>
+      <Cell name="last_report" label="Last report">
+        {it.last_report_ms === null ? <Unknown /> : <Ago since_ms={it.last_report_ms} />}
+      </Cell>
+    </Part>
+  );
+}
