@@ -196,6 +196,46 @@ describe("the past", () => {
     expect(lost.alerts.map(({ rule }) => rule)).toEqual(["source_lost"]);
     expect(lost.task("t")).toMatchObject({ state: "queued", attempt: 2 });
     expect((await pipeline.readAt(START_MS + 1000)).worker("W1")).toBeUndefined();
+
+    const states = (read: Read, limit = 9) => read.life("W1", limit).map(({ state }) => state);
+    const now = pipeline.read();
+    expect(states(now)).toEqual(["gone", "lost", "stale", "active"]);
+    expect([states(now, 1), states(past), states(lost)]).toEqual([
+      ["gone"],
+      ["active"],
+      ["lost", "stale", "active"],
+    ]);
+    expect([past.gone("W1"), lost.gone("W1"), now.gone("W2")]).toEqual([undefined, undefined, undefined]);
+    const left = now.gone("W1")!;
+    expect(left.worker).toMatchObject({
+      state: "lost",
+      type: "gpu",
+      load: 50,
+      last_report_ms: then_ms - 2000,
+    });
+    expect(left.gone_ms).toBe(now.life("W1", 1)[0]!.at_ms);
+    expect((await pipeline.readAt(left.gone_ms)).gone("W1")).toEqual(left);
+  });
+
+  it("and the present tell of each worker the tasks that it has, and the present what is usual", async () => {
+    const task = (id: string, status: string) => ({ id, status, worker_id: "W1", model_id: "vit" });
+    const ended = Array.from({ length: 20 }, (_, i) => ({
+      ...task(`e${i}`, "completed"),
+      started_at: START_MS - 30_000,
+      ended_at: START_MS - 20_000,
+    }));
+    await report({ workers: [{ id: "W1" }], tasks: [...ended, task("r", "running"), task("a", "assigned")] });
+    tick();
+    const now = pipeline.read();
+    expect(now.tasksOf("W1").map(({ id }) => id)).toEqual(["r", "a"]);
+    expect(now.tasksOf("W2")).toEqual([]);
+    expect(now.usual("vit")).toBeCloseTo(10, 0);
+    expect([now.usual("bert"), now.usual(null)]).toEqual([null, null]);
+    const past = await pipeline.readAt(now.now_ms);
+    expect(past.tasksOf("W1").map(({ id }) => id)).toEqual(["r", "a"]);
+    expect([past.usual("vit"), past.scores("W1")]).toEqual([null, undefined]);
+    const others = now.filtered({ q: "a", model_family: "none" });
+    expect(others.tasksOf("W1")).toEqual([]);
   });
 
   it("and the present after a restart know when a silent worker was last heard of", async () => {

@@ -10,9 +10,9 @@ import { oldestOf } from "./process/system.ts";
 import type { TaskDocument } from "./process/task.ts";
 import { compareIds, type WorkerDocument } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
-import type { Read, RecentSeries, StateCounts } from "./read.ts";
+import type { GoneWorker, LifeState, Read, RecentSeries, StateCounts } from "./read.ts";
 import { type Runs, runsByWorker, runsOf } from "./runs.ts";
-import type { InstantValue, MetricStore, WorkerAt } from "./store/contract.ts";
+import { GONE, type InstantValue, type MetricStore, type WorkerAt } from "./store/contract.ts";
 
 /** A value older than this is not the value of the moment. */
 const FLEET_WITHIN_MS = 90_000;
@@ -45,7 +45,8 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     );
   }
   const { system, cuts } = await fleetValues(store, at_ms);
-  const { workers, tasks } = await entities(store, at_ms);
+  const { workers, tasks, by_worker } = await entities(store, at_ms);
+  const tasksOf = (id: string) => by_worker.get(id) ?? [];
   const by_id = new Map(workers.map((worker) => [worker.id, worker]));
   const alerts = store
     .alerts(at_ms, at_ms + 1, ALERTS_LIMIT)
@@ -68,10 +69,15 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     orders: new Orders(),
     workers: () => workers,
     worker: (id) => by_id.get(id),
+    gone: goneAt(store, at_ms, tasksOf),
+    life: (id, limit) => lifeOf(store, id, at_ms, limit),
     task: (id) => tasks.find((task) => task.id === id) ?? endedAt(store, id, at_ms),
     tasks: () => tasks,
+    tasksOf,
     // Of workers' capabilities and of models only what is known now is kept.
     waiting: () => null,
+    usual: () => null,
+    scores: () => undefined,
     runs: (from_ms) => runsAt(store, tasks, from_ms, at_ms),
     cut: (cut, name) => cuts[cut].get(name),
     cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
@@ -146,7 +152,7 @@ async function newestOf(store: MetricStore, names: readonly SeriesName[], at_ms:
   return values;
 }
 
-async function entities(store: MetricStore, at_ms: number): Promise<{ workers: Worker[]; tasks: Task[] }> {
+async function entities(store: MetricStore, at_ms: number) {
   const known = store.workersAt(at_ms);
   const lost = new Set(known.flatMap(({ id, state }) => (state === "lost" ? [id] : [])));
   const tasks: Task[] = [];
@@ -165,19 +171,28 @@ async function entities(store: MetricStore, at_ms: number): Promise<{ workers: W
   const workers: Worker[] = [];
   for (const worker of known)
     workers.push(await workerThen(store, worker, by_worker.get(worker.id) ?? [], at_ms));
-  return { workers: workers.sort(worstFirst), tasks };
+  return { workers: workers.sort(worstFirst), tasks, by_worker };
 }
 
 async function workerThen(store: MetricStore, known: WorkerAt, tasks: readonly Task[], at_ms: number) {
-  const names = WORKER_METRICS.map(({ name }) => ({
-    scope: "worker" as const,
-    entity: known.id,
-    metric: name,
-  }));
-  const values = await newestOf(store, names, at_ms, WORKER_WITHIN_MS);
-  const found = names.flatMap(({ metric }, i) => {
+  const values = await newestOf(store, metricsOf(known.id), at_ms, WORKER_WITHIN_MS);
+  return workerOf(known, values, tasks, at_ms);
+}
+
+function metricsOf(worker_id: string): SeriesName[] {
+  return WORKER_METRICS.map(({ name }) => ({ scope: "worker", entity: worker_id, metric: name }));
+}
+
+/** @param values of each of `metricsOf` */
+function workerOf(
+  known: WorkerAt,
+  values: readonly (InstantValue | null)[],
+  tasks: readonly Task[],
+  at_ms: number,
+): Worker {
+  const found = WORKER_METRICS.flatMap(({ name }, i) => {
     const value = values[i];
-    return value ? [{ metric, ...value }] : [];
+    return value ? [{ metric: name, ...value }] : [];
   });
   const then = {
     id: known.id,
@@ -189,6 +204,40 @@ async function workerThen(store: MetricStore, known: WorkerAt, tasks: readonly T
     sampled_ms: newestOfReports(found),
   };
   return workerAt(then, tasks, at_ms);
+}
+
+/** The states that a worker had come into by that moment, newest first. */
+export function lifeOf(store: MetricStore, worker_id: string, at_ms: number, limit: number): LifeState[] {
+  return store
+    .workerStates(worker_id, at_ms + 1, limit)
+    .map(({ at_ms, state }) => ({ at_ms, state: state as LifeState["state"] }));
+}
+
+/**
+ * Workers that were forgotten by that moment, as of their last report; each is read once, whichever panels ask for it.
+ *
+ * @param tasksOf the tasks that a worker left behind
+ */
+export function goneAt(store: MetricStore, at_ms: number, tasksOf: Read["tasksOf"]): Read["gone"] {
+  const read = new Map<string, GoneWorker | undefined>();
+  return (id) => {
+    if (!read.has(id)) read.set(id, goneWorker(store, id, at_ms, tasksOf(id)));
+    return read.get(id);
+  };
+}
+
+function goneWorker(
+  store: MetricStore,
+  worker_id: string,
+  at_ms: number,
+  own: readonly Task[],
+): GoneWorker | undefined {
+  const [newest] = store.workerStates(worker_id, at_ms + 1, 1);
+  if (newest?.state !== GONE) return undefined;
+  const known = store.lastKnown(worker_id, at_ms);
+  if (!known) return undefined;
+  const values = store.newest(metricsOf(worker_id), newest.last_report_ms, WORKER_WITHIN_MS);
+  return { worker: workerOf(known, values, own, newest.last_report_ms), gone_ms: newest.at_ms };
 }
 
 /** What is derived goes on while a worker is silent. */

@@ -5,7 +5,7 @@ import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
 import type { EndedByModel } from "./models.ts";
 import { Orders } from "./orders.ts";
-import { readPast, recentAt } from "./past.ts";
+import { goneAt, lifeOf, readPast, recentAt } from "./past.ts";
 import { AlertLog } from "./process/alert-log.ts";
 import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
@@ -445,6 +445,12 @@ export class Pipeline {
     let ended_by_model: EndedByModel | undefined;
     const cuts = cutMetrics(fleet);
     const reasons = new WaitingReasons(fleet);
+    let by_worker: ReadonlyMap<string | null, readonly TaskEntry[]> | undefined;
+    const tasksOf = (id: string) => {
+      by_worker ??= groupedByWorker(fleet.live.values());
+      return by_worker.get(id) ?? [];
+    };
+    const gone = goneAt(this.#store, now_ms, tasksOf);
     const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
       recentAt(this.#store, { scope: cut, entity: name, metric }, now_ms, minutes, step_s);
     const read: Read = {
@@ -474,6 +480,8 @@ export class Pipeline {
         return workers;
       },
       worker: (id) => fleet.workers.get(id),
+      gone: (id) => (fleet.workers.has(id) ? undefined : gone(id)),
+      life: (id, limit) => lifeOf(this.#store, id, now_ms, limit),
       task: (id) => this.#task(id),
       oldestQueued: () => oldestOf(fleet.queued.values()),
       scores: (worker_id) => {
@@ -498,6 +506,7 @@ export class Pipeline {
       filters: {},
       recent_cut: null,
       tasks: () => fleet.tasks.values(),
+      tasksOf,
       cut: (cut, name) => cuts[cut].get(name),
       cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
       filtered: (filters) => filteredRead(read, filters, { recentOf }),
@@ -592,6 +601,16 @@ export class Pipeline {
       limits_reached: { ...collector.limits_reached, ...this.fleet.limits_reached, ...limits_reached },
     };
   }
+}
+
+function groupedByWorker(tasks: Iterable<TaskEntry>): Map<string | null, TaskEntry[]> {
+  const groups = new Map<string | null, TaskEntry[]>();
+  for (const task of tasks) {
+    const own = groups.get(task.worker_id);
+    if (own) own.push(task);
+    else groups.set(task.worker_id, [task]);
+  }
+  return groups;
 }
 
 /** What the store has still to write; more than one tick's worth while it can't. */

@@ -1,5 +1,5 @@
 import type { Cut } from "./catalogue.ts";
-import type { Alert, Mark, Source, Task, TaskState, Worker } from "./model.ts";
+import type { Alert, Mark, Source, Task, TaskState, Worker, WorkerState } from "./model.ts";
 import type { EndedByModel } from "./models.ts";
 import type { Orders } from "./orders.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
@@ -63,6 +63,22 @@ export interface Durations {
   readonly p99_s: number;
   /** How many lie between which bounds, shortest first; bounds are 5 % apart. */
   readonly bars: readonly { readonly from_s: number; readonly to_s: number; readonly count: number }[];
+}
+
+/** From an instant on a worker was in that state, until the next one. */
+export interface LifeState {
+  /** Unix milliseconds. */
+  readonly at_ms: number;
+  /** "gone" once it was forgotten: it fell silent for long, or its source named it no more. */
+  readonly state: WorkerState | "gone";
+}
+
+/** A worker that is known no more. */
+export interface GoneWorker {
+  /** As of its last report. */
+  readonly worker: Worker;
+  /** When it was forgotten, Unix milliseconds. */
+  readonly gone_ms: number;
 }
 
 /** How Evenkeel itself is doing. */
@@ -136,10 +152,16 @@ export interface Read {
   /** Every worker known, worst first: by state, then by id with the numbers in it by their size. */
   workers(): readonly Worker[];
   worker(id: string): Worker | undefined;
+  /** A worker that was known and is no more, from the store; undefined while it is known, and where nothing of it is kept. */
+  gone(worker_id: string): GoneWorker | undefined;
+  /** The states that a worker came into, the newest `limit` of them, newest first, from the store. */
+  life(worker_id: string, limit: number): readonly LifeState[];
   /** Also one that ended long ago, for as long as ended tasks are kept. */
   task(id: string): Task | undefined;
   /** Every unfinished task, and those that ended lately. */
   tasks(): Iterable<Task>;
+  /** The unfinished tasks that a worker has. */
+  tasksOf(worker_id: string): readonly Task[];
   /** The newest metrics of one part of the fleet; undefined for one that is not known. */
   cut(cut: Cut, name: string): ReadonlyMap<string, number> | undefined;
   /** The names of the parts that there are, in their order. */

@@ -276,6 +276,7 @@ describe("forms and their negotiation", () => {
     expect(await id("/api/things/%E2%82%AC%20x")).toBe("€ x");
     expect(await id("/api/things/~..")).toBe("..");
     expect(await id("/api/things/x.json")).toBe("x.json");
+    expect(await id("/api/things/~history")).toBe("history");
   });
 
   it("escapes whatever a name holds", async () => {

@@ -78,7 +78,8 @@ describe("the data of a list", () => {
 
   it("of tasks is at the path of old", async () => {
     const { tasks } = JSON.parse((await get(lists(), "/api/metrics/tasks?status=queued")).text);
-    expect(tasks).toMatchObject([{ id: "t-17", queue_time_s: 72, processing_time_s: null }]);
+    expect(tasks[0]).toMatchObject({ id: "t-17", queue_time_s: 72, processing_time_s: null });
+    expect(new Set(tasks.map(({ state }: { state: string }) => state))).toEqual(new Set(["queued"]));
   });
 
   it.each([
@@ -106,9 +107,10 @@ describe("a search", () => {
     expect((await get(w, "/search?q=worker-gpu", BROWSER)).text).toContain(
       '<a href="workers/worker-gpu-01">',
     );
-    expect(JSON.parse((await get(w, "/api/search?q=worker-gpu-01")).text).groups).toMatchObject([
-      { kind: "worker", total: 1 },
-    ]);
+    expect(JSON.parse((await get(w, "/api/search?q=worker-gpu-01")).text).groups[0]).toMatchObject({
+      kind: "worker",
+      total: 1,
+    });
   });
 
   it("narrows no other page", async () => {

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
-import { idFromSegment } from "../views/identity.ts";
+import { idFromSegment, isReserved } from "../views/identity.ts";
 import type { Panel } from "../views/panel.ts";
 import type { Ctx } from "./route.ts";
 
@@ -21,6 +21,12 @@ export function given(c: Ctx): Given {
     if (filled.length > 0) values.set(name, filled.length === 1 ? filled[0]! : filled);
   }
   for (const [name, value] of Object.entries(c.req.param() as Record<string, string>)) {
+    if (isReserved(value)) {
+      throw new EvenkeelError(
+        "not_found",
+        `There is nothing at ${value}; what is itself named so is at ~${value}`,
+      );
+    }
     values.set(name, idFromSegment(value));
   }
   return values;

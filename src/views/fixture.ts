@@ -3,6 +3,7 @@ import {
   type Alert,
   MODALITIES,
   TASK_STATES,
+  type Task,
   WORKER_STATES,
   type Worker,
   type WorkerState,
@@ -10,10 +11,10 @@ import {
 import { type EndedByModel, endedWithin } from "../metrics/models.ts";
 import { Orders } from "../metrics/orders.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
-import type { Durations, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
+import type { Durations, LifeState, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
+import type { WorkerScores } from "../metrics/scores.ts";
 import { byNaturalOrder } from "./identity.ts";
-
-import { matchesOf, runsOf, tasksOf, waitingOf } from "./task-fixture.ts";
+import { matchesOf, runsOf, taskOf, tasksOf, waitingOf } from "./task-fixture.ts";
 
 /** 2026-11-23 19:42:06 UTC. */
 export const NOW_MS = 1_795_462_926_000;
@@ -59,6 +60,7 @@ export function withWorker(read: Read, id: string, change: Partial<Worker>): Rea
     ...read,
     workers: () => workers,
     worker: (wanted) => workers.find((worker) => worker.id === wanted),
+    tasksOf: (wanted) => heldBy(workers.find((worker) => worker.id === wanted)),
   };
 }
 
@@ -125,10 +127,17 @@ function workerOf(index: number, { size, hostile, tick, types }: WorkerOptions):
     state,
     source: hostileName ?? "coordinator-1",
     tags: [hostileName ?? "cuda"],
-    capabilities: { cpu_cores: 16 },
+    capabilities: {
+      cpu_cores: 16,
+      memory_bytes: 64 * 2 ** 30,
+      backends: ["cpu", "cuda"],
+      ...(hostileName !== undefined && Object.fromEntries([[hostileName, hostileName]])),
+    },
     metrics,
-    gpus: [],
-    first_seen_ms: NOW_MS - 3_600_000,
+    gpus: gpu
+      ? Array.from({ length: index === 2 ? 8 : 1 }, (_, device) => deviceOf(index, device, tick))
+      : [],
+    first_seen_ms: NOW_MS - 10 * HOUR_MS,
     last_report_ms: NOW_MS - (state === "lost" ? 104_000 : state === "stale" ? 6_000 : 400),
     interval_ms: 1000,
     load: Math.round((cpu + (metrics.get("memory_utilization") ?? 0)) * 5) / 10,
@@ -140,6 +149,16 @@ function workerOf(index: number, { size, hostile, tick, types }: WorkerOptions):
     queued_tasks: state === "overloaded" ? 5 : 0,
     orphaned_tasks: state === "lost" ? 2 : 0,
     running_by_type,
+  };
+}
+
+/** Of several devices the third is saturated. */
+function deviceOf(index: number, device: number, tick: number): Worker["gpus"][number] {
+  return {
+    index: device,
+    utilization: device === 2 ? 99 : Math.round(20 + 60 * noise(index, device) + 4 * noise(device, tick)),
+    memory_utilization: 62,
+    temperature_celsius: device === 0 ? null : 71,
   };
 }
 
@@ -197,6 +216,9 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     self: selfOf(tick, hostile),
     workers: () => workers,
     worker: (id) => workers.find((worker) => worker.id === id),
+    gone: () => undefined,
+    life: (id, limit) => lifeOf(workers.find((worker) => worker.id === id)).slice(0, limit),
+    tasksOf: (id) => heldBy(workers.find((worker) => worker.id === id)),
     // A hostile fleet has its task under its usual name too, for the panels about one.
     task: (id) => tasks.find((task) => task.id === id) ?? (id === "t-17" ? oldest : undefined),
     tasks: () => tasks,
@@ -210,7 +232,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
       filters,
       endedByModel: () => endedWithin(read.endedByModel(), filters),
     }),
-    scores: () => undefined,
+    scores: (id) => scoresOf(workers.find((worker) => worker.id === id)),
     matches: (id) => (oldest && (id === oldest.id || id === "t-17") ? matchesOf(workers, oldest) : undefined),
     waiting: (task) => waitingOf(workers, task),
     usual: (model_id) => (model_id === null ? null : 34),
@@ -338,6 +360,75 @@ function alertsOf(workers: readonly Worker[], hostile: boolean): Alert[] {
       subject: { kind: "worker", id: lost },
     },
   ];
+}
+
+/** What a worker has: as many tasks as it says, of which the first is beyond what is usual. */
+function heldBy(worker: Worker | undefined): Task[] {
+  if (!worker) return [];
+  const hostile = HOSTILE.includes(worker.id);
+  const some = (state: "running" | "assigned" | "orphaned", size: number) =>
+    Array.from({ length: size }, (_, index): Task => {
+      const id = hostile && index < HOSTILE.length ? `${HOSTILE[index]}${state}` : `t-${state}-${index + 1}`;
+      return {
+        ...taskOf({ id }),
+        state,
+        status: state === "orphaned" ? "running" : state,
+        model_id: hostile ? (HOSTILE[index] ?? null) : "bert-large",
+        type: hostile ? (HOSTILE[index] ?? null) : "text",
+        worker_id: worker.id,
+        progress: index % 2 === 0 ? 42 : null,
+        assigned_at_ms: NOW_MS - 70_000,
+        started_at_ms: state === "assigned" ? null : NOW_MS - (index === 0 ? 66_000 : 20_000 - index),
+      };
+    });
+  return [
+    ...some("running", worker.running_tasks),
+    ...some("assigned", worker.queued_tasks),
+    ...some("orphaned", worker.orphaned_tasks),
+  ];
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Joined ten hours ago, once lost and back, and in its state for two minutes. */
+function lifeOf(worker: Worker | undefined): LifeState[] {
+  if (!worker) return [];
+  const earlier: LifeState[] = [
+    { at_ms: NOW_MS - 4 * HOUR_MS, state: "active" },
+    { at_ms: NOW_MS - 5 * HOUR_MS, state: "lost" },
+    { at_ms: NOW_MS - 5 * HOUR_MS - 60_000, state: "stale" },
+    { at_ms: NOW_MS - 10 * HOUR_MS, state: "active" },
+  ];
+  if (worker.state === "active") return earlier;
+  return [{ at_ms: NOW_MS - 130_000, state: worker.state }, ...earlier];
+}
+
+function scoresOf(worker: Worker | undefined): WorkerScores | undefined {
+  if (!worker) return undefined;
+  const { overload, presence } = worker;
+  const freshness = presence === "fresh" ? 1 : 0.5;
+  const pressure = overload === null ? 1 : 0.74;
+  const success = 0.981;
+  const observed = { tasks: 41, completed: 40, success_ratio: 40 / 41, speed: 0.92 };
+  return {
+    health: {
+      score: 100 * freshness * pressure * success,
+      freshness: { factor: freshness, silence_ms: NOW_MS - worker.last_report_ms },
+      pressure: {
+        factor: pressure,
+        cause: overload && { metric: overload.metric, value: overload.value, threshold: overload.threshold },
+      },
+      success: { factor: success, completed: 49, tasks: 50 },
+    },
+    compatibility: {
+      vision: { score: 94.6, prior: 0.9, observed },
+      text: { score: 75, prior: 0.75, observed: null },
+      audio: { score: 61, prior: null, observed: { ...observed, speed: null } },
+      multimodal: { score: null, prior: null, observed: null },
+    },
+    last_tasks: { tasks: 50, completed: 49, success_ratio: 0.98, mean_duration_s: 14.2 },
+    last_hour: { tasks: 41, completed: 40, success_ratio: 40 / 41 },
+  };
 }
 
 function sourceOf(id: string, presence: "fresh" | "stale", workers: number): Read["sources"][number] {

@@ -153,6 +153,11 @@ export function pathSegment(id: string): string {
   return dots || id.startsWith("~") || RESERVED_SEGMENTS.has(id) ? `~${encoded}` : encoded;
 }
 
+/** Whether a decoded path segment is a name that no id stands at. */
+export function isReserved(segment: string): boolean {
+  return RESERVED_SEGMENTS.has(segment);
+}
+
 /** The id that a decoded path segment stands for. */
 export function idFromSegment(segment: string): string {
   return segment.startsWith("~") ? segment.slice(1) : segment;

@@ -131,7 +131,7 @@ export function minutesOf(from_ms: number, now_ms: number): number {
 
 /** The window of the counts, for a panel's note. */
 export function windowWords({ from_ms, at_ms }: { from_ms: number | null; at_ms: number }): string {
-  if (from_ms === null) return "ended tasks are not counted by model in the past";
+  if (from_ms === null) return "not counted by model in the past";
   const minutes = Math.round((at_ms - from_ms) / MINUTE_MS);
   return minutes >= 59 ? "last hour" : `last ${count(Math.max(1, minutes))} min, since counting began`;
 }

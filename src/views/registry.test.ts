@@ -10,8 +10,13 @@ import { findPage, findPanel, PAGES, PANELS } from "./registry.ts";
 import { toText } from "./text.ts";
 
 const SIZES = [0, 15, 100, 500] as const;
-const paramsOf = (panel: Panel) => panel.params.parse(panel.example ?? {});
-const render = (panel: Panel, read: Read) => renderPanel(panel, paramsOf(panel), read);
+/** A panel about one thing of the fleet is about the worst there is. */
+const paramsOf = (panel: Panel, read = fixtureRead()) => {
+  const [worst] = read.workers();
+  const subject = "worker_id" in panel.params.shape && worst ? { worker_id: worst.id } : {};
+  return panel.params.parse({ ...panel.example, ...subject });
+};
+const render = (panel: Panel, read: Read) => renderPanel(panel, paramsOf(panel, read), read);
 const panelOf = (id: string) => findPanel(id)!;
 /** What a reader sees: the markup without its tags. */
 const words = (html: string) => html.replace(/<[^>]*>/g, "\u0020").replace(/[\s\u00a0]+/g, " ");
@@ -21,7 +26,8 @@ describe.each(PANELS.map((panel) => [panel.id, panel] as const))("panel %s", (_,
   const sizes = panel.example ? SIZES.filter((size) => size > 0) : SIZES;
 
   test.each(sizes)("gives data as its schema says, with %i workers", (workers) => {
-    const data = panel.load(fixtureRead({ workers }), paramsOf(panel));
+    const read = fixtureRead({ workers });
+    const data = panel.load(read, paramsOf(panel, read));
     const parsed = (panel.data as z.ZodObject).strict().parse(data);
     expect(Object.keys(parsed)).toEqual(expect.arrayContaining(Object.keys(panel.data.shape)));
     expect(JSON.parse(JSON.stringify(data))).toEqual(JSON.parse(JSON.stringify(parsed)));
@@ -66,7 +72,7 @@ describe.each(PANELS.map((panel) => [panel.id, panel] as const))("panel %s", (_,
 
   test("is a table with as many values in each row as columns", () => {
     const read = fixtureRead({ workers: 20, hostile: true });
-    const table = panel.table!(panel.load(read, paramsOf(panel)), paramsOf(panel));
+    const table = panel.table!(panel.load(read, paramsOf(panel, read)), paramsOf(panel, read));
     for (const row of table.rows) expect(row).toHaveLength(table.columns.length);
     expect(toCsv(table)).not.toMatch(/(^|,|\r\n)"?[=@+]/);
     expect(toText(table).split("\n")).toHaveLength(table.rows.length + 3);
@@ -112,6 +118,7 @@ test("every panel and page has an id, an API path and a path of its own", () => 
   expect(PAGES.map((page) => page.path)).toEqual([
     "/",
     "/workers",
+    "/workers/:worker_id",
     "/tasks",
     "/assignments",
     "/tasks/:task_id",
@@ -251,7 +258,7 @@ describe("task distribution", () => {
     expect(text).toContain("vision 20 8 402 0 100 %");
     expect(text).toContain("priority 3 26 vision 9, text 8, audio 5, multimodal 4");
     expect(text).toContain("W3 overloaded 8 +5 pending");
-    expect(text).toContain("and 5 more workers with 5 running tasks");
+    expect(text).toContain("and 6 more workers with 7 running tasks");
   });
 
   test("gives a modality its own colour and other types the free ones", () => {

@@ -17,8 +17,15 @@ import { taskList } from "./panels/task-list.tsx";
 import { taskMatches } from "./panels/task-matches.tsx";
 import { taskTimeline } from "./panels/task-timeline.tsx";
 import { waiting } from "./panels/waiting.tsx";
+import { worker } from "./panels/worker.tsx";
+import { workerAlerts } from "./panels/worker-alerts.tsx";
+import { workerCompatibility } from "./panels/worker-compatibility.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
+import { workerLife } from "./panels/worker-life.tsx";
 import { workerList } from "./panels/worker-list.tsx";
+import { workerPerformance } from "./panels/worker-performance.tsx";
+import { workerResources } from "./panels/worker-resources.tsx";
+import { workerTasks } from "./panels/worker-tasks.tsx";
 
 const search = searchPanel(() => PAGES);
 const keys = keysPanel(() => PAGES);
@@ -33,8 +40,29 @@ export const PAGES: readonly Page[] = [
     panels: [overview, workerGrid, taskDistribution, performance, resources, alerts],
   },
   { path: "/workers", title: "Workers", key: "w", layout: "column", panels: [workerList] },
+  {
+    path: "/workers/:worker_id",
+    title: "Worker",
+    subject: { param: "worker_id", below: "/workers" },
+    layout: "detail",
+    panels: [
+      worker,
+      workerTasks,
+      workerPerformance,
+      workerResources,
+      workerCompatibility,
+      workerAlerts,
+      workerLife,
+    ],
+  },
   { path: "/tasks", title: "Tasks", key: "t", layout: "column", panels: [taskList] },
-  { path: "/assignments", title: "Assignments", key: "a", layout: "column", panels: [assignments, waiting] },
+  {
+    path: "/assignments",
+    title: "Assignments",
+    key: "a",
+    layout: "column",
+    panels: [assignments, waiting],
+  },
   {
     path: "/tasks/:task_id",
     title: "Task",

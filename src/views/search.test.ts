@@ -23,7 +23,7 @@ describe("a search", () => {
   });
 
   test("finds tasks, models, families, types and pages", () => {
-    expect(names("t-1", "task")).toEqual(["t-17"]);
+    expect(names("t-17", "task")).toEqual(["t-17"]);
     expect(names("bert", "model")).toEqual(["bert-large"]);
     expect(names("vis", "task_type")).toEqual(["vision"]);
     expect(names("vis", "model_family")).toEqual(["vision"]);

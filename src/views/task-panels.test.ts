@@ -367,6 +367,6 @@ test("an alert about a task leads to it", () => {
     subject,
   } as const;
   expect(show("alerts", fixtureRead({ alerts: [alert] })).html).toContain(
-    '<a href="tasks/t%201"><b>Task t 1 has stalled</b></a>',
+    '<b><a href="tasks/t%201">Task t 1 has stalled</a></b>',
   );
 });

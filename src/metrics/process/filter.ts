@@ -95,6 +95,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     },
     workers,
     tasks: () => ({ [Symbol.iterator]: () => matching(read.tasks(), matchesTask) }),
+    tasksOf: (worker_id) => read.tasksOf(worker_id).filter(matchesTask),
     runs: (from_ms) => {
       const runs = read.runs(from_ms);
       const { complete_from_ms } = runs;
@@ -174,11 +175,26 @@ function withTasks(worker: Worker, tasks: readonly Task[]): Worker {
     if (state in counts) counts[state as keyof typeof counts] += 1;
     if (state === "running") running_by_type.set(type ?? "", (running_by_type.get(type ?? "") ?? 0) + 1);
   }
-  const { id, type, hostname, status, presence, state, source, tags, capabilities, metrics, gpus } = worker;
-  const { first_seen_ms, last_report_ms, interval_ms, load, overload } = worker;
+  // Without spreading, which would make two more objects of each of ten thousand workers.
   return {
-    ...{ id, type, hostname, status, presence, state, source, tags, capabilities, metrics, gpus },
-    ...{ first_seen_ms, last_report_ms, interval_ms, load, overload },
+    id: worker.id,
+    type: worker.type,
+    hostname: worker.hostname,
+    status: worker.status,
+    presence: worker.presence,
+    state: worker.state,
+    source: worker.source,
+    tags: worker.tags,
+    get capabilities() {
+      return worker.capabilities;
+    },
+    metrics: worker.metrics,
+    gpus: worker.gpus,
+    first_seen_ms: worker.first_seen_ms,
+    last_report_ms: worker.last_report_ms,
+    interval_ms: worker.interval_ms,
+    load: worker.load,
+    overload: worker.overload,
     running_tasks: counts.running,
     queued_tasks: counts.assigned,
     orphaned_tasks: counts.orphaned,

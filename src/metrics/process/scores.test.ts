@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { load, overload } from "./scores.ts";
+import { load, loadParts, overload } from "./scores.ts";
 
 const metrics = (values: Record<string, number>) => new Map(Object.entries(values));
 const NOW_MS = 1_700_000_000_000;
@@ -20,6 +20,18 @@ describe("load", () => {
   it("leaves out what is not reported instead of taking it for idle", () => {
     expect(load(metrics({ cpu_utilization: 80 }))).toBeCloseTo(80);
     expect(load(metrics({ queued_tasks: 3 }))).toBeNull();
+  });
+
+  it("is the sum of its parts, whose weights are together 1", () => {
+    const some = metrics({ network_utilization: 10, cpu_utilization: 80, queued_tasks: 3 });
+    const parts = loadParts(some);
+    expect(parts.map(({ metric, value }) => [metric, value])).toEqual([
+      ["cpu_utilization", 80],
+      ["network_utilization", 10],
+    ]);
+    expect(parts.map(({ weight }) => weight)).toEqual([expect.closeTo(0.75), expect.closeTo(0.25)]);
+    expect(parts.reduce((sum, { value, weight }) => sum + value * weight, 0)).toBeCloseTo(load(some)!);
+    expect(loadParts(new Map())).toEqual([]);
   });
 
   it("lies between the least and the most used resource, and grows with each", () => {

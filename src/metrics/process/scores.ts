@@ -25,6 +25,25 @@ export function load(metrics: ReadonlyMap<string, number>): number | null {
   return weights === 0 ? null : sum / weights;
 }
 
+/** A metric's part in a worker's load. */
+export interface LoadPart {
+  readonly metric: string;
+  /** Percent. */
+  readonly value: number;
+  /** Among those reported: together 1. The load is the sum of weight × value. */
+  readonly weight: number;
+}
+
+/** What a worker's load is made of, in the order of the formula; empty where nothing was reported. */
+export function loadParts(metrics: ReadonlyMap<string, number>): LoadPart[] {
+  const reported = LOAD_WEIGHTS.flatMap(([metric, weight]) => {
+    const value = metrics.get(metric);
+    return value === undefined ? [] : [{ metric, weight, value }];
+  });
+  const weights = reported.reduce((sum, { weight }) => sum + weight, 0);
+  return reported.map((part) => ({ ...part, weight: part.weight / weights }));
+}
+
 /** Above these a worker counts as overloaded, percent (the coordinator's alert rules). */
 export const OVERLOAD_THRESHOLDS = [
   ["gpu_utilization_max", 95],

@@ -595,6 +595,45 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     await store.close();
   },
 
+  "a worker's states are told newest first, and how it last was after it is gone": held(async (store) => {
+    const state = (id: string, after_ms: number, name: string) => ({
+      worker_id: id,
+      at_ms: T0 + after_ms,
+      state: name,
+      last_report_ms: T0 + after_ms - 5,
+    });
+    store.append({
+      ...batchOf(store, T0, []),
+      workers: [{ id: "W1", document: "{}" }],
+      worker_states: [state("W1", 0, "active"), state("W2", 5, "lost"), state("W1", 10, "lost")],
+    });
+    store.append({
+      ...batchOf(store, T0 + 20, []),
+      workers_gone: ["W1"],
+      worker_states: [state("W1", 20, GONE)],
+    });
+    const told = (to_ms: number, limit: number) =>
+      store.workerStates("W1", T0 + to_ms, limit).map((w) => [w.state, w.at_ms - T0, w.last_report_ms - T0]);
+    const [gone, lost, active] = [
+      [GONE, 20, 15],
+      ["lost", 10, 5],
+      ["active", 0, -5],
+    ];
+    assert.deepEqual(
+      [told(21, 9), told(21, 2), told(20, 9)],
+      [
+        [gone, lost, active],
+        [gone, lost],
+        [lost, active],
+      ],
+    );
+    assert.deepEqual(store.workerStates("W3", T0 + 21, 9), []);
+    const known = { id: "W1", document: "{}", state: "lost", since_ms: T0 + 10, last_report_ms: T0 + 5 };
+    assert.deepEqual(store.lastKnown("W1", T0 + 25), known);
+    assert.equal(store.lastKnown("W1", T0 + 9)!.state, "active");
+    assert.deepEqual([store.lastKnown("W1", T0 - 1), store.lastKnown("W3", T0)], [undefined, undefined]);
+  }),
+
   "a task is told at every moment between its beginning and its end": held(async (store) => {
     store.append({
       ...batchOf(store, T0, []),

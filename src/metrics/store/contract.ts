@@ -164,6 +164,10 @@ export interface MetricStore {
   workers(): WorkerRecord[];
   /** Every worker that was known at that instant. */
   workersAt(at_ms: number): WorkerAt[];
+  /** A worker as it last was by that instant, before it was forgotten; undefined where nothing of it is kept. */
+  lastKnown(worker_id: string, at_ms: number): WorkerAt | undefined;
+  /** The states that a worker came into before `to_ms`, GONE among them: the newest `limit` of them, newest first. */
+  workerStates(worker_id: string, to_ms: number, limit: number): WorkerStateRecord[];
   /** Every unfinished task, and the `ended_limit` that ended last, at or after `ended_since_ms`. */
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[];
   /** Tasks that had begun and not ended by that instant, at most `limit` of them. */

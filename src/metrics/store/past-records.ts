@@ -5,6 +5,8 @@ import { type AlertRecord, GONE, type TickBatch, type WorkerAt, type WorkerState
 export class PastRecords {
   readonly #put_state: Statement<[WorkerStateRecord]>;
   readonly #workers_at: Statement<[number], WorkerAt>;
+  readonly #last_known: Statement<[number, string], WorkerAt>;
+  readonly #some_states: Statement<[string, number, number], WorkerStateRecord>;
   readonly #put_alert: Statement<[AlertRecord]>;
   readonly #some_alerts: Statement<[number, number, number], AlertRecord>;
 
@@ -17,6 +19,15 @@ export class PastRecords {
        FROM workers JOIN worker_states ON worker_id = id AND at_ms =
          (SELECT max(at_ms) FROM worker_states WHERE worker_id = id AND at_ms <= ?)
        WHERE state <> '${GONE}' ORDER BY id`,
+    );
+    this.#last_known = db.prepare(
+      `SELECT id, document, state, at_ms AS since_ms, last_report_ms
+       FROM workers JOIN worker_states ON worker_id = id AND at_ms =
+         (SELECT max(at_ms) FROM worker_states WHERE worker_id = id AND at_ms <= ? AND state <> '${GONE}')
+       WHERE id = ?`,
+    );
+    this.#some_states = db.prepare(
+      "SELECT * FROM worker_states WHERE worker_id = ? AND at_ms < ? ORDER BY at_ms DESC LIMIT ?",
     );
     this.#put_alert = db.prepare(
       "INSERT OR REPLACE INTO alerts VALUES (@id, @fired_ms, @ended_ms, @document)",
@@ -44,6 +55,14 @@ export class PastRecords {
 
   workersAt(at_ms: number): WorkerAt[] {
     return this.#workers_at.all(at_ms);
+  }
+
+  lastKnown(worker_id: string, at_ms: number): WorkerAt | undefined {
+    return this.#last_known.get(at_ms, worker_id);
+  }
+
+  workerStates(worker_id: string, to_ms: number, limit: number): WorkerStateRecord[] {
+    return this.#some_states.all(worker_id, to_ms, limit);
   }
 
   alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[] {

@@ -19,6 +19,7 @@ import type {
   TickBatch,
   WorkerAt,
   WorkerRecord,
+  WorkerStateRecord,
 } from "./contract.ts";
 import { withDatabase } from "./failure.ts";
 import { openDatabase, removeDatabase } from "./file.ts";
@@ -250,6 +251,14 @@ class SqliteStore implements MetricStore {
 
   workersAt(at_ms: number): WorkerAt[] {
     return withDatabase(this.#path, "read", () => this.#past.workersAt(at_ms));
+  }
+
+  lastKnown(worker_id: string, at_ms: number): WorkerAt | undefined {
+    return withDatabase(this.#path, "read", () => this.#past.lastKnown(worker_id, at_ms));
+  }
+
+  workerStates(worker_id: string, to_ms: number, limit: number): WorkerStateRecord[] {
+    return withDatabase(this.#path, "read", () => this.#past.workerStates(worker_id, to_ms, limit));
   }
 
   tasks(ended_since_ms: number, ended_limit: number): TaskRecord[] {

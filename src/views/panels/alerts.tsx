@@ -4,7 +4,7 @@ import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, joined, more, SEVERITY_TONE, StateMark } from "../components.tsx";
 import { clean, count, counted, shorten } from "../format.ts";
 import { byNaturalOrder, domId } from "../identity.ts";
-import { taskHref } from "../links.ts";
+import { taskHref, workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, noParams } from "../schema.ts";
@@ -16,29 +16,29 @@ const DETAIL_LENGTH = 240;
 
 const SEVERITIES = ["critical", "warning", "notice"] as const;
 
-const data = z.object({
-  at_ms,
-  alerts: z
-    .array(
-      z.object({
-        id: z.string().describe("Stays the same while the condition lasts"),
-        rule: z.string().describe("The rule that fires"),
-        severity: z.enum(SEVERITIES).describe("How bad it is"),
-        title: z.string().describe("What is wrong"),
-        detail: z.string().describe("How much, and what to look at"),
-        since_ms: z.number().describe("Since when, Unix milliseconds"),
-        subject: z
-          .object({
-            kind: z.enum(["system", "source", "worker", "task"]).describe("What kind of thing it is about"),
-            id: z.string().describe("Its id"),
-          })
-          .describe("What it is about"),
-      }),
-    )
-    .describe("Alerts that fire now, worst first, then newest first"),
-});
+export const ALERTS = z
+  .array(
+    z.object({
+      id: z.string().describe("Stays the same while the condition lasts"),
+      rule: z.string().describe("The rule that fires"),
+      severity: z.enum(SEVERITIES).describe("How bad it is"),
+      title: z.string().describe("What is wrong"),
+      detail: z.string().describe("How much, and what to look at"),
+      since_ms: z.number().describe("Since when, Unix milliseconds"),
+      subject: z
+        .object({
+          kind: z.enum(["system", "source", "worker", "task"]).describe("What kind of thing it is about"),
+          id: z.string().describe("Its id"),
+        })
+        .describe("What it is about"),
+    }),
+  )
+  .describe("Alerts that fire now, worst first, then newest first");
+
+const data = z.object({ at_ms, alerts: ALERTS });
 
 type Data = z.output<typeof data>;
+type Shown = Data["alerts"];
 
 export const alerts = definePanel({
   id: "alerts",
@@ -51,15 +51,17 @@ export const alerts = definePanel({
   past: true,
   load,
   view,
-  note,
-  table,
+  note: ({ alerts }) => alertCounts(alerts),
+  table: ({ alerts }) => alertsTable(alerts),
 });
 
 function load(read: Read): Data {
-  return {
-    at_ms: read.now_ms,
-    alerts: [...read.alerts].sort(worstFirst).map((alert) => ({ ...alert, subject: { ...alert.subject } })),
-  };
+  return { at_ms: read.now_ms, alerts: shownAlerts(read.alerts) };
+}
+
+/** Alerts in the order in which they are shown. */
+export function shownAlerts(alerts: readonly Alert[]): Shown {
+  return [...alerts].sort(worstFirst).map((alert) => ({ ...alert, subject: { ...alert.subject } }));
 }
 
 /** Neither key changes while an alert lasts, so rows keep their places. */
@@ -76,15 +78,23 @@ function view(data: Data) {
       </EmptyState>
     );
   }
-  const hidden = data.alerts.length - ROWS_LIMIT;
+  return <AlertRows alerts={data.alerts} />;
+}
+
+/** A row each, whose title leads to what it is about. */
+export function AlertRows({ alerts }: { alerts: Shown }) {
+  const hidden = alerts.length - ROWS_LIMIT;
   return (
     <>
       <ul class="alerts">
-        {data.alerts.slice(0, ROWS_LIMIT).map((alert) => (
+        {alerts.slice(0, ROWS_LIMIT).map((alert) => (
           <Part as="li" id={domId("al", alert.id)} class={alert.severity}>
             <StateMark tone={SEVERITY_TONE[alert.severity]} word={`${alert.severity}: `} />
             <p>
-              <Title alert={alert} /> <span>{clean(shorten(alert.detail, DETAIL_LENGTH))}</span>
+              <b>
+                <Subject of={alert.subject}>{clean(shorten(alert.title, TITLE_LENGTH))}</Subject>
+              </b>{" "}
+              <span>{clean(shorten(alert.detail, DETAIL_LENGTH))}</span>
             </p>
             <Ago since_ms={alert.since_ms} lasting />
           </Part>
@@ -95,15 +105,14 @@ function view(data: Data) {
   );
 }
 
-/** Leads to what it is about, where that has a page. */
-function Title({ alert: { title, subject } }: { alert: Data["alerts"][number] }) {
-  const text = <b>{clean(shorten(title, TITLE_LENGTH))}</b>;
-  if (subject.kind === "task") return <a href={taskHref(subject.id)}>{text}</a>;
-  return text;
+function Subject({ of: { kind, id }, children }: { of: Alert["subject"]; children: string }) {
+  if (kind !== "worker" && kind !== "task") return <>{children}</>;
+  return <a href={kind === "worker" ? workerHref(id) : taskHref(id)}>{children}</a>;
 }
 
-function note(data: Data): string {
-  if (data.alerts.length === 0) return "none firing";
+/** How many fire, by severity. */
+export function alertCounts(alerts: Shown): string {
+  if (alerts.length === 0) return "none firing";
   const words: Record<Severity, (n: number) => string> = {
     critical: (n) => `${count(n)} critical`,
     warning: (n) => counted(n, "warning"),
@@ -111,16 +120,16 @@ function note(data: Data): string {
   };
   return joined(
     SEVERITIES.map((severity) => {
-      const firing = data.alerts.filter((alert) => alert.severity === severity).length;
+      const firing = alerts.filter((alert) => alert.severity === severity).length;
       return firing === 0 ? null : words[severity](firing);
     }),
   );
 }
 
-function table(data: Data): Table {
+export function alertsTable(alerts: Shown): Table {
   return {
     columns: ["severity", "title", "detail", "since_ms", "rule", "subject_kind", "subject_id", "id"],
-    rows: data.alerts.map(({ severity, title, detail, since_ms, rule, subject, id }) => [
+    rows: alerts.map(({ severity, title, detail, since_ms, rule, subject, id }) => [
       severity,
       title,
       detail,

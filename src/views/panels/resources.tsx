@@ -5,6 +5,7 @@ import type { Read } from "../../metrics/read.ts";
 import { Figure, Histogram, Mark, Name } from "../components.tsx";
 import { asWideAs, count, counted, measure, NONE, type Quantity, quantity, shorten } from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
+import { workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, noParams } from "../schema.ts";
@@ -113,7 +114,9 @@ function Meter({ name, usage }: { name: Resource; usage: Usage }) {
           <span class="worst">
             worst {measure(usage.worst.value, "percent")}{" "}
             <span class="who">
-              <Name>{shorten(usage.worst.worker_id, NAME_LENGTH)}</Name>
+              <a href={workerHref(usage.worst.worker_id)}>
+                <Name>{shorten(usage.worst.worker_id, NAME_LENGTH)}</Name>
+              </a>
             </span>
             {usage.worst.value > usage.threshold ? <Mark tone="critical" /> : null}
           </span>

@@ -4,7 +4,7 @@ import type { Read } from "../../metrics/read.ts";
 import { Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
 import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, domId, shortLabels } from "../identity.ts";
-import { cutHref } from "../links.ts";
+import { cutHref, workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, countField, noParams } from "../schema.ts";
@@ -15,7 +15,7 @@ const QUEUE_ROWS = 5;
 /** These have a row even while nothing of theirs waits, so that rows keep their places. */
 const USUAL_PRIORITIES = [1, 2, 3, 4];
 const TYPE_ROWS = 5;
-const ASSIGNMENT_ROWS = 6;
+const ASSIGNMENT_ROWS = 5;
 const NAME_LENGTH = 64;
 /** Characters of an id that a row has room for. */
 const ROW_NAME_LENGTH = 12;
@@ -363,7 +363,9 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
           return (
             <Part as="li" id={`td-a-${slot}`} title={words}>
               <span class="name">
-                <Name>{labels[slot] ?? row.worker_id}</Name>
+                <a href={workerHref(row.worker_id)}>
+                  <Name>{labels[slot] ?? row.worker_id}</Name>
+                </a>
                 {row.state === "active" ? null : (
                   <>
                     <Mark tone={WORKER_TONE[row.state]} />

@@ -6,6 +6,7 @@ import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } 
 import { isFiltered } from "../filters.ts";
 import { clean, clock, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, shortLabels } from "../identity.ts";
+import { workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, metricFields, metricNames, noParams } from "../schema.ts";
@@ -31,7 +32,8 @@ const NAME_LENGTH = 64;
 /** Steps of load that the heat map tells apart. */
 const HEAT_STEPS = 5;
 
-const worker = z.object({
+/** What is told of each worker, wherever workers are told of. */
+export const WORKER = z.object({
   ...metricFields("worker"),
   status: z.enum(WORKER_STATUSES).describe("What the worker says of itself"),
   state: z.enum(WORKER_STATES).describe("What it is shown as: its presence, its status, its pressure"),
@@ -61,7 +63,7 @@ const worker = z.object({
 
 const data = z.object({
   at_ms,
-  workers: z.record(z.string(), worker).describe("Every worker known, by its id"),
+  workers: z.record(z.string(), WORKER).describe("Every worker known, by its id"),
   filtered: z.boolean().describe("True where only a part of the workers is shown"),
   ingest: z
     .object({
@@ -72,7 +74,7 @@ const data = z.object({
 });
 
 type Data = z.output<typeof data>;
-type Shown = z.output<typeof worker>;
+type Shown = z.output<typeof WORKER>;
 
 type Entry = readonly [id: string, worker: Shown];
 
@@ -94,7 +96,7 @@ export const workerGrid = definePanel({
 function load(read: Read): Data {
   // An id may be "__proto__": without a prototype it is a key like any other.
   const workers: Record<string, Shown> = Object.create(null);
-  for (const known of read.workers()) workers[known.id] = shown(known);
+  for (const known of read.workers()) workers[known.id] = shownWorker(known);
   const { url, token_needed } = read.self;
   return {
     at_ms: read.now_ms,
@@ -105,7 +107,7 @@ function load(read: Read): Data {
 }
 
 /** Built in place: a fleet of ten thousand is shown each second. */
-function shown(known: Worker): Shown {
+export function shownWorker(known: Worker): Shown {
   const it: Shown = {
     status: known.status,
     state: known.state,
@@ -132,7 +134,7 @@ const REPORTED = metricNames("worker").filter(
 );
 
 /** A metric of the catalogue, or null where it is not known. */
-function metricOf(it: Shown, name: string): number | null {
+export function metricOf(it: Shown, name: string): number | null {
   return (it as unknown as Record<string, number | null>)[name] ?? null;
 }
 
@@ -300,7 +302,9 @@ function Cards({ entries }: { entries: readonly Entry[] }) {
               </span>
             </p>
             <WorkerBars it={it} />
-            <span class="vh">{words}</span>
+            <a href={workerHref(id)}>
+              <span class="vh">{words}</span>
+            </a>
           </Part>
         );
       })}
@@ -337,7 +341,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
       {entries.map(([id, it], index) => {
         const words = cellInWords(id, it);
         return (
-          <Part as="li" id={`wg-${index}`} class={`w ${it.state}`} title={words}>
+          <Part as="li" id={`wg-${index}`} class={`w ${it.state}`}>
             <p class="n" aria-hidden="true">
               <b>
                 <Name>{labels[index] ?? id}</Name>
@@ -354,12 +358,18 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
                 <Ago since_ms={it.last_report_ms} short />
               )}
             </p>
-            <span class="vh">{words}</span>
+            <Cover id={id} words={words} />
           </Part>
         );
       })}
     </ul>
   );
+}
+
+/** A link over all of a cell or square: its title is what it is called, and what a pointer that rests on it sees. */
+function Cover({ id, words }: { id: string; words: string }) {
+  // biome-ignore lint/a11y/useAnchorContent: its title names it; the words twice would double a tick's bytes
+  return <a href={workerHref(id)} title={words}></a>;
 }
 
 interface Group {
@@ -381,12 +391,9 @@ function HeatMap({ entries }: { entries: readonly Entry[] }) {
           </h3>
           <ul class={size}>
             {group.entries.map(([id, it], index) => (
-              <Part
-                as="li"
-                id={`wg-${place}-${index}`}
-                class={`q ${squareClass(it)}`}
-                title={squareInWords(id, it)}
-              />
+              <Part as="li" id={`wg-${place}-${index}`} class={`q ${squareClass(it)}`}>
+                <Cover id={id} words={squareInWords(id, it)} />
+              </Part>
             ))}
           </ul>
         </div>

@@ -128,9 +128,10 @@ function medianOf(ends: readonly ModelEnds[]): number {
   return weighed.at(-1)?.time_s ?? 0;
 }
 
-function view({ models, worker_types }: Data) {
+function view({ models, worker_types, from_ms }: Data) {
   const types = worker_types.slice(0, TYPES_SHOWN);
   const hidden = { models: models.length - MODELS_SHOWN, types: worker_types.length - types.length };
+  if (from_ms === null) return <p class="quiet">How long tasks of a model took is not known of the past</p>;
   if (models.length === 0) return <p class="quiet">No task was completed in the last hour</p>;
   return (
     <>
@@ -163,8 +164,9 @@ function view({ models, worker_types }: Data) {
                   <b>{seconds(row.median_s)}</b>
                   <small>{asWideAs("9999", counted(row.completed, "task"))}</small>
                 </td>
-                {types.map((type) => (
+                {types.map((type, column) => (
                   <SpeedCell
+                    column={column}
                     cell={row.on.find(({ worker_type }) => worker_type === type)}
                     alone={row.on.length === 1}
                   />
@@ -185,10 +187,18 @@ function view({ models, worker_types }: Data) {
 }
 
 /** @param alone true where no other worker type completed any, so that there is nothing to compare with */
-function SpeedCell({ cell, alone }: { cell: Cell | undefined; alone: boolean }) {
+interface SpeedCellProps {
+  column: number;
+  cell: Cell | undefined;
+  alone: boolean;
+}
+
+function SpeedCell({ column, cell, alone }: SpeedCellProps) {
+  // The class tells a column's cells from the others': a morph moves none of equal content between them.
+  const place = `on-${column}`;
   if (cell === undefined) {
     return (
-      <td class="none">
+      <td class={`${place} none`}>
         <span aria-hidden="true">{NONE}</span>
         <span class="vh">none completed here</span>
       </td>
@@ -196,7 +206,7 @@ function SpeedCell({ cell, alone }: { cell: Cell | undefined; alone: boolean }) 
   }
   const { median_s, completed, ratio, slow } = cell;
   return (
-    <td class={slow ? "slow" : undefined}>
+    <td class={slow ? `${place} slow` : place}>
       <b>
         {slow ? (
           <>

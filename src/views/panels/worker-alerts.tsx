@@ -1,0 +1,51 @@
+import { z } from "zod";
+import type { Alert, Worker } from "../../metrics/model.ts";
+import type { Read } from "../../metrics/read.ts";
+import { EmptyState } from "../components.tsx";
+import { definePanel } from "../panel.ts";
+import { at_ms } from "../schema.ts";
+import { WORKER_PARAMS, workerSubject } from "../subject.ts";
+import { ALERTS, AlertRows, alertCounts, alertsTable, shownAlerts } from "./alerts.tsx";
+
+const data = z.object({
+  at_ms,
+  worker_id: z.string().describe("The worker"),
+  alerts: ALERTS,
+});
+
+export const workerAlerts = definePanel({
+  id: "worker-alerts",
+  title: "Alerts of this worker",
+  description:
+    "What is wrong now with one worker, with the tasks that it has and with who reports it, worst first.",
+  api: "/api/metrics/workers/:worker_id/alerts",
+  params: WORKER_PARAMS,
+  example: { worker_id: "W1" },
+  data,
+  past: true,
+  load: (read, { worker_id }) => {
+    const { worker } = workerSubject(read, worker_id);
+    return {
+      at_ms: read.now_ms,
+      worker_id,
+      alerts: shownAlerts(read.alerts.filter((alert) => concerns(read, alert, worker))),
+    };
+  },
+  view: ({ alerts }) =>
+    alerts.length === 0 ? (
+      <EmptyState title="No alert is about it">
+        <p>Alerts about it, its tasks and its source appear here within seconds.</p>
+      </EmptyState>
+    ) : (
+      <AlertRows alerts={alerts} />
+    ),
+  note: ({ alerts }) => alertCounts(alerts),
+  table: ({ alerts }) => alertsTable(alerts),
+});
+
+/** A source that falls silent is one alert, and none for each of its workers. */
+function concerns(read: Read, { subject: { kind, id } }: Alert, worker: Worker): boolean {
+  if (kind === "worker") return id === worker.id;
+  if (kind === "source") return id === worker.source;
+  return kind === "task" && read.task(id)?.worker_id === worker.id;
+}
