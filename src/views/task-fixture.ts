@@ -46,7 +46,7 @@ export function tasksOf(workers: readonly Worker[], now_ms: number, names: reado
       Array.from({ length: tasks }, (_, index) => {
         const started_at_ms = now_ms - 7_000 * (index + 1) - 1_300 * place;
         return taskOf({
-          id: `${worker.id}/${type}-${index}`,
+          id: `${worker.id}/${type}.${index}`,
           status: "running",
           state: "running",
           type,
@@ -61,7 +61,7 @@ export function tasksOf(workers: readonly Worker[], now_ms: number, names: reado
   );
   const waiting = Array.from({ length: 9 }, (_, index) =>
     taskOf({
-      id: names[index] ?? `t-${17 + index}`,
+      id: names[index] ?? (index === 0 ? "t-17" : `t-2${index}`),
       type: names[index] ?? "text",
       model_id: names[index] ?? (index % 2 === 0 ? "bert-large" : "t5-small"),
       model_family: names[index] ?? "bert",

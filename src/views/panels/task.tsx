@@ -137,7 +137,7 @@ function view(data: Data) {
       <Part id="t-progress" class="progress">
         {data.progress === null ? null : <Progress percent={data.progress} />}
       </Part>
-      <Part as="dl" id="t-what" class="pairs">
+      <Part as="dl" id="t-what" class="task-pairs">
         <Pair name="Worker">
           <Linked name={data.worker_id} href={workerHref} none="none yet" />
         </Pair>
@@ -156,10 +156,10 @@ function view(data: Data) {
           <Requires requirements={data.requirements} />
         </Pair>
       </Part>
-      <Part as="dl" id="t-times" class="pairs">
+      <Part as="dl" id="t-times" class="task-pairs">
         <Times data={data} />
       </Part>
-      <Part as="dl" id="t-metrics" class="pairs">
+      <Part as="dl" id="t-metrics" class="task-pairs">
         {Object.entries(data.metrics)
           .slice(0, METRICS_LIMIT)
           .map(([name, value]) => (

@@ -15,6 +15,8 @@ import { isStuck, waitingWords } from "../task-words.ts";
 
 /** Rows that are shown; the JSON has every group. */
 const ROWS = 12;
+/** Rows come by so many, so that a group more or less seldom changes the panel's height. */
+const ROWS_STEP = 4;
 const NAME_LENGTH = 40;
 
 /** What only a person can end comes first. */
@@ -138,6 +140,8 @@ function worstFirst(a: Group, b: Group): number {
 function view(data: Data) {
   const places = seriesByType([...data.types, ...data.groups.map(({ type }) => type ?? NO_TYPE)]);
   const hidden = data.groups.length - ROWS;
+  const steps = Math.max(1, Math.ceil(data.groups.length / ROWS_STEP));
+  const length = Math.min(ROWS, steps * ROWS_STEP);
   return (
     <>
       <section class="scroll" tabindex={0} aria-label="Waiting tasks">
@@ -157,7 +161,7 @@ function view(data: Data) {
             </tr>
           </thead>
           <tbody>
-            {Array.from({ length: ROWS }, (_, slot) => {
+            {Array.from({ length }, (_, slot) => {
               const one = data.groups[slot];
               return (
                 <Part as="tr" id={`wa-${slot}`}>
