@@ -184,7 +184,7 @@ test("the range and the metrics are chosen on the page", async ({ page, serve })
   const fleet = page.getByRole("group", { name: "The whole fleet" });
   const checked = fleet.getByRole("checkbox", { checked: true });
   for (let left = await checked.count(); left > 0; left--) await checked.first().uncheck();
-  await page.getByRole("checkbox", { name: "Success ratio" }).check();
+  await fleet.getByRole("checkbox", { name: "Success ratio" }).check();
   await page.getByRole("button", { name: "Show" }).click();
   await expect(page).toHaveURL(/metrics=success_ratio/);
   await expect(panel(page, "History").locator(".chart-place")).toHaveCount(1);

@@ -140,6 +140,7 @@ test.describe("while everything around it changes", () => {
     await ticks(page, 3);
     expect(await page.evaluate(() => String(getSelection()))).toBe(selected);
 
+    await page.getByText("View", { exact: true }).click();
     const link = page.getByRole("navigation", { name: "Theme" }).getByRole("link", { name: "dark" });
     await link.focus();
     await ticks(page, 3);
@@ -379,7 +380,7 @@ function stateOf(page: Page) {
       focused: focused.getAttribute("aria-label"),
       typed: focused.value,
       caret: focused.selectionStart,
-      open: document.querySelector("details")?.open,
+      open: document.querySelector<HTMLDetailsElement>("main details:not(.forms)")?.open,
     };
   });
 }

@@ -30,7 +30,7 @@ test("without JavaScript every panel has its content, and charts are drawings", 
   await expect(charts.locator("path.line").first()).toBeAttached();
   await expect(page.locator("canvas")).toHaveCount(0);
   // It can't know that ticks stopped, so it says when it was made and does not claim to be live.
-  await expect(page.locator("#live-state")).toHaveText(/^as of \d\d:\d\d:\d\d\sUTC$/);
+  await expect(page.locator("#live-state")).toHaveText(/^as of \d\d:\d\d:\d\d\sUTC\s*hold still$/);
   await expect(page.getByText("Updates have stopped")).toBeHidden();
 });
 
@@ -46,12 +46,30 @@ test("without JavaScript the theme's links work, and last through a refresh", as
   const { url } = await serve();
   await page.emulateMedia({ colorScheme: "light" });
   await page.goto(url);
-  await page.getByRole("navigation", { name: "Theme" }).getByRole("link", { name: "dark" }).click();
+  const choose = async (name: string) => {
+    await page.getByText("View", { exact: true }).click();
+    await page.getByRole("navigation", { name: "Theme" }).getByRole("link", { name }).click();
+  };
+  await choose("dark");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
   await page.waitForEvent("load", REFRESHED);
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
-  await page.getByRole("navigation", { name: "Theme" }).getByRole("link", { name: "auto" }).click();
+  await choose("auto");
   await expect(page.locator("html")).not.toHaveAttribute("data-theme");
+});
+
+test("without JavaScript the page holds still for whoever fills in a form", async ({ page, serve }) => {
+  const { url } = await serve();
+  await page.goto(url);
+  await page.getByRole("link", { name: "hold still" }).click();
+  await expect(page).toHaveURL(/refresh=off/);
+  await expect(page.locator("meta[http-equiv=refresh]")).toHaveCount(0);
+  await page.getByText("Filter", { exact: true }).click();
+  await page.getByRole("textbox", { name: "Text" }).fill("x");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await expect(page).toHaveURL(/q=x&refresh=off/);
+  await page.getByRole("link", { name: "go on" }).click();
+  await expect(page.locator("meta[http-equiv=refresh]")).toHaveCount(1);
 });
 
 test("without JavaScript the status page and an embedded panel are complete too", async ({ page, serve }) => {

@@ -189,6 +189,7 @@ test.describe("below a base path", () => {
       await expect(page.getByRole("heading", { level: 1 })).toHaveText(name);
       await expect(page.locator("#live-state")).toHaveAttribute("data-state", "live", SOON);
     }
+    await page.getByText("View", { exact: true }).click();
     await page.getByRole("link", { name: "light" }).click();
     await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
     await page.getByRole("link", { name: "Evenkeel", exact: true }).click();

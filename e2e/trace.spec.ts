@@ -92,7 +92,7 @@ test("a day of a real service replays in full: every report taken, every count r
   for (const id of vanished) {
     expect(shown[id], id).toMatchObject({ presence: "lost" });
     expect([...seen.get(id)!], id).toContain("stale");
-    await expect(workers.locator(`.lost[title^="${id}: lost"]`)).toHaveCount(1);
+    await expect(workers.locator(`.lost [title^="${id}: lost"], .lost[title^="${id}: lost"]`)).toHaveCount(1);
   }
   for (const id of facts.workers.keys()) {
     if (silence_ms(id) < LOST_AFTER_MS - MARGIN_MS) expect(shown[id]!.presence, id).not.toBe("lost");

@@ -58,6 +58,10 @@ export interface AppDeps {
 const LOOK = z.object({
   theme: z.enum(THEMES).optional().describe("Colours; auto follows the viewer's system"),
   density: z.enum(DENSITIES).optional().describe("How close things stand"),
+  refresh: z
+    .enum(["off"])
+    .optional()
+    .describe("off: without JavaScript the page is not loaded again by itself"),
   tz: z.string().max(64).refine(isZone, ZONE_RULE).optional().describe("Zone that times are shown in"),
 });
 
@@ -185,6 +189,7 @@ function look(c: Ctx, values: Given, assets: Assets, base_path: string, preferen
     theme: asked.theme ?? preferences.theme,
     density: asked.density ?? preferences.density,
     tz: asked.tz ?? preferences.tz,
+    reload: asked.refresh !== "off",
     kiosk: searchParams.has("kiosk"),
     assets: {
       style: base + assets.href("app.css"),

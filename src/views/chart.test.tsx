@@ -43,7 +43,7 @@ describe("a line chart", () => {
   });
 
   test("has an upright line where something was set, and a short one where an alert began, within its window", () => {
-    const html = draw(chart([1, 1, 1], { marks_ms: [-1, 5000], alerts_ms: [0, 10_000, 10_001] }));
+    const html = draw(chart([1, 1, 1], { marks_ms: [-1, 5000], alerts_ms: [0, 14_999, 15_000] }));
     expect(html).toMatch(/class="marks"[^>]* d="M500 0V78"/);
     expect(html).toMatch(/class="alert-marks"[^>]* d="M0 0V7M1000 0V7"/);
     expect(draw(chart([1, 1, 1]))).not.toContain("marks");

@@ -242,9 +242,10 @@ const ALERT_MARK_LENGTH = 7;
 function Marks({ chart, height }: { chart: Chart; height: number }) {
   const [from_ms, to_ms] = [chart.times_ms[0], chart.times_ms[chart.times_ms.length - 1]];
   if (from_ms === undefined || to_ms === undefined || to_ms === from_ms) return null;
-  const x = (at_ms: number) => coordinate((WIDTH * (at_ms - from_ms)) / (to_ms - from_ms));
+  const x = (at_ms: number) => coordinate((WIDTH * (Math.min(at_ms, to_ms) - from_ms)) / (to_ms - from_ms));
   const upright = (name: string, times_ms: readonly number[] = [], length: number) => {
-    const shown = times_ms.filter((at_ms) => at_ms >= from_ms && at_ms <= to_ms);
+    // What happened within the last step stands at its start.
+    const shown = times_ms.filter((at_ms) => at_ms >= from_ms && at_ms < to_ms + chart.step_ms);
     const d = shown.map((at_ms) => `M${x(at_ms)} 0V${length}`).join("");
     return d === "" ? null : <path class={name} vector-effect="non-scaling-stroke" d={d} />;
   };

@@ -10,6 +10,7 @@ const around = (more: Partial<Around> = {}): Around => ({
   theme: "auto",
   density: "comfortable",
   tz: "",
+  reload: true,
   kiosk: false,
   views: [],
   stream: "stream?page=%2F",

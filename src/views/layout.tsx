@@ -19,6 +19,8 @@ export interface Look {
   readonly density: Density;
   /** The zone that times are shown in; empty: the browser's own. */
   readonly tz: string;
+  /** False where it is not loaded again by itself without JavaScript either: somebody fills in a form. */
+  readonly reload: boolean;
   /** True for a wall: without what is there to be clicked. */
   readonly kiosk: boolean;
   readonly assets: {
@@ -259,7 +261,7 @@ function Document({
             <meta name="htmx-config" content={HTMX_CONFIG} />
             <script src={assets.script} defer></script>
             {charts ? <script src={assets.charts} defer></script> : null}
-            {refresh ? (
+            {refresh && around.reload ? (
               <noscript>
                 <meta http-equiv="refresh" content={String(RELOAD_S)} />
               </noscript>
@@ -502,6 +504,12 @@ function LiveState({ around }: { around: Around }) {
   return (
     <div id="live-state" role="status">
       as of <Time at_ms={around.read.now_ms} />
+      <noscript>
+        {" "}
+        <a href={around.reload ? withQuery(around.url, "refresh", "off") : without(around.url, ["refresh"])}>
+          {around.reload ? "hold still" : "go on"}
+        </a>
+      </noscript>
     </div>
   );
 }
