@@ -12,7 +12,7 @@ import {
   type Ground,
   noiseOf,
   QUIET_GROUNDS,
-  valueOf,
+  sampleOf,
 } from "./lib/labelled.ts";
 import { inWords } from "./lib/noise.ts";
 import { RollingDeviation } from "./lib/plain-detectors.ts";
@@ -23,8 +23,8 @@ const DAY_S = 86_400;
 const MONTH_DAYS = 30;
 const START_S = 1_699_920_000;
 const SEEDS = 5;
-/** What a series is like before something goes wrong, and how long it is watched afterwards. */
-const BEFORE_S = 7200;
+/** Nothing goes wrong for so long, which is learnt from, and the series is watched for a while afterwards. */
+const BEFORE_S = 18_000;
 const AFTER_S = 600;
 /** The plain detectors' alerts are held as long as ours. */
 const HOLD_S = 5;
@@ -65,10 +65,10 @@ const PLAIN: readonly Watcher[] = [
       });
     },
   ],
-  // A tenth of the way to nothing or to twice as much: what an operator sets who has seen a quiet day.
+  // What an operator may set who knows the noise.
   [
-    "fixed limits, 20 % around the level",
-    ({ level }) => held((value) => Math.abs(value - level) > 0.2 * level),
+    "fixed limits, level ± 5 σ",
+    ({ level, deviation }) => held((value) => Math.abs(value - level) > 5 * deviation),
   ],
 ];
 
@@ -110,7 +110,7 @@ function watchCase({ ground, seed, seconds, cycle, fault }: Case, [, watch]: Wat
     const at_s = fault ? second - fault.from_s : -1;
     const changed =
       fault && at_s >= 0 && at_s < fault.fault.lasts_s ? fault.fault.change(usual, at_s) : usual;
-    const since = watching(START_S + second, changed === null ? null : valueOf(ground, changed));
+    const since = watching(START_S + second, changed === null ? null : sampleOf(ground, changed));
     if (since !== null && before === null) {
       if (!fault || at_s < 0) false_alarms += 1;
       else if (at_s <= fault.fault.counts_s) delay_s ??= at_s;
@@ -120,7 +120,7 @@ function watchCase({ ground, seed, seconds, cycle, fault }: Case, [, watch]: Wat
   return { delay_s, false_alarms };
 }
 
-/** Level and spread have settled for two hours, or a daily cycle for two days. */
+/** What usually happens is learnt for some hours, a daily cycle for three days. */
 function casesOf(fault: Fault): Case[] {
   const cycle = fault === CYCLE_FAULT;
   const seeds = Array.from({ length: SEEDS }, (_, i) => i + 1);
@@ -181,7 +181,7 @@ function usedBytes(): number {
 async function addCosts({ figures, noise }: Bench): Promise<void> {
   noise.reset();
   const next = noiseOf(GROUNDS[0]!, SEEDS);
-  const values = Float64Array.from({ length: SERIES + ROUNDS }, () => valueOf(GROUNDS[0]!, next()));
+  const values = Float64Array.from({ length: SERIES + ROUNDS }, () => sampleOf(GROUNDS[0]!, next()));
   const { step, min, max } = GROUNDS[0]!;
   const options = { step, min, max };
   const before = usedBytes();

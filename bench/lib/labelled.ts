@@ -80,7 +80,7 @@ export const CYCLE_FAULT: Fault = {
 };
 
 /** A metric's value for a noise: at its step and within its bounds. */
-export function valueOf({ level, deviation, step, min, max }: Ground, noise: number): number {
+export function sampleOf({ level, deviation, step, min, max }: Ground, noise: number): number {
   const value = Math.round((level + deviation * noise) / step) * step;
   return Math.min(max ?? Infinity, Math.max(min ?? -Infinity, value));
 }

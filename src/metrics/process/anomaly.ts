@@ -14,11 +14,14 @@ export interface AnomalyOptions {
 /**
  * The ways in which a sample is looked at. Value: the sample itself, by the series' usual level. Level: the median
  * of the last nine, by the same. Spread: the width that four fifths of the last thirty lie within. Hour: the
- * sample, by the range of this hour of the day on the days before.
+ * sample, by the range of this hour of the day on the days before. Jitter: the median step between neighbours
+ * among the last thirty. Trend: how far the usual level has gone off of late.
  */
-const ASPECTS = ["value", "level", "spread", "hour"] as const;
+const ASPECTS = ["value", "level", "spread", "hour", "jitter", "trend"] as const;
 export type Aspect = (typeof ASPECTS)[number];
-const [VALUE, LEVEL, SPREAD, HOUR] = [0, 1, 2, 3];
+const [VALUE, LEVEL, SPREAD, HOUR, JITTER, TREND] = [0, 1, 2, 3, 4, 5];
+/** From here on an aspect tells of lasting changes: to be the first of its kind is not enough to be unusual. */
+const RANKED = JITTER;
 
 /** What there is to say of the newest sample. */
 export interface Anomaly {
@@ -35,17 +38,35 @@ export interface Anomaly {
   readonly alert_since_ms: number | null;
 }
 
+/** All that changes from sample to sample but the histograms and the windows. */
+interface Course {
+  /** The usual value, the mean distance from it, and how many samples they were learnt from. */
+  level: number;
+  deviation: number;
+  weight: number;
+  /** The mean distance from the level of late, with its sign. */
+  trend: number;
+  /** For how many samples the level has been farther off than a sample can pull. */
+  away: number;
+  /** Samples met; every how many of them one is learnt; how many were not learnt since. */
+  met: number;
+  thinning: number;
+  skipped: number;
+  at_ms: number | null;
+  interval_ms: number | null;
+  value: number;
+  score: number;
+  aspect: number;
+  /** How many samples on end were not unusual, and how many were worth an alert. */
+  quiet: number;
+  held: number;
+  since_ms: number | null;
+  alert_since_ms: number | null;
+}
+
 /** What is kept over a restart, as JSON. */
 export interface AnomalyState {
-  readonly level: number;
-  readonly deviation: number;
-  readonly weight: number;
-  readonly away: number;
-  readonly thinning: number;
-  readonly at_ms: number | null;
-  readonly interval_ms: number | null;
-  readonly since_ms: number | null;
-  readonly alert_since_ms: number | null;
+  readonly course: Readonly<Course>;
   readonly recent: readonly number[];
   readonly day: DayRangeState;
   readonly rarity: readonly RarityState[];
@@ -65,6 +86,12 @@ const HOLD_SAMPLES = 5;
 const LEARNT_TO_SCORE = 30;
 /** An anomaly is over after so many samples that are not unusual. */
 const QUIET_SAMPLES = 30;
+/** After so many samples the usual ranges follow what was learnt, up to the time before. */
+const BORDER_SAMPLES = 600;
+/** What the trend is a mean over; it is learnt once in so many samples, for neighbours say the same. */
+const TREND_SAMPLES = 200;
+/** Trends are compared once so many were learnt: a queue comes and goes for an hour. */
+const TRENDS_LEARNT = 60;
 
 /** The usual level and deviation are means over about so many samples, each pulling by at most so many deviations. */
 const MEMORY_SAMPLES = 1000;
@@ -75,7 +102,7 @@ const UNBOUNDED_SAMPLES = 10;
 const ADOPT_SAMPLES = 300;
 const ADOPTED_WEIGHT = 100;
 /** Of samples worth an alert one in so many is learnt, so that what they tell of stays unusual for a while. */
-const ALERT_THINNING = 8;
+const ALERT_THINNING = 64;
 /** The older a series, the longer what its histograms hold: up to one sample in so many is learnt. */
 const MOST_THINNING = 8;
 
@@ -104,23 +131,25 @@ export class AnomalyDetector {
   readonly #recent = new RecentWindow();
   readonly #day = new DayRange();
   readonly #rarity = new Rarity(ASPECTS.length);
-  /** The usual value, the mean distance from it, and how many samples they were learnt from. */
-  #level = 0;
-  #deviation = 0;
-  #weight = 0;
-  /** For how many samples the level has been farther off than a sample can pull. */
-  #away = 0;
-  #thinning = 1;
-  #skipped = 0;
-  #at_ms: number | null = null;
-  #interval_ms: number | null = null;
-  #value = 0;
-  #score = 0;
-  #aspect = VALUE;
-  #quiet = 0;
-  #held = 0;
-  #since_ms: number | null = null;
-  #alert_since_ms: number | null = null;
+  readonly #course: Course = {
+    level: 0,
+    deviation: 0,
+    weight: 0,
+    trend: 0,
+    away: 0,
+    met: 0,
+    thinning: 1,
+    skipped: 0,
+    at_ms: null,
+    interval_ms: null,
+    value: 0,
+    score: 0,
+    aspect: VALUE,
+    quiet: 0,
+    held: 0,
+    since_ms: null,
+    alert_since_ms: null,
+  };
 
   constructor(options: AnomalyOptions) {
     this.#options = options;
@@ -134,61 +163,42 @@ export class AnomalyDetector {
    */
   observe(at_ms: number, value: number): number | null {
     if (!Number.isFinite(value)) return null;
-    this.#value = Math.max(-LARGEST, Math.min(LARGEST, value));
-    if (this.#weight === 0) this.#level = this.#value;
-    this.#meet(at_ms);
+    this.#meet(at_ms, Math.max(-LARGEST, Math.min(LARGEST, value)));
     this.#measure();
     this.#judge();
     this.#note(at_ms);
     this.#learn();
     this.#follow();
-    return this.#isReady() ? this.#score : null;
+    return this.#isReady() ? this.#course.score : null;
   }
 
   /** What there is to say of the newest sample; null while too little is learnt. */
   explain(): Anomaly | null {
     if (!this.#isReady()) return null;
-    const aspect = this.#aspect;
-    const border = Math.max(this.#floorOf(aspect), this.#rarity.border(aspect));
+    const { score, aspect, since_ms, alert_since_ms } = this.#course;
     const [value, low, high] = this.#rangeOf(aspect);
-    return {
-      score: this.#score,
-      aspect: ASPECTS[aspect]!,
-      value,
-      low: Math.max(low - border, aspect === SPREAD ? 0 : (this.#options.min ?? -Infinity)),
-      high: Math.min(high + border, this.#options.max ?? Infinity),
-      since_ms: this.#since_ms,
-      alert_since_ms: this.#alert_since_ms,
-    };
+    return { score, aspect: ASPECTS[aspect]!, value, low, high, since_ms, alert_since_ms };
   }
 
-  /** How long the series has been silent, where that is longer than it ever is; null where it is not. */
+  /** How long the series has been silent, where that is longer than it usually is; else null. */
   silence_ms(now_ms: number): number | null {
-    if (this.#at_ms === null || !this.#isSilence(now_ms - this.#at_ms)) return null;
-    return now_ms - this.#at_ms;
+    const { at_ms } = this.#course;
+    return at_ms !== null && this.#isSilence(now_ms - at_ms) ? now_ms - at_ms : null;
   }
 
   /** When the newest sample's anomaly began. */
   get since_ms(): number | null {
-    return this.#since_ms;
+    return this.#course.since_ms;
   }
 
   /** Since when it has been worth an alert. */
   get alert_since_ms(): number | null {
-    return this.#alert_since_ms;
+    return this.#course.alert_since_ms;
   }
 
   toState(): AnomalyState {
     return {
-      level: this.#level,
-      deviation: this.#deviation,
-      weight: this.#weight,
-      away: this.#away,
-      thinning: this.#thinning,
-      at_ms: this.#at_ms,
-      interval_ms: this.#interval_ms,
-      since_ms: this.#since_ms,
-      alert_since_ms: this.#alert_since_ms,
+      course: { ...this.#course },
       recent: this.#recent.toArray(),
       day: this.#day.toState(),
       rarity: this.#rarity.toState(),
@@ -197,15 +207,7 @@ export class AnomalyDetector {
 
   static from(state: AnomalyState, options: AnomalyOptions): AnomalyDetector {
     const detector = new AnomalyDetector(options);
-    detector.#level = state.level;
-    detector.#deviation = state.deviation;
-    detector.#weight = state.weight;
-    detector.#away = state.away;
-    detector.#thinning = state.thinning;
-    detector.#at_ms = state.at_ms;
-    detector.#interval_ms = state.interval_ms;
-    detector.#since_ms = state.since_ms;
-    detector.#alert_since_ms = state.alert_since_ms;
+    Object.assign(detector.#course, state.course);
     for (const value of state.recent) detector.#recent.add(value);
     detector.#day.restore(state.day);
     detector.#rarity.restore(state.rarity);
@@ -213,30 +215,39 @@ export class AnomalyDetector {
   }
 
   /** Values from either side of a silence have no level and no spread in common. */
-  #meet(at_ms: number): void {
-    const elapsed_ms = this.#at_ms === null ? 0 : at_ms - this.#at_ms;
-    this.#at_ms = at_ms;
-    this.#day.enter(at_ms);
+  #meet(at_ms: number, value: number): void {
+    const course = this.#course;
+    const elapsed_ms = course.at_ms === null ? 0 : at_ms - course.at_ms;
     if (this.#isSilence(elapsed_ms)) {
       this.#recent.clear();
-      this.#held = 0;
+      course.held = 0;
     }
-    if (elapsed_ms <= 0) return;
-    const usual_ms = this.#interval_ms ?? elapsed_ms;
-    const bounded_ms = Math.min(elapsed_ms, GAP_INTERVALS * usual_ms);
-    this.#interval_ms = usual_ms + INTERVAL_WEIGHT * (bounded_ms - usual_ms);
+    if (elapsed_ms > 0) {
+      const usual_ms = course.interval_ms ?? elapsed_ms;
+      const bounded_ms = Math.min(elapsed_ms, GAP_INTERVALS * usual_ms);
+      course.interval_ms = usual_ms + INTERVAL_WEIGHT * (bounded_ms - usual_ms);
+    }
+    if (course.met === 0) course.level = value;
+    course.met += 1;
+    course.at_ms = at_ms;
+    course.value = value;
+    this.#recent.add(value);
+    this.#day.enter(at_ms);
   }
 
   #isSilence(elapsed_ms: number): boolean {
-    return this.#interval_ms !== null && elapsed_ms > GAP_INTERVALS * this.#interval_ms;
+    const { interval_ms } = this.#course;
+    return interval_ms !== null && elapsed_ms > GAP_INTERVALS * interval_ms;
   }
 
   #measure(): void {
-    this.#recent.add(this.#value);
-    sizes[VALUE] = Math.abs(this.#value - this.#level);
-    sizes[LEVEL] = Math.abs(this.#recent.level() - this.#level);
+    const { value, level, trend } = this.#course;
+    sizes[VALUE] = Math.abs(value - level);
+    sizes[LEVEL] = Math.abs(this.#recent.level() - level);
     sizes[SPREAD] = this.#recent.spread();
-    sizes[HOUR] = this.#day.beyond(this.#value);
+    sizes[HOUR] = this.#day.beyond(value);
+    sizes[JITTER] = this.#recent.jitter();
+    sizes[TREND] = Math.abs(trend);
     const smallest = this.#smallest();
     for (let aspect = 0; aspect < sizes.length; aspect += 1) {
       if (sizes[aspect]! < smallest) sizes[aspect] = 0;
@@ -244,54 +255,72 @@ export class AnomalyDetector {
   }
 
   #judge(): void {
-    this.#score = 0;
-    this.#aspect = VALUE;
+    const course = this.#course;
+    course.score = 0;
+    course.aspect = VALUE;
     for (let aspect = 0; aspect < sizes.length; aspect += 1) {
-      if (Number.isNaN(sizes[aspect]!) || this.#rarity.learnt(aspect) < LEARNT_TO_SCORE) continue;
-      const score = this.#rarity.score(aspect, sizes[aspect]!, this.#floorOf(aspect));
-      if (score <= this.#score) continue;
-      this.#score = score;
-      this.#aspect = aspect;
+      const score = this.#scoreOf(aspect, sizes[aspect]!);
+      if (score <= course.score) continue;
+      course.score = score;
+      course.aspect = aspect;
     }
+  }
+
+  #scoreOf(aspect: number, size: number): number {
+    if (Number.isNaN(size) || this.#rarity.learnt(aspect) < LEARNT_TO_SCORE) return 0;
+    const beyond = this.#rarity.beyond(aspect, size, this.#floorOf(aspect));
+    return aspect < RANKED ? Math.max(beyond, this.#rarity.rank(aspect, size)) : beyond;
   }
 
   #note(at_ms: number): void {
-    this.#quiet = this.#score >= ANOMALY_SCORE ? 0 : this.#quiet + 1;
-    this.#held = this.#score >= ALERT_SCORE ? this.#held + 1 : 0;
-    if (this.#quiet === 0) this.#since_ms ??= at_ms;
-    if (this.#held >= HOLD_SAMPLES) this.#alert_since_ms ??= at_ms;
-    if (this.#quiet < QUIET_SAMPLES) return;
-    this.#since_ms = null;
-    this.#alert_since_ms = null;
+    const course = this.#course;
+    course.quiet = course.score >= ANOMALY_SCORE ? 0 : course.quiet + 1;
+    course.held = course.score >= ALERT_SCORE ? course.held + 1 : 0;
+    if (course.quiet === 0) course.since_ms ??= at_ms;
+    if (course.held >= HOLD_SAMPLES) course.alert_since_ms ??= at_ms;
+    if (course.quiet < QUIET_SAMPLES) return;
+    course.since_ms = null;
+    course.alert_since_ms = null;
   }
 
   #learn(): void {
-    this.#day.add(this.#value);
-    this.#skipped += 1;
-    if (this.#skipped < this.#thinning * (this.#score >= ALERT_SCORE ? ALERT_THINNING : 1)) return;
-    this.#skipped = 0;
-    let full = false;
-    for (let aspect = 0; aspect < sizes.length; aspect += 1) {
-      if (!Number.isNaN(sizes[aspect]!)) full = this.#rarity.learn(aspect, sizes[aspect]!) || full;
+    const course = this.#course;
+    this.#day.add(course.value);
+    if (course.met % TREND_SAMPLES === 0) this.#rarity.learn(TREND, sizes[TREND]!);
+    if (course.met % BORDER_SAMPLES === 0) {
+      for (let aspect = 0; aspect < sizes.length; aspect += 1) this.#moveBorder(aspect);
     }
-    if (!full) return;
-    this.#rarity.halve();
-    this.#thinning = Math.min(MOST_THINNING, 2 * this.#thinning);
+    course.skipped += 1;
+    if (course.skipped < (course.score >= ALERT_SCORE ? ALERT_THINNING : course.thinning)) return;
+    course.skipped = 0;
+    for (let aspect = 0; aspect < TREND; aspect += 1) {
+      if (Number.isNaN(sizes[aspect]!)) continue;
+      const was_full = this.#rarity.learn(aspect, sizes[aspect]!);
+      if (was_full && aspect === VALUE) course.thinning = Math.min(MOST_THINNING, 2 * course.thinning);
+    }
+  }
+
+  #moveBorder(aspect: number): void {
+    const enough = aspect === TREND ? TRENDS_LEARNT : BORDER_SAMPLES;
+    if (this.#rarity.learnt(aspect) >= enough) this.#rarity.moveBorder(aspect);
   }
 
   #follow(): void {
-    const bound = PULL_DEVIATIONS * Math.max(this.#deviation, this.#smallest());
-    this.#away = sizes[LEVEL]! > bound ? this.#away + 1 : 0;
-    if (this.#away >= ADOPT_SAMPLES) {
-      this.#level = this.#recent.level();
-      this.#weight = ADOPTED_WEIGHT;
-      this.#away = 0;
+    const course = this.#course;
+    const bound = PULL_DEVIATIONS * Math.max(course.deviation, this.#smallest());
+    course.away = sizes[LEVEL]! > bound ? course.away + 1 : 0;
+    if (course.away >= ADOPT_SAMPLES) {
+      course.level = this.#recent.level();
+      course.weight = ADOPTED_WEIGHT;
+      course.away = 0;
+      course.trend = 0;
     }
-    this.#weight = Math.min(MEMORY_SAMPLES, this.#weight + 1);
-    const pull = this.#weight <= UNBOUNDED_SAMPLES ? Infinity : bound;
-    const off = this.#value - this.#level;
-    this.#level += Math.max(-pull, Math.min(pull, off)) / this.#weight;
-    this.#deviation += (Math.min(pull, Math.abs(off)) - this.#deviation) / this.#weight;
+    course.weight = Math.min(MEMORY_SAMPLES, course.weight + 1);
+    const most = course.weight <= UNBOUNDED_SAMPLES ? Infinity : bound;
+    const pull = Math.max(-most, Math.min(most, course.value - course.level));
+    course.trend += (pull - course.trend) / TREND_SAMPLES;
+    course.level += pull / course.weight;
+    course.deviation += (Math.abs(pull) - course.deviation) / course.weight;
   }
 
   #isReady(): boolean {
@@ -300,28 +329,34 @@ export class AnomalyDetector {
 
   /** A distance below this is none. */
   #smallest(): number {
-    return Math.max(
-      this.#options.step / 2,
-      ROUNDING * Math.abs(this.#level),
-      ROUNDING * Math.abs(this.#value),
-    );
+    const { level, value } = this.#course;
+    return Math.max(this.#options.step / 2, ROUNDING * Math.abs(level), ROUNDING * Math.abs(value));
   }
 
   /**
-   * The usual range's border is never nearer. Beyond an hour's range it is at least half of that range away, for
-   * extremes are soon exceeded by a little.
+   * The border of an aspect's usual range is never nearer than this. Beyond an hour's range it is far away, for
+   * extremes are soon exceeded by a little; a trend has little scatter of its own.
    */
   #floorOf(aspect: number): number {
     const { step, min, max } = this.#options;
+    const { level, deviation } = this.#course;
     const span = min === null || max === null ? 0 : max - min;
-    const beside = aspect === HOUR ? (this.#day.high - this.#day.low) / 2 : 0;
-    return Math.max(step, SMALL_SHARE * Math.abs(this.#level), SMALL_SHARE * span, this.#deviation, beside);
+    const small = Math.max(step, SMALL_SHARE * Math.abs(level), SMALL_SHARE * span);
+    if (aspect === TREND) return small;
+    if (aspect !== HOUR) return Math.max(small, deviation);
+    return Math.max(small, deviation, (this.#day.high - this.#day.low) / 2, this.#rarity.border(VALUE));
   }
 
-  /** What an aspect measures, and what is in the middle of its usual range: two ends of it. */
+  /** What an aspect measures now, and its usual range within the metric's bounds. */
   #rangeOf(aspect: number): [value: number, low: number, high: number] {
-    if (aspect === SPREAD) return [this.#recent.spread(), 0, 0];
-    if (aspect === HOUR) return [this.#value, this.#day.low, this.#day.high];
-    return [aspect === LEVEL ? this.#recent.level() : this.#value, this.#level, this.#level];
+    const { value, level, trend } = this.#course;
+    const border = Math.max(this.#floorOf(aspect), this.#rarity.border(aspect));
+    if (aspect === SPREAD) return [this.#recent.spread(), 0, border];
+    if (aspect === JITTER) return [this.#recent.jitter(), 0, border];
+    const min = this.#options.min ?? -Infinity;
+    const max = this.#options.max ?? Infinity;
+    const [low, high] = aspect === HOUR ? [this.#day.low, this.#day.high] : [level, level];
+    const measured = { [LEVEL]: this.#recent.level(), [TREND]: level + trend }[aspect] ?? value;
+    return [measured, Math.max(min, low - border), Math.min(max, high + border)];
   }
 }

@@ -1,13 +1,18 @@
-/** Three to an octave: a size is known within an eighth, and the bins of a kind span a factor of sixteen million. */
+/** Three to an octave: a size is known within an eighth, and the bins of a kind span a factor of 65,536. */
 const BINS_PER_OCTAVE = 3;
-const BINS = 72;
+const BINS = 48;
 /** Where the first size that is met comes to lie. */
-const FIRST_BIN = 24;
-/** Of a row: where its bins begin, behind its number of sizes learnt and, biased, the lower edge of its second bin. */
-const HEAD = 2;
+const FIRST_BIN = 16;
+/**
+ * A row begins with how many sizes were learnt, the lower edge of the second bin, the border of the usual range and
+ * the one that takes its place next: logarithms, in bins, with a bias.
+ */
+const [LEARNT, EDGE, BORDER, NEXT] = [0, 1, 2, 3];
+const HEAD = 4;
 const WIDTH = HEAD + BINS;
-const [LEARNT, EDGE] = [0, 1];
-const EDGE_BIAS = 32_768;
+const BIAS = 32_768;
+/** Of a border: not known yet, and where all but one in a thousand are nothing. */
+const [UNKNOWN, NOTHING] = [0, 1];
 
 /** The border of the usual range: one size in a thousand lies beyond. */
 const BEYOND_SHARE = 0.001;
@@ -15,12 +20,14 @@ const BEYOND_SHARE = 0.001;
 const DOUBLING_SCORE = 4;
 /** With fewer learnt, being the largest of them says less. */
 const ENOUGH = 300;
-/** With so many learnt it is full: one bin may hold them all. */
+/** With so many learnt it is full; one bin may hold them all. */
 const MOST = 40_000;
 
-/** Of a kind: the lower edge of its second bin as a logarithm in bins, and the bins that are not empty. */
+/** Of a kind: what its row begins with but for the number, and the bins that are not empty. */
 export interface RarityState {
   readonly edge: number;
+  readonly border: number;
+  readonly next: number;
   readonly bins: readonly (readonly [bin: number, count: number])[];
 }
 
@@ -29,12 +36,10 @@ export interface RarityState {
  * with logarithmic bins that go where the sizes are. No shape of the distribution is assumed.
  */
 export class Rarity {
-  readonly #kinds: number;
   /** A row a kind; its first bin counts what is nothing, or far too small to matter. */
   readonly #rows: Uint16Array;
 
   constructor(kinds: number) {
-    this.#kinds = kinds;
     this.#rows = new Uint16Array(kinds * WIDTH);
   }
 
@@ -42,41 +47,51 @@ export class Rarity {
     return this.#rows[kind * WIDTH + LEARNT]!;
   }
 
-  /**
-   * 0 for nothing; 3.3 for a size that none reached, 2.8 for one that one did, and so on, 3 − log10(n + ½); or 4 for
-   * twice the border of the usual range, 8 for four times, and so on, whichever is more.
-   *
-   * @param floor the border of the usual range is never nearer than that
-   */
-  score(kind: number, size: number, floor: number): number {
+  /** 0 for nothing; 3.3 for a size that none reached, 2.8 for one that one did, and so on: 3 − log10(n + ½). */
+  rank(kind: number, size: number): number {
     const bin = this.#binOf(kind, size);
     if (bin === 0) return 0;
-    const learnt = this.learnt(kind);
     const row = kind * WIDTH + HEAD;
     let as_large = 0;
     for (let i = bin; i < BINS; i += 1) as_large += this.#rows[row + i]!;
-    const rank = Math.max(0, 3 - Math.log10((as_large + 0.5) * Math.max(1, ENOUGH / (learnt + 1))));
-    if (learnt * BEYOND_SHARE < 1 || size <= floor) return rank;
-    return Math.max(rank, DOUBLING_SCORE * Math.log2(size / Math.max(floor, this.border(kind))));
+    const scarcity = Math.max(1, ENOUGH / (this.learnt(kind) + 1));
+    return Math.max(0, 3 - Math.log10((as_large + 0.5) * scarcity));
   }
 
-  /** The size that one in a thousand exceeds, the upper edge of its bin; 0 where nothing is as usual. */
+  /**
+   * 0 for a size within the usual range, 4 for twice its border, 8 for four times, and so on; 0 where the range is
+   * not known yet.
+   *
+   * @param floor the border is never nearer than that
+   */
+  beyond(kind: number, size: number, floor: number): number {
+    if (size <= floor || this.#rows[kind * WIDTH + BORDER] === UNKNOWN) return 0;
+    return Math.max(0, DOUBLING_SCORE * Math.log2(size / Math.max(floor, this.border(kind))));
+  }
+
+  /** The size that one in a thousand exceeds, an upper edge of a bin; 0 where it is nothing, or not known yet. */
   border(kind: number): number {
-    const allowed = this.learnt(kind) * BEYOND_SHARE;
-    const row = kind * WIDTH + HEAD;
+    const border = this.#rows[kind * WIDTH + BORDER]!;
+    return border <= NOTHING ? 0 : 2 ** ((border - BIAS) / BINS_PER_OCTAVE);
+  }
+
+  /** Moves the border to where it was at the last call: what begins now does not move it for a while. */
+  moveBorder(kind: number): void {
+    const row = kind * WIDTH;
+    this.#rows[row + BORDER] = this.#rows[row + NEXT]!;
+    const allowed = this.#rows[row + LEARNT]! * BEYOND_SHARE;
     let bin = BINS - 1;
     for (let above = 0; bin > 0; bin -= 1) {
-      above += this.#rows[row + bin]!;
+      above += this.#rows[row + HEAD + bin]!;
       if (above > allowed) break;
     }
-    return bin === 0 ? 0 : 2 ** ((this.#edge(kind) + bin) / BINS_PER_OCTAVE);
+    this.#rows[row + NEXT] = bin === 0 ? NOTHING : this.#rows[row + EDGE]! + bin;
   }
 
-  /** @returns whether it is full now, so that `halve` is due */
+  /** @returns whether it was full, so that half of what had been learnt is forgotten */
   learn(kind: number, size: number): boolean {
     const row = kind * WIDTH;
-    if (size > 0 && this.#rows[row + EDGE] === 0)
-      this.#rows[row + EDGE] = logOf(size) - FIRST_BIN + EDGE_BIAS;
+    if (size > 0 && this.#rows[row + EDGE] === 0) this.#rows[row + EDGE] = logOf(size) - FIRST_BIN + BIAS;
     let bin = this.#binOf(kind, size);
     if (bin >= BINS) {
       this.#raise(kind, bin - BINS + 1);
@@ -84,47 +99,48 @@ export class Rarity {
     }
     this.#rows[row + HEAD + bin]! += 1;
     this.#rows[row + LEARNT]! += 1;
-    return this.#rows[row + LEARNT]! >= MOST;
-  }
-
-  /** Forgets half of what was learnt, of all kinds. */
-  halve(): void {
-    for (let row = 0; row < this.#rows.length; row += WIDTH) {
-      let learnt = 0;
-      for (let i = row + HEAD; i < row + WIDTH; i += 1) {
-        this.#rows[i] = this.#rows[i]! >> 1;
-        learnt += this.#rows[i]!;
-      }
-      this.#rows[row + LEARNT] = learnt;
-    }
+    const is_full = this.#rows[row + LEARNT]! >= MOST;
+    if (is_full) this.#halve(kind);
+    return is_full;
   }
 
   toState(): RarityState[] {
-    return Array.from({ length: this.#kinds }, (_, kind) => {
+    return Array.from({ length: this.#rows.length / WIDTH }, (_, kind) => {
       const bins: [bin: number, count: number][] = [];
       this.#bins(kind).forEach((count, bin) => {
         if (count > 0) bins.push([bin, count]);
       });
-      return { edge: this.#edge(kind), bins };
+      const [, edge, border, next] = this.#rows.subarray(kind * WIDTH, kind * WIDTH + HEAD);
+      return { edge: edge!, border: border!, next: next!, bins };
     });
   }
 
   restore(state: readonly RarityState[]): void {
-    state.slice(0, this.#kinds).forEach(({ edge, bins }, kind) => {
+    state.forEach(({ edge, border, next, bins }, kind) => {
       const known = bins.filter(([bin]) => bin < BINS);
+      const learnt = known.reduce((sum, [, count]) => sum + count, 0);
+      this.#rows.set([learnt, edge, border, next], kind * WIDTH);
       for (const [bin, count] of known) this.#bins(kind)[bin] = count;
-      this.#rows[kind * WIDTH + EDGE] = edge + EDGE_BIAS;
-      this.#rows[kind * WIDTH + LEARNT] = known.reduce((sum, [, count]) => sum + count, 0);
     });
+  }
+
+  #halve(kind: number): void {
+    const bins = this.#bins(kind);
+    let learnt = 0;
+    for (let i = 0; i < BINS; i += 1) {
+      bins[i] = bins[i]! >> 1;
+      learnt += bins[i]!;
+    }
+    this.#rows[kind * WIDTH + LEARNT] = learnt;
   }
 
   #bins(kind: number): Uint16Array {
     return this.#rows.subarray(kind * WIDTH + HEAD, (kind + 1) * WIDTH);
   }
 
-  /** −EDGE_BIAS until a size was met: all sizes lie above it. */
+  /** −BIAS until a size was met: all sizes lie above it. */
   #edge(kind: number): number {
-    return this.#rows[kind * WIDTH + EDGE]! - EDGE_BIAS;
+    return this.#rows[kind * WIDTH + EDGE]! - BIAS;
   }
 
   /** BINS or more for what is larger than the last bin holds. */

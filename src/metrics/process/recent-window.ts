@@ -3,6 +3,8 @@ const NEWEST = 9;
 /** Ranks, of 30 in order, between which four fifths of them lie. */
 const LOW_RANK = 3;
 const HIGH_RANK = 26;
+/** The median of the 29 differences between them. */
+const JITTER_RANK = 14;
 
 /** Reused, for all windows are asked each second. */
 const sorted = new Float64Array(LENGTH);
@@ -40,6 +42,13 @@ export class RecentWindow {
     return sorted[HIGH_RANK]! - sorted[LOW_RANK]!;
   }
 
+  /** The median difference of neighbours among the newest thirty; NaN of fewer. */
+  jitter(): number {
+    if (this.#length < LENGTH) return Number.NaN;
+    for (let i = 0; i < LENGTH - 1; i += 1) insert(i, Math.abs(this.#newest(i) - this.#newest(i + 1)));
+    return sorted[JITTER_RANK]!;
+  }
+
   /** Oldest first. */
   toArray(): number[] {
     return Array.from({ length: this.#length }, (_, i) => this.#newest(this.#length - 1 - i));
@@ -50,11 +59,13 @@ export class RecentWindow {
   }
 
   #sortNewest(count: number): void {
-    for (let i = 0; i < count; i += 1) {
-      const value = this.#newest(i);
-      let place = i;
-      for (; place > 0 && sorted[place - 1]! > value; place -= 1) sorted[place] = sorted[place - 1]!;
-      sorted[place] = value;
-    }
+    for (let i = 0; i < count; i += 1) insert(i, this.#newest(i));
   }
+}
+
+/** Puts a value in its place among the first `count` sorted ones. */
+function insert(count: number, value: number): void {
+  let place = count;
+  for (; place > 0 && sorted[place - 1]! > value; place -= 1) sorted[place] = sorted[place - 1]!;
+  sorted[place] = value;
 }
