@@ -130,6 +130,18 @@ describe("a single wild sample", () => {
   });
 });
 
+describe("an alert", () => {
+  it("outlasts its anomaly, so that a calm minute does not make two of one", () => {
+    const series = settled();
+    series.tell(5, () => 90);
+    const since_ms = series.now_ms;
+    series.tell(100, (i) => 50 + 2 * noise(i));
+    expect(series.detector.alert_since_ms).toBe(since_ms);
+    series.tell(120, (i) => 50 + 2 * noise(i));
+    expect(series.detector.alert_since_ms).toBeNull();
+  });
+});
+
 describe("noise that grows", () => {
   it("is an alert of its spread or its jitter, though the level stays", () => {
     const series = settled();

@@ -84,8 +84,9 @@ const HOLD_SAMPLES = 5;
 
 /** Before it has learnt so many samples there is no score. */
 const LEARNT_TO_SCORE = 30;
-/** An anomaly is over after so many samples that are not unusual. */
+/** An anomaly is over after so many samples that are not unusual; its alert later, for wild noise has calm minutes. */
 const QUIET_SAMPLES = 30;
+const ALERT_QUIET_SAMPLES = 120;
 /** After so many samples the usual ranges follow what was learnt, up to the time before. */
 const BORDER_SAMPLES = 600;
 /** What the trend is a mean over; it is learnt once in so many samples, for neighbours say the same. */
@@ -191,7 +192,7 @@ export class AnomalyDetector {
     return this.#course.since_ms;
   }
 
-  /** Since when it has been worth an alert. */
+  /** Since when an alert is due; it outlasts its anomaly a little. */
   get alert_since_ms(): number | null {
     return this.#course.alert_since_ms;
   }
@@ -278,9 +279,8 @@ export class AnomalyDetector {
     course.held = course.score >= ALERT_SCORE ? course.held + 1 : 0;
     if (course.quiet === 0) course.since_ms ??= at_ms;
     if (course.held >= HOLD_SAMPLES) course.alert_since_ms ??= at_ms;
-    if (course.quiet < QUIET_SAMPLES) return;
-    course.since_ms = null;
-    course.alert_since_ms = null;
+    if (course.quiet >= QUIET_SAMPLES) course.since_ms = null;
+    if (course.quiet >= ALERT_QUIET_SAMPLES) course.alert_since_ms = null;
   }
 
   #learn(): void {
