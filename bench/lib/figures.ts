@@ -12,8 +12,14 @@ export function median(values: readonly number[]): number {
 export interface Budget {
   readonly limit: number;
   /** How the limit is met; left out, the value must be below it. */
-  readonly rule?: "below" | "at most";
+  readonly rule?: "below" | "at most" | "at least";
 }
+
+const RULES = {
+  below: { sign: "<", isMet: (value: number, limit: number) => value < limit },
+  "at most": { sign: "≤", isMet: (value: number, limit: number) => value <= limit },
+  "at least": { sign: "≥", isMet: (value: number, limit: number) => value >= limit },
+};
 
 interface Figure {
   readonly name: string;
@@ -61,14 +67,13 @@ export class Figures {
 
 function verdictOf({ value, budget }: Figure): "ok" | "MISSED" | "" {
   if (!budget) return "";
-  return (budget.rule === "at most" ? value <= budget.limit : value < budget.limit) ? "ok" : "MISSED";
+  return RULES[budget.rule ?? "below"].isMet(value, budget.limit) ? "ok" : "MISSED";
 }
 
 function budgetOf(figure: Figure): string {
   const { budget } = figure;
-  return budget
-    ? `${budget.rule === "at most" ? "≤" : "<"} ${shown(budget.limit, { ...figure, digits: 0 })}`
-    : "";
+  if (!budget) return "";
+  return `${RULES[budget.rule ?? "below"].sign} ${shown(budget.limit, { ...figure, digits: 0 })}`;
 }
 
 function shown(value: number, { unit, digits = 0 }: Figure): string {
