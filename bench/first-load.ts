@@ -40,6 +40,8 @@ async function load(browser: Browser, url: string): Promise<Load> {
   await cdp.send("Network.clearBrowserCache");
   const requests = new Map<string, Request>();
   cdp.on("Network.requestWillBeSent", ({ requestId, request }) => {
+    // A picture within the style sheet asks nobody.
+    if (request.url.startsWith("data:")) return;
     requests.set(requestId, { url: new URL(request.url), bytes: 0, ended: false, arrivals: [] });
   });
   cdp.on("Network.dataReceived", ({ requestId, timestamp, encodedDataLength }) => {
