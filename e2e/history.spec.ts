@@ -45,7 +45,11 @@ test("a worker's history is drawn, and a drag asks for the finer data and says s
   await page.mouse.move(at(peak_ms), box.y + 40);
   await expect(legend(page)).toContainText("40.8 %");
 
-  const answered = page.waitForResponse((response) => response.url().includes("/history?") && response.ok());
+  const answered = page.waitForResponse(
+    (response) =>
+      /\/api\/.*\/history\?/.test(response.url()) &&
+      !response.url().includes(`from=${now_ms - 10 * MINUTE_MS}`),
+  );
   await page.mouse.move(at(peak_ms - MINUTE_MS), box.y + 40);
   await page.mouse.down();
   await page.mouse.move(at(peak_ms + 2 * MINUTE_MS), box.y + 40, { steps: 5 });
@@ -56,7 +60,13 @@ test("a worker's history is drawn, and a drag asks for the finer data and says s
   await expect(page).toHaveURL(/from=\d+&to=\d+/);
   expect(new URL(page.url()).searchParams.get("from")).not.toBe(String(now_ms - 10 * MINUTE_MS));
   await expect(charts(page)).toHaveCount(1);
+  // All of the page is of that window, not the charts alone.
+  const from = new URL(page.url()).searchParams.get("from");
+  await expect(page.getByRole("textbox", { name: "From" })).not.toHaveValue("");
+  await page.getByRole("link", { name: "Zoom out" }).click();
+  await expect.poll(() => Number(new URL(page.url()).searchParams.get("from"))).toBeLessThan(Number(from));
 
+  await page.goBack();
   await page.goBack();
   await expect(page).toHaveURL(new RegExp(`from=${now_ms - 10 * MINUTE_MS}`));
 });

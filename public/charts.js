@@ -30,7 +30,7 @@
     let data = null;
     let loading = false;
     // A window with an end of its own does not move.
-    let fixed = source.searchParams.has("to");
+    const fixed = source.searchParams.has("to");
     const length_ms = () => (data ? data.to_ms - data.from_ms : 0);
 
     /** @param {Record<string, string>} changes @returns {Promise<History | null>} */
@@ -62,19 +62,12 @@
     /** @param {number} from_ms @param {number} to_ms */
     function zoom(from_ms, to_ms) {
       if (to_ms - from_ms < MIN_ZOOM_MS) return;
-      const [from, to] = [String(Math.floor(from_ms)), String(Math.ceil(to_ms))];
-      void alone(async () => {
-        const finer = await load({ from, to });
-        if (!finer) return;
-        data = finer;
-        fixed = true;
-        draw();
-        const here = new URL(location.href);
-        here.searchParams.delete("duration");
-        here.searchParams.set("from", from);
-        here.searchParams.set("to", to);
-        history.pushState(null, "", here);
-      });
+      // All that is on the page is to be of that window, so the page is asked for it.
+      const here = new URL(location.href);
+      here.searchParams.delete("duration");
+      here.searchParams.set("from", String(Math.floor(from_ms)));
+      here.searchParams.set("to", String(Math.ceil(to_ms)));
+      location.assign(here);
     }
 
     /** @param {number} now_ms */
@@ -100,7 +93,6 @@
         // Not ours to read.
       }
     });
-    addEventListener("popstate", () => location.reload());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       for (const place of places) place.forget();
       draw();
@@ -201,6 +193,9 @@
       });
       // Once it is replaced the drawing has no height any more.
       height ||= drawing?.getBoundingClientRect().height ?? 160;
+      // These axes name their units themselves.
+      const title = /** @type {HTMLElement | null} */ (element.querySelector("[data-title]"));
+      if (title?.dataset.title) title.textContent = title.dataset.title;
       drawing?.replaceWith(box);
       box.setAttribute("role", "img");
       box.setAttribute("aria-label", drawing?.getAttribute("aria-label") ?? "");

@@ -1,14 +1,7 @@
 import type { Read } from "../metrics/read.ts";
+import type { Around, Look } from "../views/around.ts";
 import { type Rendered, renderChart, renderPanel } from "../views/frame.tsx";
-import {
-  type Around,
-  type ErrorFacts,
-  type Look,
-  renderEmbed,
-  renderError,
-  renderPage,
-  renderSettings,
-} from "../views/layout.tsx";
+import { type ErrorFacts, renderEmbed, renderError, renderPage, renderSettings } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
 import { PAGES, PANELS } from "../views/registry.ts";
 import type { SettingsView } from "../views/settings.tsx";

@@ -66,7 +66,7 @@ export function HistoryChart({ chart }: { chart: Chart }) {
   return (
     <figure class="chart">
       <figcaption>
-        <span>{titleOf(chart)}</span>
+        <span data-title={NAMED_BY_TICKS.has(chart.unit) ? chart.title : undefined}>{titleOf(chart)}</span>
         <span class="legend">
           {chart.lines.map((line) => (
             <span>
@@ -382,6 +382,9 @@ function largestOf(chart: Chart): number {
 }
 
 type Step = readonly [unit: string, size: number];
+
+/** The ticks of an axis that the page's script draws name these units themselves. */
+const NAMED_BY_TICKS: ReadonlySet<Unit> = new Set(["seconds", "bytes", "bytes_per_second"]);
 
 /** Larger units of an axis, largest first; the last is the unit of the values. */
 const AXIS_UNITS: Partial<Record<Unit, readonly Step[]>> = {

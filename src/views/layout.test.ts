@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { Around } from "./around.ts";
 import { fixtureRead } from "./fixture.ts";
 import { renderPanel } from "./frame.tsx";
-import { type Around, renderEmbed, renderError, renderPage } from "./layout.tsx";
+import { renderEmbed, renderError, renderPage } from "./layout.tsx";
 import { findPage, findPanel } from "./registry.ts";
 
 const around = (more: Partial<Around> = {}): Around => ({

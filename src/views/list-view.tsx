@@ -6,6 +6,7 @@ import { Bars, Figure, Name, Time } from "./components.tsx";
 import { FILTER_LABEL } from "./filters.ts";
 import { clean, count, quantity, shorten } from "./format.ts";
 import { type Column, columnOf, type Listed, type ListParams } from "./list.ts";
+import type { Markup } from "./panel.ts";
 import { Part } from "./part.tsx";
 import { PAGE_LOOK } from "./window.ts";
 
@@ -82,7 +83,7 @@ function rangeOf({ page, limit, total }: Omit<Listed<unknown>, "rows">): string 
 }
 
 /** Narrows and sorts the list in any browser. It is left alone while the list changes: somebody may be typing. */
-export function ListForm({ shown, choices }: { shown: Shown; choices: z.output<typeof CHOICES> }) {
+function ListForm({ shown, choices }: { shown: Shown; choices: z.output<typeof CHOICES> }) {
   const { params, states, columns, path } = shown;
   const skip = { "hx-morph-skip": "" };
   return (
@@ -176,7 +177,7 @@ function directionsOf(column: Column<never>, sort: string): [value: string, word
 }
 
 /** The heads of the columns: each sorts by its column, and then the other way round. */
-export function Heads({ shown }: { shown: Shown }) {
+function Heads({ shown }: { shown: Shown }) {
   const { column: by, descending } = columnOf(shown.columns, shown.params.sort);
   return (
     <thead>
@@ -205,7 +206,7 @@ export function Heads({ shown }: { shown: Shown }) {
 }
 
 /** Which part of the list this is, where the others are, and of when the order is. */
-export function Pager({ shown, noun }: { shown: Shown; noun: string }) {
+function Pager({ shown, noun }: { shown: Shown; noun: string }) {
   const { data, prefix, params, api } = shown;
   const { page, pages, total } = data;
   const whole = (format: string) =>
@@ -279,5 +280,33 @@ export function Share({ value }: { value: number | null }) {
       </span>
       <Bars values={[[1, value]]} />
     </span>
+  );
+}
+
+interface ListViewProps {
+  shown: Shown;
+  choices: z.output<typeof CHOICES>;
+  noun: "worker" | "task";
+  /** What stands in place of rows where there are none. */
+  none: Markup;
+  /** A row of the table each. */
+  children: readonly Markup[];
+}
+
+/** A list as its page shows it: the form that narrows it, where in it one is, and its rows. */
+export function ListView({ shown, choices, noun, none, children }: ListViewProps) {
+  return (
+    <>
+      <ListForm shown={shown} choices={choices} />
+      <Pager shown={shown} noun={noun} />
+      {children.length === 0 ? (
+        none
+      ) : (
+        <table class={`list ${noun}s-list`}>
+          <Heads shown={shown} />
+          <tbody>{children}</tbody>
+        </table>
+      )}
+    </>
   );
 }

@@ -201,6 +201,12 @@ const COMPARISONS = [
   ["7d", "the week before"],
 ] as const;
 
+function wider({ at_ms, from_ms, to_ms }: History) {
+  const half_ms = Math.max(1000, (to_ms - from_ms) / 2);
+  const end_ms = Math.min(at_ms, to_ms + half_ms);
+  return { ...ANEW, duration: undefined, from: String(end_ms - 4 * half_ms), to: String(end_ms) };
+}
+
 /** What can be chosen, and what the address asks for. */
 function comparisons(compared: string): readonly (readonly [value: string, words: string])[] {
   if (COMPARISONS.some(([value]) => value === compared)) return COMPARISONS;
@@ -242,6 +248,11 @@ function Controls({ data, given }: { data: History; given: Params }) {
       <label>
         to <input name="to" value={fixed ? inUtc(data.to_ms) : ""} placeholder="now" size={22} />
       </label>
+      {fixed ? (
+        <a href={`history?${queryOf(given, wider(data))}`} title="Twice the time, around the same middle">
+          Zoom out
+        </a>
+      ) : null}
       <label>
         beside{" "}
         <select name="compare">

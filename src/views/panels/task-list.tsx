@@ -21,18 +21,7 @@ import {
   statesField,
   textColumn,
 } from "../list.ts";
-import {
-  Cell,
-  CHOICES,
-  choicesOf,
-  Heads,
-  ListForm,
-  Pager,
-  Share,
-  type Shown,
-  TextCell,
-  Unknown,
-} from "../list-view.tsx";
+import { Cell, CHOICES, choicesOf, ListView, Share, type Shown, TextCell, Unknown } from "../list-view.tsx";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
@@ -119,6 +108,7 @@ export const taskList = definePanel({
   past: true,
   load,
   view,
+  note: () => "unfinished, and what ended in the last minutes",
   table: ({ tasks }) => rowTable(row, tasks),
   slices: (read, given) =>
     listSlices(read, listOf(read, given), given, (tasks) =>
@@ -205,22 +195,11 @@ function view(data: Data, given: Params) {
     data,
   };
   return (
-    <>
-      <ListForm shown={shown} choices={data.choices} />
-      <Pager shown={shown} noun="task" />
-      {data.tasks.length === 0 ? (
-        <None filtered={data.filtered} />
-      ) : (
-        <table class="list tasks-list">
-          <Heads shown={shown} />
-          <tbody>
-            {data.tasks.map((it) => (
-              <TaskRow it={it} />
-            ))}
-          </tbody>
-        </table>
-      )}
-    </>
+    <ListView shown={shown} choices={data.choices} noun="task" none={<None filtered={data.filtered} />}>
+      {data.tasks.map((it) => (
+        <TaskRow it={it} />
+      ))}
+    </ListView>
   );
 }
 

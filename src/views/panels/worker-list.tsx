@@ -21,18 +21,7 @@ import {
   statesField,
   textColumn,
 } from "../list.ts";
-import {
-  Cell,
-  CHOICES,
-  choicesOf,
-  Heads,
-  ListForm,
-  Pager,
-  Share,
-  type Shown,
-  TextCell,
-  Unknown,
-} from "../list-view.tsx";
+import { Cell, CHOICES, choicesOf, ListView, Share, type Shown, TextCell, Unknown } from "../list-view.tsx";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
@@ -194,22 +183,11 @@ function view(data: Data, given: Params) {
     data,
   };
   return (
-    <>
-      <ListForm shown={shown} choices={data.choices} />
-      <Pager shown={shown} noun="worker" />
-      {data.workers.length === 0 ? (
-        <None filtered={data.filtered} />
-      ) : (
-        <table class="list workers-list">
-          <Heads shown={shown} />
-          <tbody>
-            {data.workers.map((it) => (
-              <WorkerRow it={it} />
-            ))}
-          </tbody>
-        </table>
-      )}
-    </>
+    <ListView shown={shown} choices={data.choices} noun="worker" none={<None filtered={data.filtered} />}>
+      {data.workers.map((it) => (
+        <WorkerRow it={it} />
+      ))}
+    </ListView>
   );
 }
 

@@ -320,7 +320,7 @@ function Health({ data }: { data: Data }) {
           <ScorePart name="Success" share={parts.success.factor}>
             {parts.success.tasks === 0
               ? "no task has ended yet"
-              : `${count(parts.success.completed)} of the last ${counted(parts.success.tasks, "task")} completed`}
+              : `${count(parts.success.completed)} of the last ${counted(parts.success.tasks, "task")} completed, smoothed`}
           </ScorePart>
         </ul>
       )}
