@@ -175,7 +175,24 @@ export interface Task extends Attempt {
   attempts(): readonly Attempt[];
 }
 
-export type Severity = "critical" | "warning" | "notice";
+/** Worst first. */
+export const SEVERITIES = ["critical", "warning", "notice"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** What an alert can be matched by, beside its rule, its severity and the kind of its subject: each where it has one. */
+export const ALERT_LABELS = [
+  "rule",
+  "severity",
+  "kind",
+  "worker",
+  "worker_type",
+  "task",
+  "task_type",
+  "model",
+  "model_family",
+  "source",
+] as const;
+export type AlertLabel = (typeof ALERT_LABELS)[number];
 
 /** A condition that holds now and that an operator should know of. */
 export interface Alert {

@@ -2,9 +2,10 @@ import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
 import type { Metrics, Report } from "../model.ts";
+import { shown } from "../must-be.ts";
 import { checkReport } from "./check-report.ts";
 import { normalise } from "./normalise.ts";
-import { type ReportLimits, type ReportSchema, reportSchema, shown, unknownFields } from "./report.ts";
+import { type ReportLimits, type ReportSchema, reportSchema, unknownFields } from "./report.ts";
 
 export interface CollectorLimits extends ReportLimits {
   max_reports_per_body: number;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { findMetric, type Scope } from "../catalogue.ts";
 import { fromRfc3339 } from "../instant.ts";
 import { MODALITIES, TASK_STATUSES, WORKER_STATUSES } from "../model.ts";
+import { mustBe, shown } from "../must-be.ts";
 
 /** The bounds of what one report may carry; each is a setting. */
 export interface ReportLimits {
@@ -17,20 +18,6 @@ export interface ReportLimits {
 const MAX_GPUS = 256;
 const MAX_ID_LENGTH = 256;
 const MAX_INTERVAL_S = 86_400;
-/** A field's text in an error is cut here, so that a hostile value does not come back at full length. */
-const MAX_SHOWN = 80;
-
-/** A value as an error shows it: JSON, cut short. */
-export function shown(value: unknown): string {
-  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
-}
-
-/** The same sentence for whichever check of a field fails: what it must be, and what came. */
-function mustBe(rule: string) {
-  return { error: (issue: { input?: unknown }) => `must be ${rule}; got ${shown(issue.input)}` };
-}
-
 // Anything printable: no control characters, no half of a surrogate pair, no line or paragraph separators.
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
 const CONTROL = /[\p{Cc}\p{Cs}](?<![\n\t])/gu;

@@ -1,0 +1,13 @@
+/** A field's text in an error is cut here, so that a hostile value does not come back at full length. */
+const MAX_SHOWN = 80;
+
+/** A value as an error shows it: JSON, cut short. */
+export function shown(value: unknown): string {
+  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+/** The same sentence for whichever check of a field fails: what it must be, and what came. */
+export function mustBe(rule: string) {
+  return { error: (issue: { input?: unknown }) => `must be ${rule}; got ${shown(issue.input)}` };
+}
