@@ -53,7 +53,11 @@ export const SETTINGS = {
   grace: setting(duration("15m", "1d"), "15m", "How old a report may be when it arrives"),
   worker_ttl: setting(duration("1m", "366d"), "1h", "How long a lost worker is still listed"),
   task_ttl: setting(duration("1m", "366d"), "24h", "A task that nobody mentions this long is orphaned"),
-  stall_after: setting(duration("1s", "366d"), "30m", "A task that runs longer than this counts as stalled"),
+  alerts: setting(
+    optional(path),
+    "",
+    "A YAML file of alert rules, read again on SIGHUP; without it the default rules hold",
+  ),
   max_body_bytes: setting(bytes("1KiB", "1GiB"), "16MiB", "The largest body, after decompression"),
   max_reports_per_body: setting(integer(1, 1_000_000), "10000", "Reports in one body"),
   max_buffered_reports: setting(integer(1, 10_000_000), "50000", "Reports that wait for the next tick"),

@@ -1,10 +1,12 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statfsSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { dirname } from "node:path";
 import { serve } from "@hono/node-server";
 import type { Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { type AlertsFile, NO_ALERTS_FILE, readAlertsFile } from "./metrics/process/alerts-file.ts";
 import { type Clock, systemClock } from "./metrics/clock.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
 import { CYCLE_MS } from "./metrics/collect/demo/faults.ts";
@@ -23,6 +25,8 @@ export interface RunningServer {
   readonly url: string;
   /** What it shows and where that is kept, for whoever starts it. */
   describe(): string;
+  /** Reads the file of alerts again; what is wrong with it, where the former rules hold on. */
+  reloadAlerts(): string | null;
   /** Ends the streams, writes what was answered, closes the store. */
   stop(): Promise<void>;
 }
@@ -72,6 +76,7 @@ class Evenkeel implements RunningServer {
   /** Whether a report ever came that was no demo's. */
   #reported = false;
   #sessions: SessionStore | null = null;
+  #alerts_file: AlertsFile = NO_ALERTS_FILE;
   #server: Server | null = null;
   #timer: NodeJS.Timeout | null = null;
   #compacting: Promise<void> = Promise.resolve();
@@ -129,7 +134,8 @@ class Evenkeel implements RunningServer {
   }
 
   async start(): Promise<void> {
-    const { db, demo } = this.#settings;
+    const { db, demo, alerts } = this.#settings;
+    if (alerts !== "") this.#alerts_file = this.#readAlerts();
     if (demo !== "on") this.#real = this.#open(db, this.#clock, false);
     this.#reported = this.#real?.store.fact(FIRST_REPORT) !== undefined;
     if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
@@ -157,7 +163,7 @@ class Evenkeel implements RunningServer {
       tick_ms: settings.tick_ms,
       limits: settings,
       fleet: settings,
-      alerts: settings,
+      rules: this.#alerts_file.rules,
       self: () => {
         const { viewers, viewers_dropped, ticks_skipped, limits_reached } = this.#hub.health();
         return {
@@ -167,6 +173,7 @@ class Evenkeel implements RunningServer {
           token_needed: settings.ingest_token !== "",
           started_at_ms: this.#started_at_ms,
           memory_bytes: process.memoryUsage.rss(),
+          disk_free_bytes: freeBytes(path),
           viewers,
           viewers_dropped,
           ticks_skipped,
@@ -241,6 +248,36 @@ class Evenkeel implements RunningServer {
     this.#log("info", "a real report came: the demo fleet ends");
     this.#tick();
     await demo.end();
+  }
+
+  /** @throws EvenkeelError "invalid" with all that is wrong with the file */
+  #readAlerts(): AlertsFile {
+    const file = this.#settings.alerts;
+    let text: string;
+    try {
+      text = readFileSync(file, "utf8");
+    } catch (error) {
+      throw new EvenkeelError("invalid", `${file} can't be read: ${(error as Error).message}`);
+    }
+    const read = readAlertsFile(text, file);
+    if ("problems" in read) throw new EvenkeelError("invalid", read.problems.join("\n"));
+    return read;
+  }
+
+  reloadAlerts(): string | null {
+    if (this.#settings.alerts === "") return null;
+    let error: string | null = null;
+    try {
+      this.#alerts_file = this.#readAlerts();
+      this.#log("info", `${this.#settings.alerts} is read again`);
+    } catch (caught) {
+      error = (caught as Error).message;
+      this.#log("error", `the former rules hold: ${error}`);
+    }
+    for (const instance of [this.#real, this.#demo]) {
+      instance?.pipeline.setRules(error === null ? this.#alerts_file.rules : null, error);
+    }
+    return error;
   }
 
   /** At whole multiples of the tick's length, so that two servers tick together and drift never adds up. */
@@ -333,6 +370,16 @@ function sendTo(app: App, base_path: string): Send {
       ...(Number.isFinite(retry_after_s) && { retry_after_s }),
     };
   };
+}
+
+/** Room on the disk that a file is on; null where the system does not tell. */
+function freeBytes(path: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
 }
 
 /** `data/evenkeel.db` → `data/evenkeel-demo.db`. */

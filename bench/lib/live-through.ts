@@ -1,6 +1,7 @@
 import { loadSettings } from "../../src/config.ts";
 import { createDemo } from "../../src/metrics/collect/demo/demo.ts";
 import { Pipeline } from "../../src/metrics/pipeline.ts";
+import { DEFAULT_RULES } from "../../src/metrics/process/rules/default-rules.ts";
 import type { MetricStore } from "../../src/metrics/store/contract.ts";
 import { bodiesOf, SEED_FLEET } from "./feed.ts";
 
@@ -23,7 +24,7 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
     tick_ms: settings.tick_ms,
     limits: settings,
     fleet: settings,
-    alerts: settings,
+    rules: DEFAULT_RULES,
     self: () => ({
       version: "bench",
       url: "",
@@ -31,6 +32,7 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
       token_needed: false,
       started_at_ms: now_ms,
       memory_bytes: 0,
+      disk_free_bytes: null,
       viewers: 0,
       viewers_dropped: 0,
       ticks_skipped: 0,

@@ -1,5 +1,7 @@
 /** The words of the fleet: what sources say of it, and what is known of it now. */
 
+import type { Scope } from "./catalogue.ts";
+
 export const WORKER_STATUSES = ["active", "draining", "offline"] as const;
 export type WorkerStatus = (typeof WORKER_STATUSES)[number];
 
@@ -194,7 +196,20 @@ export const ALERT_LABELS = [
 ] as const;
 export type AlertLabel = (typeof ALERT_LABELS)[number];
 
-/** A condition that holds now and that an operator should know of. */
+/** What kinds of thing an alert can be about. */
+export const ALERT_SUBJECTS = [
+  "system",
+  "source",
+  "worker",
+  "task",
+  "model",
+  "worker_type",
+  "task_type",
+  "model_family",
+] as const;
+export type AlertSubjectKind = (typeof ALERT_SUBJECTS)[number];
+
+/** A condition that held for long enough that an operator should know of it. */
 export interface Alert {
   /** Stable while the condition lasts: rule and subject. */
   readonly id: string;
@@ -204,8 +219,98 @@ export interface Alert {
   readonly title: string;
   /** How much and what to look at: "95 % CPU, 5 pending tasks". */
   readonly detail: string;
+  /** Since when the condition holds, Unix milliseconds. */
   readonly since_ms: number;
-  readonly subject: { readonly kind: "system" | "source" | "worker" | "task"; readonly id: string };
+  readonly subject: { readonly kind: AlertSubjectKind; readonly id: string };
+  /** What it can be matched by. */
+  readonly labels: Readonly<Partial<Record<AlertLabel, string>>>;
+  /** What many of its rule are called: "{{count}} gpu workers are overloaded". */
+  readonly many: string;
+  /** The series whose course shows it, all of one scope and entity; empty where there is none. */
+  readonly series: readonly { readonly scope: Scope; readonly entity: string; readonly metric: string }[];
+  readonly state: AlertState;
+  /** When it began to fire; null while it is pending. */
+  readonly fired_ms: number | null;
+  /** Null until it is resolved. */
+  readonly ended_ms: number | null;
+  /** How often it has fired in the last 15 minutes, this time included, where it comes and goes; else 0. */
+  readonly flaps: number;
+  readonly acknowledged: Acknowledgement | null;
+  /** The silence that it is under. */
+  readonly silenced_by: string | null;
+  /** The alert that it follows from. */
+  readonly inhibited_by: string | null;
+  /** Whether its receivers were told that it fires. */
+  readonly told: boolean;
+  /** What became of it, oldest first, at most ALERT_STEPS. */
+  readonly steps: readonly AlertStep[];
+}
+
+/** Pending: the condition holds, and has to hold a little longer to fire. */
+export const ALERT_STATES = ["pending", "firing", "resolved"] as const;
+export type AlertState = (typeof ALERT_STATES)[number];
+
+/** Somebody has seen it and takes care. */
+export interface Acknowledgement {
+  readonly at_ms: number;
+  readonly by: string;
+  readonly note: string;
+}
+
+export interface AlertStep {
+  readonly at_ms: number;
+  readonly what:
+    | AlertState
+    | "acknowledged"
+    | "unacknowledged"
+    | "silenced"
+    | "unsilenced"
+    | "inhibited"
+    | "uninhibited";
+  /** Who did it, or what it follows from; empty where that goes without saying. */
+  readonly by: string;
+  readonly note: string;
+}
+
+/** A rule as people read it. */
+export interface AlertRule {
+  readonly name: string;
+  /** What it looks at, such as worker. */
+  readonly each: string;
+  readonly severity: Severity;
+  readonly when: string;
+  /** Empty where its alerts end with their condition. */
+  readonly clear: string;
+  readonly for_ms: number;
+  readonly keep_firing_for_ms: number;
+  readonly unless: readonly string[];
+  readonly help: string;
+}
+
+/** What an alert's label has to be; `*` in the pattern stands for anything. */
+export interface Matcher {
+  readonly label: AlertLabel;
+  readonly pattern: string;
+  readonly not: boolean;
+}
+
+/** For a while alerts that match are neither told nor counted. */
+export interface Silence {
+  readonly id: string;
+  readonly matchers: readonly Matcher[];
+  readonly starts_ms: number;
+  readonly ends_ms: number;
+  readonly by: string;
+  readonly note: string;
+}
+
+/** An alert began to be worth telling, or one that was told has ended; of one alert in their order. */
+export interface AlertEvent {
+  readonly kind: "firing" | "resolved";
+  readonly at_ms: number;
+  readonly fired_ms: number;
+  readonly ended_ms: number | null;
+  readonly alert: Alert;
 }
 
 /** How a source of reports is doing. */

@@ -3,9 +3,10 @@ import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, type Cut, findMetric } from "./catalogue.ts";
 import { type Alert, TASK_STATES, type Task, WORKER_STATES, type Worker, type WorkerState } from "./model.ts";
 import { Orders } from "./orders.ts";
-import { systemStatus } from "./process/alerts.ts";
+import { shownAt } from "./process/alert-order.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { queueOf, taskAt, taskOf, workerAt } from "./process/past.ts";
+import { systemStatus } from "./process/status.ts";
 import { oldestOf } from "./process/system.ts";
 import type { TaskDocument } from "./process/task.ts";
 import { compareIds, type WorkerDocument } from "./process/worker.ts";
@@ -48,9 +49,10 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
   const { workers, tasks, by_worker } = await entities(store, at_ms);
   const tasksOf = (id: string) => by_worker.get(id) ?? [];
   const by_id = new Map(workers.map((worker) => [worker.id, worker]));
-  const alerts = store
+  const fired = store
     .alerts(at_ms, at_ms + 1, ALERTS_LIMIT)
     .map(({ document }) => JSON.parse(document) as Alert);
+  const alerts = shownAt(fired, at_ms);
   const past: Read = {
     ...now,
     now_ms: at_ms,
@@ -66,6 +68,8 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     ),
     endedByModel: () => null,
     alerts,
+    allAlerts: () => fired,
+    alertsBetween: (from, to, limit) => now.alertsBetween(from, Math.min(to, at_ms + 1), limit),
     orders: new Orders(),
     workers: () => workers,
     worker: (id) => by_id.get(id),

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
+import { DEFAULT_RULES } from "./process/rules/default-rules.ts";
 import type { MetricStore } from "./store/contract.ts";
 
 /** A pipeline as a server has it, with limits that tests stay below. */
@@ -19,7 +20,7 @@ export function pipelineWith(store: MetricStore, clock: Clock): Pipeline {
       grace_ms: 900_000,
     },
     fleet: { worker_ttl_ms: 3_600_000, task_ttl_ms: 86_400_000 },
-    alerts: { stall_after_ms: 1_800_000 },
+    rules: DEFAULT_RULES,
     demo: false,
     tick_ms: 1000,
     self: () => ({
@@ -32,6 +33,7 @@ export function pipelineWith(store: MetricStore, clock: Clock): Pipeline {
       viewers_dropped: 0,
       ticks_skipped: 0,
       memory_bytes: 0,
+      disk_free_bytes: null,
       limits_reached: {},
     }),
   };

@@ -2,21 +2,35 @@ import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, CUTS, type Scope } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import { Collector, type CollectorLimits } from "./collect/collector.ts";
-import { ALERT, type Alert, type Mark, RESTART, WORKER_STATES, type WorkerState } from "./model.ts";
+import {
+  ALERT,
+  type Alert,
+  type AlertEvent,
+  type Mark,
+  RESTART,
+  type Silence,
+  WORKER_STATES,
+  type WorkerState,
+} from "./model.ts";
 import type { EndedByModel } from "./models.ts";
 import { Orders } from "./orders.ts";
 import { goneAt, lifeOf, readPast, recentAt } from "./past.ts";
-import { AlertLog } from "./process/alert-log.ts";
-import { type AlertOptions, evaluateAlerts, systemStatus } from "./process/alerts.ts";
+import { AlertBook } from "./process/alert-book.ts";
+import { AnomalyWatch, type DetectorDocument } from "./process/anomaly-watch.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { Fleet, type FleetOptions, type SourceDocument, type StateChange } from "./process/fleet.ts";
 import { DURATIONS, EVENTS } from "./process/flow.ts";
 import { KeptTasks } from "./process/kept-tasks.ts";
 import { matchesOf, scoresOf } from "./process/matches.ts";
 import type { BookDocument } from "./process/model-book.ts";
+import { OwnFigures } from "./process/own-figures.ts";
 import { taskOf } from "./process/past.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
+import { modelsOf, queuesOf } from "./process/rules/figures.ts";
+import type { Rule } from "./process/rules/rule.ts";
+import type { RuleScene } from "./process/rules/vocabulary.ts";
+import { systemStatus } from "./process/status.ts";
 import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import { WaitingReasons } from "./process/waiting.ts";
@@ -33,6 +47,7 @@ import {
 import { type Runs, runsOf } from "./runs.ts";
 import type {
   AlertRecord,
+  DocumentRecord,
   HistogramRecord,
   MetricStore,
   Sample,
@@ -46,7 +61,7 @@ export interface PipelineOptions {
   store: MetricStore;
   limits: CollectorLimits;
   fleet: Omit<FleetOptions, "grace_ms">;
-  alerts: AlertOptions;
+  rules: readonly Rule[];
   /** True for the demo fleet's own pipeline. */
   demo: boolean;
   tick_ms: number;
@@ -62,6 +77,7 @@ export interface PipelineOptions {
     | "viewers_dropped"
     | "ticks_skipped"
     | "memory_bytes"
+    | "disk_free_bytes"
   > & {
     limits_reached: Readonly<Record<string, number>>;
   };
@@ -76,6 +92,14 @@ const AHEAD_MS = 90_000;
 const BACK_MS = 2000;
 /** Changes of workers' states, and of alerts, kept while the store can't write. */
 const MAX_UNWRITTEN_CHANGES = 100_000;
+const MAX_UNWRITTEN_DOCUMENTS = 10_000;
+/** The fact that keeps what is pending, and the kinds of documents that keep silences and what was learnt. */
+const PENDING = "pending_alerts";
+const SILENCE = "silence";
+const DETECTOR = "detector";
+/** A series that has no sample for so long is watched no more; that is looked at every so many ticks. */
+const FORGET_AFTER_MS = 7 * 86_400_000;
+const FORGET_EVERY_TICKS = 600;
 /** Moments of the past that may wait to be read. */
 const MAX_PAST_READS = 16;
 /** Alerts that fired when the process ended. */
@@ -106,7 +130,12 @@ export class Pipeline {
   readonly #kept_tasks: KeptTasks;
   /** Down to this instant the store was asked for runs. */
   #runs_sought_ms = Number.NEGATIVE_INFINITY;
-  readonly #alert_log = new AlertLog();
+  readonly #alerts: AlertBook;
+  readonly #anomalies: AnomalyWatch;
+  readonly #own = new OwnFigures();
+  /** What is wrong with the file of rules that was to replace those in force. */
+  #rules_error: string | null = null;
+  #keep_all = false;
   #past_reads = 0;
   #past: Promise<unknown> = Promise.resolve();
   /** Handles of the series of the fleet and of its cuts, by metric. */
@@ -131,6 +160,9 @@ export class Pipeline {
     this.fleet = new Fleet({ ...options.fleet, grace_ms: options.limits.grace_ms }, now_ms, (id, since_ms) =>
       options.store.endedTask(id, since_ms),
     );
+    const reached = (limit: string) => this.fleet.reached(limit);
+    this.#alerts = new AlertBook(options.rules, now_ms, reached);
+    this.#anomalies = new AnomalyWatch(now_ms, reached);
     this.timer = new TickTimer(options.tick_ms);
     const { fleet } = this;
     this.collector = new Collector(options.limits, options.clock, {
@@ -146,7 +178,7 @@ export class Pipeline {
     this.#restore(now_ms);
     // A demo's past is made in one go: nothing of it was ever restarted.
     if (!options.demo) this.mark({ at_ms: now_ms, kind: RESTART, text: "Evenkeel started" });
-    this.#read = this.#look(now_ms);
+    this.#read = this.#look(now_ms, this.#figuresOf(now_ms));
   }
 
   /** The newest snapshot; it changes only at ticks. */
@@ -182,11 +214,7 @@ export class Pipeline {
     for (const { id, document } of this.#store.workers()) {
       this.fleet.restoreWorker(id, JSON.parse(document) as WorkerDocument, states.get(id) ?? null);
     }
-    this.#alert_log.restore(
-      this.#store
-        .alerts(now_ms, now_ms + 1, MAX_OPEN_ALERTS)
-        .map(({ document, ...span }) => ({ ...span, alert: JSON.parse(document) as Alert })),
-    );
+    this.#restoreAlerts(now_ms);
     this.#restoreTasks(now_ms);
     const latest = this.#store.latest(now_ms - RESTORE_MS);
     for (const { scope, entity, metric, value, at_ms } of latest) {
@@ -196,6 +224,20 @@ export class Pipeline {
     this.fleet.takeChanges();
     this.fleet.advance(now_ms);
     this.#restoreRecent(now_ms);
+  }
+
+  #restoreAlerts(now_ms: number): void {
+    const firing = this.#store
+      .alerts(now_ms, now_ms + 1, MAX_OPEN_ALERTS)
+      .filter(({ ended_ms }) => ended_ms === null)
+      .map(({ document }) => JSON.parse(document) as Alert);
+    const pending = JSON.parse(this.#store.fact(PENDING) ?? "[]") as Alert[];
+    const silences = this.#store.documents(SILENCE).map(({ document }) => JSON.parse(document) as Silence);
+    this.#alerts.restore([...firing, ...pending], silences);
+    const learnt = this.#store
+      .documents(DETECTOR)
+      .map(({ document }) => JSON.parse(document) as DetectorDocument);
+    this.#anomalies.restore(learnt, now_ms);
   }
 
   /** Ended tasks that are read back are counted by model where they ended after that was kept. */
@@ -264,6 +306,7 @@ export class Pipeline {
     if (step_ms > AHEAD_MS || step_ms < -BACK_MS) {
       this.fleet.resume(now_ms);
       this.#recent.resume(now_ms);
+      this.#alerts.resume(now_ms);
     }
     this.#ticked_ms = now_ms;
     let failure: unknown;
@@ -277,7 +320,9 @@ export class Pipeline {
     this.fleet.advance(now_ms);
     this.fleet.judgeAssignments(now_ms);
     this.#tick += 1;
-    this.#read = this.#look(now_ms);
+    const figures = this.#figuresOf(now_ms);
+    this.#judge(figures, now_ms);
+    this.#read = this.#look(now_ms, figures);
     for (const [metric, value] of this.#read.system) this.#recent.set(metric, now_ms, value);
     this.#write(now_ms);
     this.timer.note(now_ms, performance.now() - started);
@@ -325,6 +370,7 @@ export class Pipeline {
     try {
       this.#gatherChanges(waiting);
       this.#gatherAlerts(waiting, now_ms);
+      this.#gatherLearnt(waiting, now_ms);
       this.#gatherFigures(waiting, now_ms);
       this.#gatherFlows(waiting);
       const { samples } = waiting;
@@ -371,12 +417,28 @@ export class Pipeline {
     }
   }
 
-  /** What began or ceased to fire. */
-  #gatherAlerts({ alerts }: Unwritten, now_ms: number): void {
-    for (const { alert, ...span } of this.#alert_log.note(this.#read.alerts, now_ms)) {
-      const key = `${span.fired_ms} ${span.id}`;
+  /** What began or ceased to fire, what is about to, and what people did about it. */
+  #gatherAlerts({ alerts, documents, facts }: Unwritten, now_ms: number): void {
+    const changes = this.#alerts.takeChanges();
+    for (const alert of changes.alerts) {
+      const { id, fired_ms, ended_ms } = alert;
+      const key = `${fired_ms} ${id}`;
       if (alerts.has(key) || alerts.size < MAX_UNWRITTEN_CHANGES)
-        alerts.set(key, { ...span, document: JSON.stringify(alert) });
+        alerts.set(key, { id, fired_ms: fired_ms ?? now_ms, ended_ms, document: JSON.stringify(alert) });
+    }
+    if (changes.pending) facts[PENDING] = JSON.stringify(changes.pending);
+    for (const silence of changes.silences) {
+      const { id, ends_ms } = silence;
+      documents.push({ kind: SILENCE, id, until_ms: ends_ms, document: JSON.stringify(silence) });
+    }
+  }
+
+  /** What detectors learnt: little is lost where it is an hour old, and it is a lot to write. */
+  #gatherLearnt({ documents }: Unwritten, now_ms: number): void {
+    if (documents.length > MAX_UNWRITTEN_DOCUMENTS) return;
+    for (const learnt of this.#anomalies.takeDocuments(now_ms, this.#keep_all)) {
+      const id = `${learnt.scope} ${learnt.metric} ${learnt.entity}`;
+      documents.push({ kind: DETECTOR, id, until_ms: now_ms, document: JSON.stringify(learnt) });
     }
   }
 
@@ -429,11 +491,56 @@ export class Pipeline {
     return handles;
   }
 
-  #look(now_ms: number): Read {
+  /** What follows of the fleet as of now, before its rules are asked. */
+  #figuresOf(now_ms: number): Figures {
     const { fleet } = this;
-    const { demo, alerts: alert_options } = this.#options;
-    const system = systemMetrics(fleet, now_ms);
-    const alerts: Alert[] = evaluateAlerts(fleet, now_ms, alert_options);
+    let ended: EndedByModel | undefined;
+    return {
+      system: systemMetrics(fleet, now_ms),
+      cuts: cutMetrics(fleet),
+      sources: fleet.sources(),
+      self: this.#self(),
+      endedByModel: () => {
+        ended ??= fleet.ledger.models.lastHour(now_ms);
+        return ended;
+      },
+    };
+  }
+
+  #judge({ system, cuts, sources, self, endedByModel }: Figures, now_ms: number): void {
+    const { fleet } = this;
+    const anomalies = this.#anomalies;
+    anomalies.judge({ system, workers: fleet.workers.values() }, now_ms);
+    if (this.#tick % FORGET_EVERY_TICKS === 0) anomalies.forget(now_ms, FORGET_AFTER_MS);
+    let queues: ReturnType<typeof queuesOf> | undefined;
+    let models: ReturnType<typeof modelsOf> | undefined;
+    const scene: RuleScene = {
+      now_ms,
+      fleet,
+      system,
+      cuts,
+      sources,
+      own: this.#own.figures({ ...self, rules_error: this.#rules_error }, now_ms),
+      queues: () => {
+        queues ??= queuesOf(fleet);
+        return queues;
+      },
+      models: () => {
+        models ??= modelsOf(fleet, scene.queues(), endedByModel(), now_ms);
+        return models;
+      },
+      anomalies: () => anomalies.due(),
+      anomalyScore: ({ scope, entity }, metric) => anomalies.score(scope, entity, metric),
+    };
+    this.#alerts.evaluate(scene);
+  }
+
+  #look(now_ms: number, { system, cuts, sources, self, endedByModel }: Figures): Read {
+    const { fleet } = this;
+    const { demo } = this.#options;
+    const book = this.#alerts;
+    const alerts = book.firing;
+    const all_alerts = book.all;
     const { completions, failures, cancellations } = fleet.ledger.all.events;
     const ended_by_type = new Map(
       [...fleet.ledger.by_type].map(([type, { events }]) => [
@@ -442,8 +549,6 @@ export class Pipeline {
       ]),
     );
     let workers: readonly WorkerEntry[] | undefined;
-    let ended_by_model: EndedByModel | undefined;
-    const cuts = cutMetrics(fleet);
     const reasons = new WaitingReasons(fleet);
     let by_worker: ReadonlyMap<string | null, readonly TaskEntry[]> | undefined;
     const tasksOf = (id: string) => {
@@ -467,13 +572,16 @@ export class Pipeline {
       },
       queue: fleet.ledger.queue(),
       ended_by_type,
-      endedByModel: () => {
-        ended_by_model ??= fleet.ledger.models.lastHour(now_ms);
-        return ended_by_model;
-      },
+      endedByModel,
       alerts,
-      sources: fleet.sources(),
-      self: this.#self(),
+      allAlerts: () => all_alerts,
+      alertsOf: (id, limit) => this.#alertsOf(id, now_ms, limit),
+      alertsBetween: (from_ms, to_ms, limit) => this.#alertsBetween(from_ms, to_ms, limit),
+      silences: () => book.silences,
+      rules: () => book.rules,
+      rules_error: this.#rules_error,
+      sources,
+      self,
       orders: this.#orders,
       workers: () => {
         workers ??= this.#worstFirst();
@@ -566,6 +674,52 @@ export class Pipeline {
     });
   }
 
+  /** The firings of one alert, as they are now or ended, newest first. */
+  #alertsOf(id: string, now_ms: number, limit: number): Alert[] {
+    const kept = this.#store.alertsOf(id, now_ms + 1, limit);
+    return kept.map(({ document }) => JSON.parse(document) as Alert);
+  }
+
+  #alertsBetween(from_ms: number, to_ms: number, limit: number): Alert[] {
+    return this.#store.alerts(from_ms, to_ms, limit).map(({ document }) => JSON.parse(document) as Alert);
+  }
+
+  /** Other rules from the next tick on, or what is wrong with those that were to be: then the former ones hold. */
+  setRules(rules: readonly Rule[] | null, error: string | null): void {
+    this.#rules_error = error;
+    if (rules) this.#alerts.replaceRules(rules, this.#ticked_ms);
+  }
+
+  /** @throws EvenkeelError "not_found" for an alert that does not fire */
+  acknowledge(alert_id: string, by: string, note: string, at_ms: number): void {
+    this.#alerts.acknowledge(alert_id, { name: by, note }, by, at_ms);
+  }
+
+  /** @throws EvenkeelError "not_found" for an alert that does not fire */
+  unacknowledge(alert_id: string, by: string, at_ms: number): void {
+    this.#alerts.acknowledge(alert_id, null, by, at_ms);
+  }
+
+  /** @throws EvenkeelError "too_many" */
+  silence(silence: Silence, at_ms: number): void {
+    this.#alerts.addSilence(silence, at_ms);
+  }
+
+  /** @throws EvenkeelError "not_found" for one that is not known or over */
+  endSilence(id: string, at_ms: number): void {
+    this.#alerts.endSilence(id, at_ms);
+  }
+
+  /** What there is to tell receivers since the last call. */
+  takeAlertEvents(): AlertEvent[] {
+    return this.#alerts.takeEvents();
+  }
+
+  /** Keeps all that detectors learnt with the next tick, which is the last one. */
+  keepAll(): void {
+    this.#keep_all = true;
+  }
+
   readonly #orders = new Orders();
   #by_name: readonly WorkerEntry[] = [];
 
@@ -603,6 +757,12 @@ export class Pipeline {
   }
 }
 
+/** What follows of the fleet at one tick. */
+interface Figures extends Pick<Read, "system" | "sources" | "self"> {
+  readonly cuts: ReturnType<typeof cutMetrics>;
+  endedByModel(): EndedByModel;
+}
+
 function groupedByWorker(tasks: Iterable<TaskEntry>): Map<string | null, TaskEntry[]> {
   const groups = new Map<string | null, TaskEntry[]>();
   for (const task of tasks) {
@@ -621,6 +781,7 @@ interface Unwritten {
   gone_tasks: Set<string>;
   states: StateChange[];
   alerts: Map<string, AlertRecord>;
+  documents: DocumentRecord[];
   samples: Sample[];
   histograms: Map<string, HistogramRecord>;
   marks: Mark[];
@@ -635,6 +796,7 @@ function nothingUnwritten(): Unwritten {
     gone_tasks: new Set(),
     states: [],
     alerts: new Map(),
+    documents: [],
     samples: [],
     histograms: new Map(),
     marks: [],
@@ -657,6 +819,7 @@ function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
     histograms: [...waiting.histograms.values()],
     marks: waiting.marks,
     alerts: [...waiting.alerts.values()],
+    documents: waiting.documents,
     facts: waiting.facts,
   };
 }

@@ -1,5 +1,15 @@
 import type { Cut } from "./catalogue.ts";
-import type { Alert, Mark, Source, Task, TaskState, Worker, WorkerState } from "./model.ts";
+import type {
+  Alert,
+  AlertRule,
+  Mark,
+  Silence,
+  Source,
+  Task,
+  TaskState,
+  Worker,
+  WorkerState,
+} from "./model.ts";
 import type { EndedByModel } from "./models.ts";
 import type { Orders } from "./orders.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
@@ -115,6 +125,8 @@ export interface SelfHealth {
   readonly store_error: string | null;
   readonly series: number;
   readonly memory_bytes: number;
+  /** Room on the disk that the store is on; null where that can't be told. */
+  readonly disk_free_bytes: number | null;
   /** Limits that were reached since the start: name of the limit and how often. */
   readonly limits_reached: Readonly<Record<string, number>>;
 }
@@ -144,7 +156,19 @@ export interface Read {
   readonly ended_by_type: ReadonlyMap<string, { readonly completed: number; readonly failed: number }> | null;
   /** Ended in the last hour, by model; null where that is not counted by what is filtered, and in the past. */
   endedByModel(): EndedByModel | null;
+  /** What fires, worst first; what is silenced or follows from another alert is not among it. */
   readonly alerts: readonly Alert[];
+  /** Everything that is pending or fires, silenced or not, worst first; in the past what fired. */
+  allAlerts(): readonly Alert[];
+  /** The firings of one alert that are kept, the newest `limit` of them, newest first. */
+  alertsOf(id: string, limit: number): readonly Alert[];
+  /** What fired at some moment from `from_ms` to before `to_ms`, the newest `limit` of it, oldest first. */
+  alertsBetween(from_ms: number, to_ms: number, limit: number): readonly Alert[];
+  /** Those that hold or held lately, the last to end first. */
+  silences(): readonly Silence[];
+  rules(): readonly AlertRule[];
+  /** What is wrong with the file of alerts, whose former rules hold; null where nothing is. */
+  readonly rules_error: string | null;
   readonly sources: readonly Source[];
   readonly self: SelfHealth;
   /** Orders of lists that somebody looks at. */

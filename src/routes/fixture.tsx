@@ -36,6 +36,12 @@ export function read(given: Partial<Read> = {}): Read {
     ended_by_type: new Map(),
     endedByModel: () => null,
     alerts: [],
+    allAlerts: () => [],
+    alertsOf: () => [],
+    alertsBetween: () => [],
+    silences: () => [],
+    rules: () => [],
+    rules_error: null,
     sources: [],
     self: SELF,
     workers: () => [],
@@ -98,6 +104,7 @@ const SELF: Read["self"] = {
   store_error: null,
   series: 0,
   memory_bytes: 0,
+  disk_free_bytes: null,
   limits_reached: {},
 };
 

@@ -13,6 +13,7 @@ import { Orders } from "../metrics/orders.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, LifeState, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 import type { WorkerScores } from "../metrics/scores.ts";
+import { alertWith } from "./alert-fixture.ts";
 import { byNaturalOrder } from "./identity.ts";
 import { matchesOf, runsOf, taskOf, tasksOf, waitingOf } from "./task-fixture.ts";
 
@@ -207,6 +208,12 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
         ),
     endedByModel: () => (empty ? { from_ms: now_ms, ends: [] } : endedOf(types, hostile, now_ms)),
     alerts: firing,
+    allAlerts: () => firing,
+    alertsOf: () => [],
+    alertsBetween: () => [],
+    silences: () => [],
+    rules: () => [],
+    rules_error: null,
     sources: empty
       ? []
       : [
@@ -332,7 +339,7 @@ function alertsOf(workers: readonly Worker[], hostile: boolean): Alert[] {
   const lost = workers.find((worker) => worker.state === "lost")?.id ?? "W11";
   const model = hostile ? HOSTILE[1]! : "bert-large";
   return [
-    {
+    alertWith({
       id: `worker_overload:${overloaded}`,
       rule: "worker_overload",
       severity: "critical",
@@ -340,8 +347,8 @@ function alertsOf(workers: readonly Worker[], hostile: boolean): Alert[] {
       detail: "95 % CPU, 5 pending tasks",
       since_ms: NOW_MS - 130_000,
       subject: { kind: "worker", id: overloaded },
-    },
-    {
+    }),
+    alertWith({
       id: `model_queue_time:${model}`,
       rule: "system_high_queue_time",
       severity: "warning",
@@ -349,8 +356,8 @@ function alertsOf(workers: readonly Worker[], hostile: boolean): Alert[] {
       detail: "45 s mean over 5 min, usual 8 to 15 s; 14 waiting, 2 workers can take it",
       since_ms: NOW_MS - 205_000,
       subject: { kind: "system", id: model },
-    },
-    {
+    }),
+    alertWith({
       id: `worker_lost:${lost}`,
       rule: "worker_lost",
       severity: "notice",
@@ -358,7 +365,7 @@ function alertsOf(workers: readonly Worker[], hostile: boolean): Alert[] {
       detail: "its last report is overdue; 2 tasks orphaned",
       since_ms: NOW_MS - 44_000,
       subject: { kind: "worker", id: lost },
-    },
+    }),
   ];
 }
 
@@ -471,6 +478,7 @@ function selfOf(tick: number, hostile: boolean): Read["self"] {
     store_error: hostile ? HOSTILE[1]! : null,
     series: 1100,
     memory_bytes: 121_634_816,
+    disk_free_bytes: null,
     limits_reached: hostile ? { [HOSTILE[0]!]: 2 } : {},
   };
 }

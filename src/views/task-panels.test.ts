@@ -3,6 +3,7 @@ import type { Attempt, Task, Worker } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
 import { runsByWorker } from "../metrics/runs.ts";
 import type { Waiting } from "../metrics/scores.ts";
+import { alertWith } from "./alert-fixture.ts";
 import { fixtureRead, NOW_MS } from "./fixture.ts";
 import { renderPanel } from "./frame.tsx";
 import { findPanel } from "./registry.ts";
@@ -357,15 +358,7 @@ describe("the task stream", () => {
 
 test("an alert about a task leads to it", () => {
   const subject = { kind: "task", id: "t 1" } as const;
-  const alert = {
-    id: "x",
-    rule: "task_stalled",
-    severity: "warning",
-    title: "Task t 1 has stalled",
-    detail: "",
-    since_ms: 0,
-    subject,
-  } as const;
+  const alert = alertWith({ id: "task_stalled:t 1", title: "Task t 1 has stalled", subject });
   expect(show("alerts", fixtureRead({ alerts: [alert] })).html).toContain(
     '<b><a href="tasks/t%201">Task t 1 has stalled</a></b>',
   );

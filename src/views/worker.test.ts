@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { EvenkeelError } from "../errors.ts";
 import type { Alert, Worker } from "../metrics/model.ts";
 import type { LifeState, Read } from "../metrics/read.ts";
+import { alertWith } from "./alert-fixture.ts";
 import { fixtureRead, HOSTILE, NOW_MS, withWorker } from "./fixture.ts";
 import { renderChart, renderPanel } from "./frame.tsx";
 import { idFromSegment } from "./identity.ts";
@@ -225,15 +226,8 @@ test("compatibility shows each modality with what it is made of, and what is not
 });
 
 test("alerts are those about the worker and its tasks", () => {
-  const about = (kind: Alert["subject"]["kind"], id: string): Alert => ({
-    id: `${kind}:${id}`,
-    rule: "r",
-    severity: "warning",
-    title: `${kind} ${id}`,
-    detail: "detail",
-    since_ms: NOW_MS,
-    subject: { kind, id },
-  });
+  const about = (kind: Alert["subject"]["kind"], id: string): Alert =>
+    alertWith({ id: `${kind}:${id}`, title: `${kind} ${id}`, since_ms: NOW_MS, subject: { kind, id } });
   const alerts = [
     about("worker", "W3"),
     about("worker", "W4"),

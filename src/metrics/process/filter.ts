@@ -1,9 +1,9 @@
-import type { Cut } from "../catalogue.ts";
+import { CUTS, type Cut } from "../catalogue.ts";
 import { type Alert, TASK_STATES, type Task, type Worker } from "../model.ts";
 import { endedWithin } from "../models.ts";
 import type { Filters, Read, RecentSeries, StateCounts } from "../read.ts";
-import { systemStatus } from "./alerts.ts";
 import { queueOf } from "./past.ts";
+import { systemStatus } from "./status.ts";
 import { oldestOf, precise, workerMetrics } from "./system.ts";
 
 /** What a filter needs beside what everybody may read. */
@@ -31,7 +31,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
   const workers = once(() => matchingWorkers());
   const alerts = once(() => {
     const known = new Set(workers().map(({ id }) => id));
-    return read.alerts.filter((alert) => concerns(alert, known, read, matchesTask));
+    return read.alerts.filter((alert) => concerns(alert, filters, known, read, matchesTask));
   });
   const cut = cutOf(filters);
   const flow = cut === null || cut.cut === "worker_type" ? undefined : read.cut(cut.cut, cut.name);
@@ -73,7 +73,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     filters,
     recent_cut: cut,
     get status(): Read["status"] {
-      return workers().length === 0 && alerts().length === 0
+      return workers().length === 0
         ? { level: "healthy", reasons: ["no worker matches the filter"] }
         : systemStatus(system(), alerts());
     },
@@ -204,15 +204,23 @@ function withTasks(worker: Worker, tasks: readonly Task[]): Worker {
 
 /** What is wrong with the whole, or with a source, concerns every part of it. */
 function concerns(
-  { subject: { kind, id } }: Alert,
+  { subject: { kind, id }, labels }: Alert,
+  filters: Filters,
   workers: ReadonlySet<string>,
   read: Read,
   matches: (task: Task) => boolean,
 ): boolean {
+  if (kind === "system" || kind === "source") return true;
   if (kind === "worker") return workers.has(id);
-  if (kind !== "task") return true;
-  const task = read.task(id);
-  return task !== undefined && matches(task);
+  if (kind === "task") {
+    const task = read.task(id);
+    return task !== undefined && matches(task);
+  }
+  const { q, ...cuts } = filters;
+  return (
+    CUTS.every((cut) => cuts[cut] === undefined || labels[cut] === cuts[cut]) &&
+    (q === undefined || id.toLowerCase().includes(q.toLowerCase()))
+  );
 }
 
 function systemOf(

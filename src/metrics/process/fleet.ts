@@ -34,6 +34,7 @@ const MAX_TOMBSTONES = 500_000;
 const MAX_SOURCES = 1000;
 /** Tasks age by hours: they need no look each second. */
 const AGE_EVERY_MS = 10_000;
+const AWAY: ReadonlySet<StateChange["state"]> = new Set(["stale", "lost", "offline", "gone"]);
 const OVERFLOW_SOURCE = "(more sources)";
 
 /** A value that a report brought, for the store. Times are ours, Unix milliseconds. */
@@ -324,6 +325,8 @@ export class Fleet {
   }
 
   #noteState(worker: WorkerEntry, state: StateChange["state"], now_ms: number): void {
+    if (AWAY.has(state) && worker.noted_state !== null && !AWAY.has(worker.noted_state))
+      worker.departed(now_ms);
     worker.noted_state = state;
     this.#states.push({ worker_id: worker.id, at_ms: now_ms, state, last_report_ms: worker.last_report_ms });
   }

@@ -3,6 +3,7 @@ import type { QueueCell, StateCounts } from "../read.ts";
 import { Flow } from "./flow.ts";
 import { ModelBook } from "./model-book.ts";
 import { DurationHistogram } from "./rates.ts";
+import { SlidingSums } from "./sliding-sums.ts";
 import type { TaskEntry } from "./task.ts";
 
 /** Task types, and model families, counted one by one; what comes beyond counts in the fleet's figures alone. */
@@ -11,6 +12,9 @@ const MAX_CUTS = 64;
 const MAX_MODELS = 1024;
 /** Beyond so many, older durations of a model weigh half. */
 const MODEL_MEMORY = 1000;
+/** Queue times by model are over this long, as those of the fleet are. */
+const QUEUE_TIME_STEPS = 30;
+const QUEUE_TIME_STEP_MS = 10_000;
 /** Fewer completions of a model say nothing of what is usual. */
 const MODEL_EVIDENCE = 20;
 
@@ -69,6 +73,8 @@ export class Ledger {
   /** As of the last tick, Unix milliseconds. */
   now_ms = 0;
   readonly #usual = new Map<string, UsualTime>();
+  /** By model: how many of its tasks started, and the milliseconds that they had waited. */
+  readonly #queue_times = new Map<string, SlidingSums>();
   /** By task. */
   readonly #noted = new Map<string, Noted>();
 
@@ -225,6 +231,7 @@ export class Ledger {
       timed.started = attempt;
       for (const { durations } of flows)
         durations.queue_time.add(started_at_ms, seconds(queued_at_ms, started_at_ms));
+      if (booked) this.#noteQueueTime(task.model_id, started_at_ms, queued_at_ms);
     }
     if (task.status === "completed" && ended_at_ms !== null && timed.ended < attempt) {
       timed.ended = attempt;
@@ -242,6 +249,26 @@ export class Ledger {
         for (const { durations } of flows)
           durations.total_time.add(ended_at_ms, seconds(first_queued_ms, ended_at_ms));
       }
+    }
+  }
+
+  #noteQueueTime(model_id: string | null, started_at_ms: number, queued_at_ms: number): void {
+    if (model_id === null) return;
+    const times = this.#queue_times.get(model_id) ?? new SlidingSums(QUEUE_TIME_STEPS, QUEUE_TIME_STEP_MS, 2);
+    // The one that started last comes last.
+    this.#queue_times.delete(model_id);
+    this.#queue_times.set(model_id, times);
+    times.add(started_at_ms, this.now_ms, [1, Math.round(1000 * seconds(queued_at_ms, started_at_ms))]);
+    if (this.#queue_times.size <= MAX_MODELS) return;
+    this.#queue_times.delete(this.#queue_times.keys().next().value!);
+    this.listener.reached("models whose queue time is known");
+  }
+
+  /** By model, of its tasks started in the last 5 minutes: how many, and how long they had waited. */
+  *queueTimes(now_ms: number): Iterable<{ model_id: string; started: number; mean_s: number }> {
+    for (const [model_id, times] of this.#queue_times) {
+      const started = times.sum(0, now_ms);
+      if (started > 0) yield { model_id, started, mean_s: times.sum(1, now_ms) / started / 1000 };
     }
   }
 

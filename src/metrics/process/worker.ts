@@ -39,6 +39,10 @@ export interface WorkerDocument {
   record?: TrackDocument;
 }
 
+/** Departures are counted over this long, and so many of them are remembered. */
+const DEPARTURES_MS = 900_000;
+const MAX_DEPARTURES = 20;
+
 /** A worker as the fleet holds it: every report of it merged, in whatever order they came. */
 export class WorkerEntry implements Worker {
   readonly id: string;
@@ -62,6 +66,8 @@ export class WorkerEntry implements Worker {
   record = new TrackRecord();
   #offer: Offer | null = null;
   readonly standing: Standing;
+  /** When it fell silent or went offline, the newest MAX_DEPARTURES, oldest first, Unix milliseconds. */
+  readonly #departed_ms: number[] = [];
   /** Silence as of the last look at it. */
   #silence_ms = 0;
   readonly #fields = new Map<string, Register<unknown>>();
@@ -139,6 +145,23 @@ export class WorkerEntry implements Worker {
   /** Brings the derived metrics up to now. @returns those that the store is to have as they are */
   assess(now_ms: number): readonly string[] {
     return this.standing.update(this.metrics, healthScore(this.healthInput()), this.record, now_ms);
+  }
+
+  departed(now_ms: number): void {
+    this.#departed_ms.push(now_ms);
+    if (this.#departed_ms.length > MAX_DEPARTURES) this.#departed_ms.shift();
+  }
+
+  /** How often it fell silent or went offline in the last 15 minutes, at most MAX_DEPARTURES. */
+  departures(now_ms: number): number {
+    return this.#departed_ms.filter((at_ms) => at_ms > now_ms - DEPARTURES_MS).length;
+  }
+
+  /** How long ago a metric was last reported; infinite where it never was. */
+  metricAge_ms(name: string, now_ms: number): number {
+    const register = this.#metrics.get(name);
+    if (!register || register.value === null) return Infinity;
+    return now_ms - (register.at_ms + register.source.offset_ms);
   }
 
   /** What its health is made of, as of the last look at it. */

@@ -61,6 +61,9 @@ class Check {
       this.#documents("workers");
       this.#documents("tasks");
       this.#documents("alerts");
+      this.#each<{ rowid: number; document: string }>("documents", "rowid, document", "rowid", (row) => {
+        JSON.parse(row.document);
+      });
       this.#packs();
       this.#histograms("histogram");
       this.#histograms("histogram_quarter");

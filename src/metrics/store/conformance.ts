@@ -30,6 +30,7 @@ export const NOTHING: Omit<TickBatch, "at_ms"> = {
   histograms: [],
   marks: [],
   alerts: [],
+  documents: [],
   facts: {},
 };
 
@@ -688,6 +689,53 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     assert.deepEqual(told(10, 21, 1), [alert("a", 20, null)]);
     await store.compact(T0 + HOUR_MS + 11);
     assert.deepEqual(told(0, DAY_MS), [alert("b", 5, null), alert("a", 20, null)]);
+    await store.close();
+  },
+
+  "the firings of one alert come back newest first, and no other alert's": async (engine) => {
+    let store = engine.open();
+    const alert = (id: string, fired: number, ended: number | null) => ({
+      id,
+      fired_ms: T0 + fired,
+      ended_ms: ended === null ? null : T0 + ended,
+      document: `"${id} ${fired}"`,
+    });
+    const alerts = [alert("a", 0, 10), alert("a:b", 5, null), alert("a", 20, 30), alert("a", 40, null)];
+    store.append({ ...batchOf(store, T0 + 50, []), alerts });
+    await store.close();
+    store = engine.open();
+    const fired = (to: number, limit: number) =>
+      store.alertsOf("a", T0 + to, limit).map(({ fired_ms }) => fired_ms - T0);
+    assert.deepEqual(fired(100, 10), [40, 20, 0]);
+    assert.deepEqual(fired(40, 10), [20, 0]);
+    assert.deepEqual(fired(100, 1), [40]);
+    assert.deepEqual(store.alertsOf("a:b", T0 + 100, 10), [alert("a:b", 5, null)]);
+    assert.deepEqual(store.alertsOf("nobody", T0 + 100, 10), []);
+    await store.close();
+  },
+
+  "a document stands under its kind and id, the last one of it, until it is over for long": async (
+    engine,
+  ) => {
+    let store = engine.open({ task_retention_ms: HOUR_MS });
+    const one = (kind: string, id: string, until: number, document: string) => ({
+      kind,
+      id,
+      until_ms: T0 + until,
+      document,
+    });
+    const first = [one("silence", "b", 10, "1"), one("silence", "a", 10, "2"), one("other", "a", 10, "3")];
+    store.append({ ...batchOf(store, T0, []), documents: first });
+    const changed = one("silence", "a", 2 * HOUR_MS, "4");
+    store.append({ ...batchOf(store, T0 + 1, []), documents: [changed] });
+    store.append({ ...batchOf(store, T0 + 1, []), documents: [changed] });
+    await store.close();
+    store = engine.open({ task_retention_ms: HOUR_MS });
+    assert.deepEqual(store.documents("silence"), [changed, first[0]]);
+    assert.deepEqual(store.documents("other"), [first[2]]);
+    await store.compact(T0 + HOUR_MS + 11);
+    assert.deepEqual(store.documents("silence"), [changed]);
+    assert.deepEqual(store.documents("other"), []);
     await store.close();
   },
 

@@ -45,6 +45,15 @@ export interface AlertRecord {
   document: string;
 }
 
+/** What is kept under its kind and id until it is over. */
+export interface DocumentRecord {
+  kind: string;
+  id: string;
+  /** When it is over, Unix milliseconds: from then on it is kept for as long as ended tasks are. */
+  until_ms: number;
+  document: string;
+}
+
 export interface TaskRecord {
   id: string;
   status: string;
@@ -115,6 +124,8 @@ export interface TickBatch {
   marks: readonly Mark[];
   /** Each in place of what its id and its start had; kept for as long as ended tasks are. */
   alerts: readonly AlertRecord[];
+  /** Each in place of what its kind and id had. */
+  documents: readonly DocumentRecord[];
   /** Small facts to keep across restarts, such as the first real report's time. */
   facts: Readonly<Record<string, string>>;
 }
@@ -191,6 +202,10 @@ export interface MetricStore {
   marks(from_ms: number, to_ms: number, limit: number): Mark[];
   /** What fired at some moment from `from_ms` to before `to_ms`, the newest `limit` of it, oldest first. */
   alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[];
+  /** The firings of one alert that began before `to_ms`, the newest `limit` of them, newest first. */
+  alertsOf(id: string, to_ms: number, limit: number): AlertRecord[];
+  /** Everything of a kind that is kept, by its id. */
+  documents(kind: string): DocumentRecord[];
   fact(name: string): string | undefined;
   /**
    * The store's size on disk, the start of the hour from which on it may have samples, and from which on every

@@ -29,7 +29,7 @@ const CHILD = `
       id: tick + "-" + i, status: "completed", type: null, model_family: null, worker_id: "W" + i, attempt: 1,
       queued_at_ms: at_ms, ended_at_ms: at_ms + i, document: "{}",
     }));
-    store.append({ at_ms, samples, workers, workers_gone: [], worker_states: [], tasks, tasks_gone: [], histograms: [], marks: [], alerts: [], facts: {} });
+    store.append({ at_ms, samples, workers, workers_gone: [], worker_states: [], tasks, tasks_gone: [], histograms: [], marks: [], alerts: [], documents: [], facts: {} });
     process.stdout.write(tick + "\\n");
     if (!compacting) {
       compacting = true;

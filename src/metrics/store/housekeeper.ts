@@ -225,6 +225,7 @@ export class Housekeeper implements Housekeeping {
     }
     await this.#deleteSlices("marks WHERE at_ms < ? ORDER BY at_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices("alerts WHERE ended_ms < ? ORDER BY ended_ms", task_ended_ms, SLICE.task);
+    await this.#deleteSlices("documents WHERE until_ms < ? ORDER BY until_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices("workers WHERE gone_ms < ? ORDER BY gone_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices(statesBefore(task_ended_ms), task_ended_ms, SLICE.task);
     await this.#repeat(() => this.#packer.dropOldest(task_ended_ms));

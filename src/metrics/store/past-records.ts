@@ -8,6 +8,7 @@ export class PastRecords {
   readonly #last_known: Statement<[number, string], WorkerAt>;
   readonly #some_states: Statement<[string, number, number], WorkerStateRecord>;
   readonly #put_alert: Statement<[AlertRecord]>;
+  readonly #alerts_of: Statement<[string, number, number], AlertRecord>;
   readonly #some_alerts: Statement<[number, number, number], AlertRecord>;
 
   constructor(db: Database) {
@@ -31,6 +32,9 @@ export class PastRecords {
     );
     this.#put_alert = db.prepare(
       "INSERT OR REPLACE INTO alerts VALUES (@id, @fired_ms, @ended_ms, @document)",
+    );
+    this.#alerts_of = db.prepare(
+      "SELECT * FROM alerts WHERE id = ? AND fired_ms < ? ORDER BY fired_ms DESC LIMIT ?",
     );
     this.#some_alerts = db.prepare(
       `SELECT * FROM alerts WHERE (ended_ms IS NULL OR ended_ms > ?) AND fired_ms < ?
@@ -63,6 +67,10 @@ export class PastRecords {
 
   workerStates(worker_id: string, to_ms: number, limit: number): WorkerStateRecord[] {
     return this.#some_states.all(worker_id, to_ms, limit);
+  }
+
+  alertsOf(id: string, to_ms: number, limit: number): AlertRecord[] {
+    return this.#alerts_of.all(id, to_ms, limit);
   }
 
   alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[] {

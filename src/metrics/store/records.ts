@@ -1,14 +1,16 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { Mark } from "../model.ts";
-import type { TickBatch, WorkerRecord } from "./contract.ts";
+import type { DocumentRecord, TickBatch, WorkerRecord } from "./contract.ts";
 
-/** Workers, marks and facts: what is kept besides samples and tasks. */
+/** Workers, marks, documents and facts: what is kept besides samples and tasks. */
 export class Records {
   readonly #put_worker: Statement<[WorkerRecord]>;
   readonly #drop_worker: Statement<[number, string]>;
   readonly #all_workers: Statement<[], WorkerRecord>;
   readonly #put_mark: Statement<[number, string, string]>;
   readonly #some_marks: Statement<[number, number, number], Mark>;
+  readonly #put_document: Statement<[DocumentRecord]>;
+  readonly #some_documents: Statement<[string], DocumentRecord>;
   readonly #put_fact: Statement<[string, string]>;
   readonly #one_fact: Statement<[string], string>;
   readonly #known: Statement<[string]>;
@@ -27,6 +29,11 @@ export class Records {
       `SELECT at_ms, kind, text FROM marks WHERE at_ms >= ? AND at_ms < ?
        ORDER BY at_ms DESC, id DESC LIMIT ?`,
     );
+    this.#put_document = db.prepare(
+      `INSERT INTO documents VALUES (@kind, @id, @until_ms, @document)
+       ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms, document = excluded.document`,
+    );
+    this.#some_documents = db.prepare("SELECT * FROM documents WHERE kind = ? ORDER BY id");
     this.#put_fact = db.prepare(
       "INSERT INTO facts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
     );
@@ -39,6 +46,7 @@ export class Records {
     for (const id of batch.workers_gone) this.#drop_worker.run(Math.floor(batch.at_ms), id);
     for (const worker of batch.workers) this.#put_worker.run(worker);
     for (const { at_ms, kind, text } of batch.marks) this.#put_mark.run(Math.floor(at_ms), kind, text);
+    for (const one of batch.documents) this.#put_document.run({ ...one, until_ms: Math.floor(one.until_ms) });
     for (const [name, value] of Object.entries(batch.facts)) this.#put_fact.run(name, value);
   }
 
@@ -48,6 +56,10 @@ export class Records {
 
   marks(from_ms: number, to_ms: number, limit: number): Mark[] {
     return this.#some_marks.all(from_ms, to_ms, limit).reverse();
+  }
+
+  documents(kind: string): DocumentRecord[] {
+    return this.#some_documents.all(kind);
   }
 
   fact(name: string): string | undefined {

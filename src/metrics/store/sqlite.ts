@@ -8,6 +8,7 @@ import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts
 import { Compaction } from "./compaction.ts";
 import type {
   AlertRecord,
+  DocumentRecord,
   EndedTask,
   EndedTasksAnswer,
   EndedTasksQuery,
@@ -295,6 +296,14 @@ class SqliteStore implements MetricStore {
 
   alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[] {
     return withDatabase(this.#path, "read", () => this.#past.alerts(from_ms, to_ms, limit));
+  }
+
+  alertsOf(id: string, to_ms: number, limit: number): AlertRecord[] {
+    return withDatabase(this.#path, "read", () => this.#past.alertsOf(id, to_ms, limit));
+  }
+
+  documents(kind: string): DocumentRecord[] {
+    return withDatabase(this.#path, "read", () => this.#records.documents(kind));
   }
 
   fact(name: string): string | undefined {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Alert, Severity } from "../../metrics/model.ts";
+import { ALERT_SUBJECTS, type Alert, SEVERITIES, type Severity } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, joined, more, SEVERITY_TONE, StateMark } from "../components.tsx";
 import { clean, count, counted, shorten } from "../format.ts";
@@ -14,8 +14,6 @@ const ROWS_LIMIT = 50;
 const TITLE_LENGTH = 160;
 const DETAIL_LENGTH = 240;
 
-const SEVERITIES = ["critical", "warning", "notice"] as const;
-
 export const ALERTS = z
   .array(
     z.object({
@@ -27,7 +25,7 @@ export const ALERTS = z
       since_ms: z.number().describe("Since when, Unix milliseconds"),
       subject: z
         .object({
-          kind: z.enum(["system", "source", "worker", "task"]).describe("What kind of thing it is about"),
+          kind: z.enum(ALERT_SUBJECTS).describe("What kind of thing it is about"),
           id: z.string().describe("Its id"),
         })
         .describe("What it is about"),
@@ -61,7 +59,15 @@ function load(read: Read): Data {
 
 /** Alerts in the order in which they are shown. */
 export function shownAlerts(alerts: readonly Alert[]): Shown {
-  return [...alerts].sort(worstFirst).map((alert) => ({ ...alert, subject: { ...alert.subject } }));
+  return [...alerts].sort(worstFirst).map(({ id, rule, severity, title, detail, since_ms, subject }) => ({
+    id,
+    rule,
+    severity,
+    title,
+    detail,
+    since_ms,
+    subject: { ...subject },
+  }));
 }
 
 /** Neither key changes while an alert lasts, so rows keep their places. */

@@ -43,6 +43,7 @@ const data = z.object({
   store_error: z.string().nullable().describe("Why the last write failed; null where it did not"),
   series: countField("Series kept"),
   memory_bytes: z.number().describe("Memory of the process, bytes"),
+  disk_free_bytes: z.number().nullable().describe("Room on the disk of the database, bytes; null where not known"),
   limits_reached: z
     .record(z.string(), z.number())
     .describe("How often each limit was reached since the start, count"),
@@ -111,6 +112,7 @@ function view(data: Data) {
         bad={data.store_error !== null}
         lines={[
           `${storeSize(data)}, ${count(data.series)} series`,
+          data.disk_free_bytes === null ? "" : `${measure(data.disk_free_bytes, "bytes")} free on its disk`,
           data.store_error === null ? "writes succeed" : `Last write failed: ${clean(data.store_error)}`,
         ]}
       />

@@ -1,0 +1,270 @@
+import { didYouMean } from "../../../kinds.ts";
+import type { Unit } from "../../catalogue.ts";
+import { type Expression, ExpressionError } from "./expression.ts";
+import type { RuleScene, SubjectKind } from "./vocabulary.ts";
+import { MAX_WINDOW_S, WINDOW_FUNCTIONS, type WindowFunction, type Windows } from "./windows.ts";
+
+/** A figure of a subject as of now; NaN where it is not known. A condition is 1 where it holds, 0 where not. */
+export type Figure<S> = (subject: S, scene: RuleScene) => number;
+export type Words<S> = (subject: S, scene: RuleScene) => string | null;
+
+/** An expression that is ready to be asked of any subject of its kind. */
+export type Compiled<S> =
+  | { readonly type: "number"; readonly figure: Figure<S>; readonly unit: Unit | null }
+  | { readonly type: "condition"; readonly figure: Figure<S> }
+  | { readonly type: "text"; readonly words: Words<S> };
+
+type Typed<S, T extends Compiled<S>["type"]> = Extract<Compiled<S>, { type: T }>;
+
+/**
+ * Checks an expression against the words of a kind of subject. What is not known stays so: a comparison with it
+ * neither holds nor fails, nor does what hangs on it.
+ *
+ * @param windows is told of what has to be remembered for `rate` and its like
+ * @throws ExpressionError
+ */
+export function compile<S>(expression: Expression, kind: SubjectKind<S>, windows: Windows<S>): Compiled<S> {
+  const { offset } = expression;
+  switch (expression.kind) {
+    case "number": {
+      const { value } = expression;
+      return { type: "number", figure: () => value, unit: null };
+    }
+    case "text":
+      throw new ExpressionError(`has a text that is compared with nothing: "${expression.value}"`, offset);
+    case "name":
+      return named(expression.name, kind, offset);
+    case "call":
+      return call(expression, kind, windows);
+    case "unary": {
+      const { operator, operand } = expression;
+      if (operator === "not") {
+        const { figure } = expect("condition", operand, kind, windows);
+        return { type: "condition", figure: (s, scene) => 1 - figure(s, scene) };
+      }
+      const { figure, unit } = expect("number", operand, kind, windows);
+      return { type: "number", figure: (s, scene) => -figure(s, scene), unit };
+    }
+    case "binary":
+      return binary(expression, kind, windows);
+  }
+}
+
+/** @throws ExpressionError where it is of another type */
+export function expect<S, T extends Compiled<S>["type"]>(
+  type: T,
+  expression: Expression,
+  kind: SubjectKind<S>,
+  windows: Windows<S>,
+): Typed<S, T> {
+  const compiled = compile(expression, kind, windows);
+  if (compiled.type === type) return compiled as Typed<S, T>;
+  throw new ExpressionError(
+    `must have ${ARTICLE[type]} here, not ${ARTICLE[compiled.type]}`,
+    expression.offset,
+  );
+}
+
+const ARTICLE = {
+  number: "a figure",
+  condition: "a condition, such as queued_tasks > 10,",
+  text: "a text",
+} as const;
+
+function named<S>(name: string, kind: SubjectKind<S>, offset: number): Compiled<S> {
+  const value = kind.value(name);
+  if (value) return { type: "number", figure: value.read, unit: value.unit };
+  const words = kind.texts[name];
+  if (words) return { type: "text", words: words.read };
+  throw new ExpressionError(
+    `has the unknown name ${name}${didYouMean(name, [...kind.names, ...Object.keys(kind.texts)])}`,
+    offset,
+  );
+}
+
+function binary<S>(
+  { operator, left, right, offset }: Extract<Expression, { kind: "binary" }>,
+  kind: SubjectKind<S>,
+  windows: Windows<S>,
+): Compiled<S> {
+  if (operator === "and" || operator === "or") {
+    const a = expect("condition", left, kind, windows).figure;
+    const b = expect("condition", right, kind, windows).figure;
+    return { type: "condition", figure: operator === "and" ? both(a, b) : either(a, b) };
+  }
+  if (right.kind === "text") {
+    if (operator !== "==" && operator !== "!=")
+      throw new ExpressionError(`must compare a text by == or !=, not by ${operator}`, offset);
+    const { words } = expect("text", left, kind, windows);
+    return { type: "condition", figure: likeText(words, right.value, operator === "==") };
+  }
+  const one = expect("number", left, kind, windows);
+  const a = one.figure;
+  const b = expect("number", right, kind, windows).figure;
+  const compare = COMPARISONS[operator];
+  if (compare) {
+    return {
+      type: "condition",
+      figure: (s, scene) => {
+        const x = a(s, scene);
+        const y = b(s, scene);
+        return Number.isNaN(x) || Number.isNaN(y) ? Number.NaN : compare(x, y) ? 1 : 0;
+      },
+    };
+  }
+  const calculate = ARITHMETIC[operator]!;
+  const unit = operator === "+" || operator === "-" ? one.unit : null;
+  return {
+    type: "number",
+    unit,
+    figure: (s, scene) => {
+      const result = calculate(a(s, scene), b(s, scene));
+      return Number.isFinite(result) ? result : Number.NaN;
+    },
+  };
+}
+
+const COMPARISONS: Partial<Record<string, (x: number, y: number) => boolean>> = {
+  "<": (x, y) => x < y,
+  "<=": (x, y) => x <= y,
+  ">": (x, y) => x > y,
+  ">=": (x, y) => x >= y,
+  "==": (x, y) => x === y,
+  "!=": (x, y) => x !== y,
+};
+
+const ARITHMETIC: Partial<Record<string, (x: number, y: number) => number>> = {
+  "+": (x, y) => x + y,
+  "-": (x, y) => x - y,
+  "*": (x, y) => x * y,
+  "/": (x, y) => x / y,
+};
+
+// What is not known may yet turn out either way (Kleene's logic).
+function both<S>(a: Figure<S>, b: Figure<S>): Figure<S> {
+  return (s, scene) => {
+    const x = a(s, scene);
+    if (x === 0) return 0;
+    const y = b(s, scene);
+    return y === 0 ? 0 : x + y === 2 ? 1 : Number.NaN;
+  };
+}
+
+function either<S>(a: Figure<S>, b: Figure<S>): Figure<S> {
+  return (s, scene) => {
+    const x = a(s, scene);
+    if (x === 1) return 1;
+    const y = b(s, scene);
+    return y === 1 ? 1 : x + y === 0 ? 0 : Number.NaN;
+  };
+}
+
+/** `*` in the pattern stands for anything. */
+function likeText<S>(words: Words<S>, pattern: string, wanted: boolean): Figure<S> {
+  const like = wildcard(pattern);
+  return (s, scene) => {
+    const text = words(s, scene);
+    if (text === null) return Number.NaN;
+    return like(text) === wanted ? 1 : 0;
+  };
+}
+
+/** Whether a text is what a pattern says, in which `*` stands for anything. */
+export function wildcard(pattern: string): (text: string) => boolean {
+  const [first = "", ...rest] = pattern.split("*");
+  if (rest.length === 0) return (text) => text === pattern;
+  const last = rest.pop()!;
+  return (text) => {
+    if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
+      return false;
+    let at = first.length;
+    for (const part of rest) {
+      const found = text.indexOf(part, at);
+      if (found === -1 || found + part.length > text.length - last.length) return false;
+      at = found + part.length;
+    }
+    return true;
+  };
+}
+
+function call<S>(
+  { name, args, offset }: Extract<Expression, { kind: "call" }>,
+  kind: SubjectKind<S>,
+  windows: Windows<S>,
+): Compiled<S> {
+  if (name === "custom") return custom(args, kind, offset);
+  if (name === "absent") return absent(args, kind, offset);
+  if (name === "anomaly") return anomaly(args, kind, offset);
+  if (name === "abs") {
+    if (args.length !== 1) throw new ExpressionError("must give abs one figure", offset);
+    const { figure, unit } = expect("number", args[0]!, kind, windows);
+    return { type: "number", unit, figure: (s, scene) => Math.abs(figure(s, scene)) };
+  }
+  if (Object.hasOwn(WINDOW_FUNCTIONS, name)) return over(name as WindowFunction, args, kind, windows, offset);
+  const known = ["absent", "anomaly", "abs", "custom", ...Object.keys(WINDOW_FUNCTIONS)];
+  throw new ExpressionError(`has the unknown function ${name}${didYouMean(name, known)}`, offset);
+}
+
+/** `custom(queue_wait_local)`: a metric that a source made up, which no catalogue knows. */
+function custom<S>(args: readonly Expression[], kind: SubjectKind<S>, offset: number): Compiled<S> {
+  const [what] = args;
+  if (args.length !== 1 || what?.kind !== "name")
+    throw new ExpressionError("must give custom the name of a metric", offset);
+  if (!kind.custom)
+    throw new ExpressionError("can ask custom only of the system, of workers and of tasks", offset);
+  const { read, unit } = kind.custom(what.name);
+  return { type: "number", figure: read, unit };
+}
+
+/** `rate(queued_tasks, 5m)`: of what the figure was in the time up to now. */
+function over<S>(
+  name: WindowFunction,
+  args: readonly Expression[],
+  kind: SubjectKind<S>,
+  windows: Windows<S>,
+  offset: number,
+): Compiled<S> {
+  const [what, window] = args;
+  if (
+    args.length !== 2 ||
+    !what ||
+    window?.kind !== "number" ||
+    window.value <= 0 ||
+    window.value > MAX_WINDOW_S
+  )
+    throw new ExpressionError(
+      `must give ${name} a figure and a time of up to ${MAX_WINDOW_S / 3600}h, such as 5m`,
+      offset,
+    );
+  const { figure, unit } = expect("number", what, kind, windows);
+  const counts = what.kind === "name" && (kind.value(what.name)?.counter ?? false);
+  const read = windows.watch(figure, window.value * 1000, name, counts);
+  return { type: "number", figure: read, unit: name === "rate" ? null : unit };
+}
+
+/** `absent(cpu_utilization)`, and of a worker `absent(cpu_utilization, 30s)`. */
+function absent<S>(args: readonly Expression[], kind: SubjectKind<S>, offset: number): Compiled<S> {
+  const [what, time] = args;
+  if (what?.kind !== "name" || args.length > 2 || (time && time.kind !== "number"))
+    throw new ExpressionError("must give absent a metric, and may give it a time", offset);
+  const value = kind.value(what.name);
+  if (!value) named(what.name, kind, what.offset);
+  const { age_ms } = kind;
+  if (!time)
+    return { type: "condition", figure: (s, scene) => (Number.isNaN(value!.read(s, scene)) ? 1 : 0) };
+  if (!age_ms)
+    throw new ExpressionError("must give absent no time but for a worker: `for` holds the rest", offset);
+  const limit_ms = time.value * 1000;
+  return { type: "condition", figure: (s, scene) => (age_ms(s, what.name, scene) > limit_ms ? 1 : 0) };
+}
+
+/** `anomaly(queued_tasks) > 0`: how unusual a metric is, 0 while no alert is due for it. */
+function anomaly<S>(args: readonly Expression[], kind: SubjectKind<S>, offset: number): Compiled<S> {
+  const [what] = args;
+  const { series } = kind;
+  if (!series) throw new ExpressionError("can ask anomaly only of the system and of workers", offset);
+  if (args.length !== 1 || what?.kind !== "name")
+    throw new ExpressionError("must give anomaly one metric", offset);
+  if (!kind.value(what.name)) named(what.name, kind, what.offset);
+  return { type: "number", unit: null, figure: (s, scene) => scene.anomalyScore(series(s), what.name) };
+}

@@ -1,0 +1,354 @@
+import type { Alert, AlertStep } from "../../model.ts";
+import type { Rule } from "./rule.ts";
+import type { RuleScene } from "./vocabulary.ts";
+
+/** Alerts that are pending or fire at once; what comes beyond is not told of. */
+export const MAX_ALERTS = 10_000;
+/** What became of one alert: the newest of it. */
+const MAX_STEPS = 50;
+/** An alert that fires so often in so long comes and goes: it then goes on firing until it was quiet for a while. */
+const FLAPS = 3;
+const FLAPPING_MS = 900_000;
+const DAMPED_MS = 300_000;
+/** Alerts whose firings are remembered after their end. */
+const MAX_REMEMBERED = 10_000;
+/** Alerts whose words follow their subject each tick; of more, some keep those with which they fired. */
+const SAID_A_TICK = 500;
+/** After a start not everything is known at once: what fired before goes on for so long. */
+const SETTLE_MS = 60_000;
+
+/** An alert that is pending or fires. */
+export class LiveAlert implements Alert {
+  readonly rule: string;
+  readonly severity: Alert["severity"];
+  readonly labels: Alert["labels"];
+  readonly subject: Alert["subject"];
+  readonly series: Alert["series"];
+  readonly many: string;
+  readonly since_ms: number;
+  fired_ms: number | null = null;
+  ended_ms: number | null = null;
+  flaps = 0;
+  acknowledged: Alert["acknowledged"] = null;
+  silenced_by: string | null = null;
+  inhibited_by: string | null = null;
+  told = false;
+  steps: readonly AlertStep[] = [];
+  /** Since when its condition does not hold; null while it does. */
+  quiet_since_ms: number | null = null;
+  /** How its words are found, of the subject as of the tick that last saw the condition hold. */
+  #words: Words;
+  #title: string | null = null;
+  #detail: string | null = null;
+
+  constructor(
+    readonly id: string,
+    fixed: Pick<Alert, "rule" | "severity" | "labels" | "subject" | "series" | "many" | "since_ms">,
+    words: Words,
+  ) {
+    this.rule = fixed.rule;
+    this.severity = fixed.severity;
+    this.labels = fixed.labels;
+    this.subject = fixed.subject;
+    this.series = fixed.series;
+    this.many = fixed.many;
+    this.since_ms = fixed.since_ms;
+    this.#words = words;
+  }
+
+  /** Finds its words now; until then they are found when somebody reads them. */
+  say(words: Words): void {
+    this.#words = words;
+    this.#title = words.title();
+    this.#detail = words.detail();
+  }
+
+  get title(): string {
+    this.#title ??= this.#words.title();
+    return this.#title;
+  }
+
+  get detail(): string {
+    this.#detail ??= this.#words.detail();
+    return this.#detail;
+  }
+
+  get state(): Alert["state"] {
+    if (this.ended_ms !== null) return "resolved";
+    return this.fired_ms === null ? "pending" : "firing";
+  }
+
+  step(at_ms: number, what: AlertStep["what"], by = "", note = ""): void {
+    this.steps = [...this.steps.slice(1 - MAX_STEPS), { at_ms, what, by, note }];
+  }
+
+  /** As it is now, for good. */
+  snapshot(): Alert {
+    const { id, rule, severity, title, detail, since_ms, subject, labels, many, series, state } = this;
+    const { fired_ms, ended_ms, flaps, acknowledged, silenced_by, inhibited_by, told, steps } = this;
+    const fixed = { id, rule, severity, title, detail, since_ms, subject, labels, many, series, state };
+    return { ...fixed, fired_ms, ended_ms, flaps, acknowledged, silenced_by, inhibited_by, told, steps };
+  }
+}
+
+interface Words {
+  title(): string;
+  detail(): string;
+}
+
+/** A rule with what is pending and fires of it, by subject. */
+interface Watched {
+  rule: Rule;
+  readonly live: Map<string, LiveAlert>;
+}
+
+/** Takes rules from inactive to pending, firing and resolved, once a tick. */
+export class RuleEngine {
+  #watched: Watched[] = [];
+  #size = 0;
+  #said = 0;
+  /** When alerts fired that may have ended since, by id, oldest first. */
+  readonly #fired = new Map<string, number[]>();
+  readonly #changed = new Set<LiveAlert>();
+  readonly #reached: (limit: string) => void;
+  #settled_ms: number;
+  readonly #restored = new Set<LiveAlert>();
+
+  constructor(rules: readonly Rule[], started_ms: number, reached: (limit: string) => void) {
+    this.#reached = reached;
+    this.#settled_ms = started_ms + SETTLE_MS;
+    this.#watched = rules.map((rule) => ({ rule, live: new Map() }));
+  }
+
+  /** Other rules from now on. What one of the same name and kind had goes on; what no rule has ends. */
+  replace(rules: readonly Rule[], now_ms: number): void {
+    const before = new Map(this.#watched.map((watched) => [watched.rule.name, watched]));
+    this.#watched = rules.map((rule) => {
+      const same = before.get(rule.name);
+      if (same?.rule.each !== rule.each) return { rule, live: new Map() };
+      before.delete(rule.name);
+      return { rule, live: same.live };
+    });
+    for (const { live } of before.values()) {
+      for (const [id, alert] of live) this.#end(live, id, alert, now_ms);
+    }
+  }
+
+  /** Goes on with what was pending or fired when the process ended. */
+  restore(alerts: readonly Alert[]): void {
+    for (const alert of alerts) {
+      const watched = this.#watched.find(({ rule }) => rule.name === alert.rule);
+      const words = { title: () => alert.title, detail: () => alert.detail };
+      const live = new LiveAlert(alert.id, alert, words);
+      const { fired_ms, flaps, acknowledged, silenced_by, inhibited_by, told, steps } = alert;
+      Object.assign(live, { fired_ms, flaps, acknowledged, silenced_by, inhibited_by, told, steps });
+      if (fired_ms !== null) this.#remember(alert.id, fired_ms);
+      if (watched) {
+        watched.live.set(subjectOf(alert), live);
+        this.#size += 1;
+        this.#restored.add(live);
+      } else {
+        // Its rule is no more.
+        live.ended_ms = Math.max((fired_ms ?? 0) + 1, alert.since_ms);
+        this.#changed.add(live);
+      }
+    }
+  }
+
+  /** After the clock jumped or the process slept: nothing held or was quiet meanwhile. */
+  resume(now_ms: number): void {
+    this.#settled_ms = now_ms + SETTLE_MS;
+    for (const { live } of this.#watched) {
+      for (const [id, alert] of live) {
+        if (alert.fired_ms === null) this.#drop(live, id);
+        else {
+          alert.quiet_since_ms = null;
+          this.#restored.add(alert);
+        }
+      }
+    }
+  }
+
+  /** Asks every rule of every subject. */
+  evaluate(scene: RuleScene): void {
+    this.#said = 0;
+    for (const watched of this.#watched) this.#evaluate(watched, scene);
+    if (scene.now_ms >= this.#settled_ms) this.#restored.clear();
+  }
+
+  #evaluate({ rule, live }: Watched, scene: RuleScene): void {
+    const { kind, windows, planned, holds } = rule;
+    const { now_ms } = scene;
+    // Most rules fire for nobody: then there is nothing to look up.
+    const missing = live.size > 0 ? new Map(live) : null;
+    const remembers = windows.needed;
+    for (const subject of kind.each(scene)) {
+      if (!planned && kind.planned?.(subject)) continue;
+      if (remembers) windows.note(subject, scene);
+      const held = holds(subject, scene);
+      if (missing === null && held !== 1) continue;
+      const id = kind.id(subject);
+      missing?.delete(id);
+      const alert = live.get(id);
+      if (held === 1) this.#hold(rule, live, id, alert, subject, scene);
+      else if (alert) this.#release(rule, live, id, alert, subject, Number.isNaN(held), scene);
+    }
+    if (remembers) windows.forget(now_ms);
+    for (const [id, alert] of missing ?? []) {
+      if (!this.#restored.has(alert) || now_ms >= this.#settled_ms) this.#end(live, id, alert, now_ms);
+    }
+  }
+
+  /** The condition holds. */
+  #hold(
+    rule: Rule,
+    live: Map<string, LiveAlert>,
+    id: string,
+    known: LiveAlert | undefined,
+    subject: unknown,
+    scene: RuleScene,
+  ): void {
+    const { now_ms } = scene;
+    let alert = known;
+    const words = {
+      title: () => rule.summary(subject, scene),
+      detail: () => rule.description(subject, scene),
+    };
+    if (!alert) {
+      if (this.#size >= MAX_ALERTS) {
+        this.#reached("alerts");
+        return;
+      }
+      alert = begin(rule, id, subject, scene, words);
+      live.set(id, alert);
+      this.#size += 1;
+    }
+    alert.quiet_since_ms = null;
+    this.#restored.delete(alert);
+    if (alert.fired_ms === null && now_ms - alert.since_ms >= rule.for_ms) {
+      alert.say(words);
+      this.#fire(alert, now_ms);
+    } else if (!known) this.#changed.add(alert);
+    else if (alert.fired_ms !== null && this.#said < SAID_A_TICK) {
+      this.#said += 1;
+      alert.say(words);
+    }
+  }
+
+  #fire(alert: LiveAlert, now_ms: number): void {
+    const fired_ms = this.#remember(alert.id, now_ms);
+    alert.fired_ms = now_ms;
+    alert.flaps = fired_ms.length >= FLAPS ? fired_ms.length : 0;
+    alert.step(now_ms, "firing");
+    this.#changed.add(alert);
+  }
+
+  /** @returns when it fired of late, this time included */
+  #remember(id: string, now_ms: number): number[] {
+    const fired_ms = (this.#fired.get(id) ?? []).filter((at_ms) => at_ms > now_ms - FLAPPING_MS);
+    fired_ms.push(now_ms);
+    this.#fired.delete(id);
+    this.#fired.set(id, fired_ms);
+    if (this.#fired.size > MAX_REMEMBERED) this.#fired.delete(this.#fired.keys().next().value!);
+    return fired_ms;
+  }
+
+  /** The condition does not hold, or can't be told. */
+  #release(
+    rule: Rule,
+    live: Map<string, LiveAlert>,
+    id: string,
+    alert: LiveAlert,
+    subject: unknown,
+    unknown: boolean,
+    scene: RuleScene,
+  ): void {
+    const { now_ms } = scene;
+    if (unknown && this.#restored.has(alert) && now_ms < this.#settled_ms) return;
+    if (alert.fired_ms === null) {
+      this.#drop(live, id);
+      return;
+    }
+    if (rule.cleared && !unknown && rule.cleared(subject, scene) !== 1) {
+      alert.quiet_since_ms = null;
+      return;
+    }
+    alert.quiet_since_ms ??= now_ms;
+    const keep_ms = alert.flaps > 0 ? Math.max(rule.keep_firing_for_ms, DAMPED_MS) : rule.keep_firing_for_ms;
+    if (now_ms - alert.quiet_since_ms >= keep_ms) this.#end(live, id, alert, now_ms);
+  }
+
+  #end(live: Map<string, LiveAlert>, id: string, alert: LiveAlert, now_ms: number): void {
+    this.#drop(live, id);
+    if (alert.fired_ms === null) return;
+    alert.ended_ms = Math.max(now_ms, alert.fired_ms + 1);
+    alert.step(now_ms, "resolved");
+    this.#changed.add(alert);
+  }
+
+  #drop(live: Map<string, LiveAlert>, id: string): void {
+    const alert = live.get(id);
+    if (!alert) return;
+    live.delete(id);
+    this.#size -= 1;
+    this.#restored.delete(alert);
+    if (alert.fired_ms === null) this.#changed.add(alert);
+  }
+
+  /** Everything that is pending or fires, in no order. */
+  *alerts(): Iterable<LiveAlert> {
+    for (const { live } of this.#watched) yield* live.values();
+  }
+
+  find(alert_id: string): LiveAlert | undefined {
+    for (const { rule, live } of this.#watched) {
+      if (alert_id === rule.name || alert_id.startsWith(`${rule.name}:`)) {
+        const alert = live.get(alert_id.slice(rule.name.length + 1));
+        if (alert) return alert;
+      }
+    }
+    return undefined;
+  }
+
+  /** What became pending, fired, ended or was dropped since the last call. */
+  takeChanged(): LiveAlert[] {
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    return changed;
+  }
+}
+
+function begin(
+  rule: Rule,
+  subject_id: string,
+  subject: unknown,
+  scene: RuleScene,
+  words: Words,
+): LiveAlert {
+  const { kind, name, each, severity, chart } = rule;
+  const about = kind.about?.(subject) ?? { kind: each as Alert["subject"]["kind"], id: subject_id || name };
+  const labels = { rule: name, severity, kind: about.kind, ...kind.labels(subject, scene) };
+  const series = kind.series?.(subject);
+  return new LiveAlert(
+    subject_id === "" ? name : `${name}:${subject_id}`,
+    {
+      rule: name,
+      severity,
+      labels,
+      subject: about,
+      series: series
+        ? (kind.metric ? [kind.metric(subject)] : chart).map((metric) => ({ ...series, metric }))
+        : [],
+      many: rule.many.replace(
+        /\{\{\s*worker_type\s*\}\}\s?/g,
+        labels.worker_type === undefined ? "" : `${labels.worker_type} `,
+      ),
+      since_ms: scene.now_ms,
+    },
+    words,
+  );
+}
+
+function subjectOf({ id, rule }: Alert): string {
+  return id.slice(rule.length + 1);
+}

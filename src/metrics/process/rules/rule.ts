@@ -1,0 +1,227 @@
+import { z } from "zod";
+import { duration } from "../../../kinds.ts";
+import { SEVERITIES, type Severity } from "../../model.ts";
+import { mustBe } from "../../must-be.ts";
+import { fieldOf, readYaml } from "../../yaml.ts";
+import { expect, type Figure } from "./compile.ts";
+import { type Expression, ExpressionError, parseExpression } from "./expression.ts";
+import { SUBJECT_KINDS, type SubjectKindName } from "./subjects.ts";
+import { type Template, template } from "./template.ts";
+import type { SubjectKind } from "./vocabulary.ts";
+import { Windows } from "./windows.ts";
+
+/** When something is worth an alert, and what is said of it. */
+export interface Rule<S = unknown> {
+  readonly name: string;
+  readonly each: SubjectKindName;
+  readonly kind: SubjectKind<S>;
+  readonly severity: Severity;
+  /** As they were written; `clear` is empty where the alert ends with its condition. */
+  readonly when: string;
+  readonly clear: string;
+  readonly for_ms: number;
+  readonly keep_firing_for_ms: number;
+  /** While one of these rules fires for what the subject belongs to, this one is held back. */
+  readonly unless: readonly string[];
+  /** Whether it also looks at workers that were taken out on purpose. */
+  readonly planned: boolean;
+  /** Metrics that its alerts show the course of. */
+  readonly chart: readonly string[];
+  readonly help: string;
+  readonly holds: Figure<S>;
+  readonly cleared: Figure<S> | null;
+  readonly summary: Template<S>;
+  readonly description: Template<S>;
+  /** Of many alerts of the rule; {{count}} says how many, {{worker_type}} of which type. */
+  readonly many: string;
+  readonly windows: Windows<S>;
+}
+
+/** Rules of one file at most. */
+const MAX_RULES = 500;
+const NAME = /^[a-z][a-z0-9_]{0,63}$/;
+
+const FOR = duration("0s", "1d");
+
+function time() {
+  return z.unknown().transform((input, context): number => {
+    const value = FOR.read(typeof input === "number" ? `${input}s` : String(input));
+    if (value !== undefined) return value;
+    context.addIssue({ code: "custom", message: mustBe(FOR.rule).error({ input }) });
+    return z.NEVER;
+  });
+}
+
+const KINDS = Object.keys(SUBJECT_KINDS) as [SubjectKindName, ...SubjectKindName[]];
+const text = (max: number) =>
+  z.string(mustBe("a text")).max(max, mustBe(`a text of at most ${max} characters`));
+const name = z
+  .string(mustBe("a name of a-z, 0-9 and _"))
+  .regex(NAME, mustBe("a name of a-z, 0-9 and _, at most 64"));
+const names = (max: number) =>
+  z.array(name, mustBe("a list of names")).max(max, mustBe(`at most ${max} names`));
+
+const ruleSchema = z.strictObject(
+  {
+    name,
+    each: z.enum(KINDS, mustBe(`one of ${KINDS.join(", ")}`)).optional(),
+    when: text(2000).optional(),
+    clear: text(2000).optional(),
+    for: time().optional(),
+    keep_firing_for: time().optional(),
+    severity: z.enum(SEVERITIES, mustBe(`one of ${SEVERITIES.join(", ")}`)).optional(),
+    summary: text(1000).optional(),
+    description: text(1000).optional(),
+    many: text(1000).optional(),
+    help: text(1000).optional(),
+    unless: names(20).optional(),
+    planned: z.boolean(mustBe("true or false")).optional(),
+    chart: names(8).optional(),
+    enabled: z.boolean(mustBe("true or false")).optional(),
+  },
+  { error: unknownKey },
+);
+
+type Written = z.output<typeof ruleSchema>;
+
+/** The keys of a file of alerts that say what is worth one. */
+export const rulesShape = {
+  defaults: z.boolean(mustBe("true or false")).default(true),
+  rules: z
+    .array(ruleSchema, mustBe("a list of rules"))
+    .max(MAX_RULES, mustBe(`at most ${MAX_RULES} rules`))
+    .default([]),
+};
+
+/** What a field that there is not is answered with. */
+export function unknownKey(issue: { code?: string; keys?: readonly string[] }): string {
+  return issue.code === "unrecognized_keys"
+    ? `has unknown fields: ${issue.keys!.join(", ")}`
+    : "must be a map of fields";
+}
+
+/**
+ * The rules of a file, after the default ones. A rule that has a default one's name says only what is different.
+ *
+ * @param lineOf the line of a rule's field in the file
+ * @returns the rules, or all that is wrong with them
+ */
+export function buildRules(
+  written: readonly Written[],
+  defaults: readonly Written[],
+  file: string,
+  lineOf: (path: readonly PropertyKey[]) => number,
+): { rules: Rule[] } | { problems: string[] } {
+  const problems: string[] = [];
+  const merged = new Map(
+    defaults.map((rule) => [rule.name, { rule, at: null as number | null, own: {} as Written }]),
+  );
+  written.forEach((rule, at) => {
+    const before = merged.get(rule.name);
+    if (before && before.at !== null)
+      problems.push(`${file}: rules[${at}].name is there twice: ${rule.name}, line ${lineOf(["rules", at])}`);
+    merged.set(rule.name, { rule: { ...before?.rule, ...rule }, at, own: rule });
+  });
+  const rules: Rule[] = [];
+  for (const { rule, at, own } of merged.values()) {
+    if (rule.enabled === false) continue;
+    const complain = (field: keyof Written, message: string) => {
+      const path = at === null ? [rule.name, field] : ["rules", at, field];
+      const line = at === null ? "" : `, line ${lineOf(field in own ? path : ["rules", at])}`;
+      problems.push(`${file}: ${fieldOf(path)} ${message}${line}`);
+    };
+    const built = build(rule, complain);
+    if (built) rules.push(built);
+  }
+  const known = new Set([...merged.keys()]);
+  for (const { rule, at } of merged.values()) {
+    const unknown = rule.unless?.find((other) => !known.has(other));
+    if (unknown !== undefined)
+      problems.push(
+        `${file}: ${at === null ? rule.name : `rules[${at}]`}.unless names no rule: ${unknown}${at === null ? "" : `, line ${lineOf(["rules", at, "unless"])}`}`,
+      );
+  }
+  return problems.length > 0 ? { problems } : { rules };
+}
+
+function build(written: Written, complain: (field: keyof Written, message: string) => void): Rule | null {
+  const { name, each, when, severity, summary } = written;
+  const before = { count: 0 };
+  const wrong = (field: keyof Written, message: string) => {
+    before.count += 1;
+    complain(field, message);
+  };
+  for (const [field, given] of Object.entries({ each, when, severity, summary })) {
+    if (given === undefined) wrong(field as keyof Written, "is missing");
+  }
+  if (each === undefined || when === undefined || severity === undefined || summary === undefined)
+    return null;
+  const kind = SUBJECT_KINDS[each] as SubjectKind<unknown>;
+  const windows = new Windows<unknown>((subject) => kind.id(subject));
+  const attempt = <T>(field: keyof Written, make: () => T): T | null => {
+    try {
+      return make();
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+      wrong(field, `${error.message} (at character ${error.offset + 1})`);
+      return null;
+    }
+  };
+  const condition = (field: keyof Written, source: string) =>
+    attempt(field, () => expect("condition", parseExpression(source), kind, windows).figure);
+  const sentence = (field: keyof Written, source: string) =>
+    attempt(field, () => template(source, kind, windows));
+  const holds = condition("when", when);
+  const cleared = written.clear === undefined ? null : condition("clear", written.clear);
+  const title = sentence("summary", summary);
+  const detail = sentence("description", written.description ?? "");
+  for (const metric of written.chart ?? []) {
+    if (!kind.value(metric)) wrong("chart", `has the unknown name ${metric}`);
+  }
+  if (before.count > 0) return null;
+  return {
+    name,
+    each,
+    kind,
+    severity,
+    when,
+    clear: written.clear ?? "",
+    for_ms: written.for ?? 0,
+    keep_firing_for_ms: written.keep_firing_for ?? 0,
+    unless: written.unless ?? [],
+    planned: written.planned ?? false,
+    chart: written.chart ?? attempt("when", () => metricsIn(parseExpression(when), kind)) ?? [],
+    help: written.help ?? "",
+    holds: holds!,
+    cleared,
+    summary: title!,
+    description: detail!,
+    many: written.many ?? `{{count}} alerts of ${name}`,
+    windows,
+  };
+}
+
+/** The names in an expression that are metrics with a course. */
+function metricsIn(expression: Expression, kind: SubjectKind<unknown>): string[] {
+  const found = new Set<string>();
+  const visit = (part: Expression): void => {
+    if (part.kind === "name" && kind.charted(part.name)) found.add(part.name);
+    if (part.kind === "call") part.args.forEach(visit);
+    if (part.kind === "unary") visit(part.operand);
+    if (part.kind === "binary") {
+      visit(part.left);
+      visit(part.right);
+    }
+  };
+  visit(expression);
+  return [...found].slice(0, 4);
+}
+
+const defaultsSchema = z.strictObject({ rules: rulesShape.rules }, { error: unknownKey });
+
+/** @throws Error where the file that comes with Evenkeel is damaged */
+export function readDefaults(text: string, file: string): readonly Written[] {
+  const read = readYaml(text, defaultsSchema, file);
+  if ("problems" in read) throw new Error(read.problems.join("\n"));
+  return read.value.rules;
+}
