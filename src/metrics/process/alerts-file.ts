@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { readYaml } from "../yaml.ts";
 import { DEFAULT_RULES, WRITTEN_DEFAULTS } from "./rules/default-rules.ts";
 import { buildRules, type Rule, rulesShape, unknownKey } from "./rules/rule.ts";
-import { readYaml } from "../yaml.ts";
 
 /** What the file of alerts says. */
 export interface AlertsFile {

@@ -27,7 +27,7 @@ const RANKED = JITTER;
 export interface Anomaly {
   /** How unusual it is, see `ANOMALY_SCORE`. */
   readonly score: number;
-  /** In which way it is most unusual. */
+  /** In which way it is most unusual; where it is worth an alert in several ways, the plainest of them. */
   readonly aspect: Aspect;
   /** What was measured in that way, and the range in which 999 of 1,000 lie, in the metric's unit. */
   readonly value: number;
@@ -259,10 +259,13 @@ export class AnomalyDetector {
     const course = this.#course;
     course.score = 0;
     course.aspect = VALUE;
+    let told = 0;
     for (let aspect = 0; aspect < sizes.length; aspect += 1) {
       const score = this.#scoreOf(aspect, sizes[aspect]!);
-      if (score <= course.score) continue;
-      course.score = score;
+      course.score = Math.max(course.score, score);
+      // Of several that are worth an alert the first says it most plainly.
+      if (score <= told || told >= ALERT_SCORE) continue;
+      told = score;
       course.aspect = aspect;
     }
   }

@@ -43,7 +43,10 @@ const data = z.object({
   store_error: z.string().nullable().describe("Why the last write failed; null where it did not"),
   series: countField("Series kept"),
   memory_bytes: z.number().describe("Memory of the process, bytes"),
-  disk_free_bytes: z.number().nullable().describe("Room on the disk of the database, bytes; null where not known"),
+  disk_free_bytes: z
+    .number()
+    .nullable()
+    .describe("Room on the disk of the database, bytes; null where not known"),
   limits_reached: z
     .record(z.string(), z.number())
     .describe("How often each limit was reached since the start, count"),

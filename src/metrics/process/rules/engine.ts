@@ -318,13 +318,7 @@ export class RuleEngine {
   }
 }
 
-function begin(
-  rule: Rule,
-  subject_id: string,
-  subject: unknown,
-  scene: RuleScene,
-  words: Words,
-): LiveAlert {
+function begin(rule: Rule, subject_id: string, subject: unknown, scene: RuleScene, words: Words): LiveAlert {
   const { kind, name, each, severity, chart } = rule;
   const about = kind.about?.(subject) ?? { kind: each as Alert["subject"]["kind"], id: subject_id || name };
   const labels = { rule: name, severity, kind: about.kind, ...kind.labels(subject, scene) };

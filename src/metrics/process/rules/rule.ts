@@ -133,15 +133,32 @@ export function buildRules(
     const built = build(rule, complain);
     if (built) rules.push(built);
   }
-  const known = new Set([...merged.keys()]);
   for (const { rule, at } of merged.values()) {
-    const unknown = rule.unless?.find((other) => !known.has(other));
-    if (unknown !== undefined)
-      problems.push(
-        `${file}: ${at === null ? rule.name : `rules[${at}]`}.unless names no rule: ${unknown}${at === null ? "" : `, line ${lineOf(["rules", at, "unless"])}`}`,
-      );
+    const wrong = unlessProblem(rule, merged);
+    if (wrong === null) continue;
+    const line = at === null ? "" : `, line ${lineOf(["rules", at, "unless"])}`;
+    problems.push(`${file}: ${at === null ? rule.name : `rules[${at}]`}.unless ${wrong}${line}`);
   }
   return problems.length > 0 ? { problems } : { rules };
+}
+
+/** What is wrong with the rules that hold a rule back; null where nothing is. */
+function unlessProblem(
+  { name, unless = [] }: Written,
+  all: ReadonlyMap<string, { readonly rule: Written }>,
+): string | null {
+  const unknown = unless.find((other) => !all.has(other));
+  if (unknown !== undefined) return `names no rule: ${unknown}`;
+  const causes = new Set<string>();
+  const visit = (others: readonly string[]): void => {
+    for (const other of others) {
+      if (causes.has(other)) continue;
+      causes.add(other);
+      visit(all.get(other)?.rule.unless ?? []);
+    }
+  };
+  visit(unless);
+  return causes.has(name) ? `leads back to ${name} itself` : null;
 }
 
 function build(written: Written, complain: (field: keyof Written, message: string) => void): Rule | null {
