@@ -77,6 +77,11 @@ const COMMANDS = {
     options: SETTINGS,
   },
   check: { summary: "Read the whole database and say whether it is sound", options: SETTINGS },
+  "test-rules": {
+    summary: "Say which alerts would fire when, in a recorded file or in series that are written down",
+    argument: setting(path, "", "Reports, one a line, or a YAML file of series (.yaml, .yml)"),
+    options: SETTINGS,
+  },
   "check-config": { summary: "Show every setting, its value and where it came from", options: SETTINGS },
 } satisfies Record<string, CommandSpec>;
 
@@ -89,6 +94,7 @@ type Values<O extends Options> = { readonly [K in keyof O]: ValueOf<O[K]> };
 export type Command =
   | { readonly name: "serve" | "check" | "check-config"; readonly flags: SettingTexts }
   | { readonly name: "backup"; readonly file: string; readonly flags: SettingTexts }
+  | { readonly name: "test-rules"; readonly file: string; readonly flags: SettingTexts }
   | ({ readonly name: "demo" } & Values<typeof DEMO>)
   | ({ readonly name: "mark"; readonly text: string } & Values<typeof MARK>)
   | ({ readonly name: "replay"; readonly file: string } & Values<typeof REPLAY>)
@@ -120,6 +126,13 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   if (name === "serve" || name === "check" || name === "check-config") return { name, flags: texts };
   if (name === "backup") {
     if (argument === undefined) throw new UsageError("backup needs the FILE to write: evenkeel backup FILE");
+    return { name, file: argument, flags: texts };
+  }
+  if (name === "test-rules") {
+    if (argument === undefined)
+      throw new UsageError(
+        "test-rules needs the FILE to try them on: evenkeel test-rules FILE --alerts ALERTS",
+      );
     return { name, file: argument, flags: texts };
   }
 

@@ -14,8 +14,10 @@ import { createDemo } from "./metrics/collect/demo/demo.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
 import { type ReplayProgress, replay } from "./metrics/collect/replay.ts";
 import { httpSend } from "./metrics/collect/sender.ts";
+import { loadAlertsFile, NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
 import { backupDatabase } from "./metrics/store/backup.ts";
 import { checkDatabase } from "./metrics/store/check.ts";
+import { rehearse } from "./rehearse.ts";
 import { startServer, VERSION } from "./server.ts";
 
 /** A second signal does not wait for the clean end of the first. */
@@ -36,6 +38,8 @@ async function main(command: Command): Promise<void> {
       return mark(command);
     case "backup":
       return backup(command);
+    case "test-rules":
+      return testRules(command);
     case "check":
       return check(command.flags);
     case "serve":
@@ -71,6 +75,15 @@ function backup({ file, flags }: Extract<Command, { name: "backup" }>): void {
   process.stdout.write(`${db} was copied into ${file}, ${(bytes / 2 ** 20).toFixed(1)} MiB\n`);
 }
 
+async function testRules({ file, flags }: Extract<Command, { name: "test-rules" }>): Promise<void> {
+  const { settings } = load(flags);
+  const { alerts, tick_ms } = settings;
+  const { rules } = alerts === "" ? NO_ALERTS_FILE : loadAlertsFile(alerts);
+  const print = (line: string) => process.stdout.write(`${line}\n`);
+  const unmet = await rehearse(file, { rules, limits: settings, tick_ms, print });
+  if (unmet > 0) process.exitCode = 1;
+}
+
 function check(flags: SettingTexts): void {
   const { db } = load(flags).settings;
   const { counts, problems } = checkDatabase(db);
@@ -85,6 +98,7 @@ async function serve(flags: SettingTexts): Promise<void> {
   const log = createLog(settings.log_level, (line) => process.stderr.write(line));
   const server = await startServer(settings, log);
   process.stdout.write(`Evenkeel is listening on ${server.url}\n${server.describe()}\n`);
+  process.on("SIGHUP", () => server.reloadAlerts());
   onInterrupt(() => {
     server.stop().then(
       () => process.exit(0),

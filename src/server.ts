@@ -12,7 +12,7 @@ import { CYCLE_MS } from "./metrics/collect/demo/faults.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
 import type { Send } from "./metrics/collect/sender.ts";
 import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
-import { type AlertsFile, NO_ALERTS_FILE, readAlertsFile } from "./metrics/process/alerts-file.ts";
+import { type AlertsFile, loadAlertsFile, NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openSessions, type SessionStore } from "./metrics/store/sessions.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
@@ -135,7 +135,7 @@ class Evenkeel implements RunningServer {
 
   async start(): Promise<void> {
     const { db, demo, alerts } = this.#settings;
-    if (alerts !== "") this.#alerts_file = this.#readAlerts();
+    if (alerts !== "") this.#alerts_file = loadAlertsFile(alerts);
     if (demo !== "on") this.#real = this.#open(db, this.#clock, false);
     this.#reported = this.#real?.store.fact(FIRST_REPORT) !== undefined;
     if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
@@ -250,25 +250,11 @@ class Evenkeel implements RunningServer {
     await demo.end();
   }
 
-  /** @throws EvenkeelError "invalid" with all that is wrong with the file */
-  #readAlerts(): AlertsFile {
-    const file = this.#settings.alerts;
-    let text: string;
-    try {
-      text = readFileSync(file, "utf8");
-    } catch (error) {
-      throw new EvenkeelError("invalid", `${file} can't be read: ${(error as Error).message}`);
-    }
-    const read = readAlertsFile(text, file);
-    if ("problems" in read) throw new EvenkeelError("invalid", read.problems.join("\n"));
-    return read;
-  }
-
   reloadAlerts(): string | null {
     if (this.#settings.alerts === "") return null;
     let error: string | null = null;
     try {
-      this.#alerts_file = this.#readAlerts();
+      this.#alerts_file = loadAlertsFile(this.#settings.alerts);
       this.#log("info", `${this.#settings.alerts} is read again`);
     } catch (caught) {
       error = (caught as Error).message;

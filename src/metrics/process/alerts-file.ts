@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { EvenkeelError } from "../../errors.ts";
 import { readYaml } from "../yaml.ts";
 import { DEFAULT_RULES, WRITTEN_DEFAULTS } from "./rules/default-rules.ts";
 import { buildRules, type Rule, rulesShape, unknownKey } from "./rules/rule.ts";
@@ -19,4 +21,17 @@ export function readAlertsFile(text: string, file: string): AlertsFile | { probl
   if ("problems" in read) return read;
   const { defaults, rules } = read.value;
   return buildRules(rules, defaults ? WRITTEN_DEFAULTS : [], file, read.lineOf);
+}
+
+/** @throws EvenkeelError "invalid" with all that is wrong with the file */
+export function loadAlertsFile(file: string): AlertsFile {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new EvenkeelError("invalid", `${file} can't be read: ${(error as Error).message}`);
+  }
+  const read = readAlertsFile(text, file);
+  if ("problems" in read) throw new EvenkeelError("invalid", read.problems.join("\n"));
+  return read;
 }

@@ -1,13 +1,10 @@
 import type { Alert, AlertEvent, Silence } from "../../model.ts";
-import { AlertBook } from "../alert-book.ts";
-import { AnomalyWatch } from "../anomaly-watch.ts";
 import { Scene, START_MS } from "../scene.ts";
 import { systemStatus } from "../status.ts";
-import { cutMetrics, systemMetrics } from "../system.ts";
+import { systemMetrics } from "../system.ts";
 import { DEFAULT_RULES, WRITTEN_DEFAULTS } from "./default-rules.ts";
-import { modelsOf, queuesOf } from "./figures.ts";
+import { Rehearsal } from "./rehearsal.ts";
 import { buildRules, type Rule, rulesShape } from "./rule.ts";
-import type { RuleScene } from "./vocabulary.ts";
 
 /** Rules as a file would say them, without the default ones. */
 export function rulesOf(...written: object[]): Rule[] {
@@ -26,41 +23,32 @@ export function defaultRule(name: string, different: object = {}): Rule {
 
 /** A fleet with rules, on a clock that stands still until told. */
 export class RuleFleet extends Scene {
-  book: AlertBook;
   readonly reached: string[] = [];
-  readonly own = new Map<string, number>();
-  readonly system = new Map<string, number>();
-  readonly #anomalies: AnomalyWatch;
+  readonly #rehearsal: Rehearsal;
   events: AlertEvent[] = [];
 
   constructor(rules: readonly Rule[] = DEFAULT_RULES) {
     super();
-    this.book = new AlertBook(rules, START_MS, (limit) => this.reached.push(limit));
-    this.#anomalies = new AnomalyWatch(START_MS, (limit) => this.reached.push(limit));
+    this.#rehearsal = new Rehearsal(this.fleet, rules, START_MS, (limit) => this.reached.push(limit));
   }
 
   /** One tick after so long. */
   override later(ms: number): this {
-    super.later(ms);
-    const { fleet, now_ms, own } = this;
-    const system = new Map([...systemMetrics(fleet, now_ms), ...this.system]);
-    this.#anomalies.judge({ system, workers: fleet.workers.values() }, now_ms);
-    const queues = queuesOf(fleet);
-    const scene: RuleScene = {
-      now_ms,
-      fleet,
-      system,
-      cuts: cutMetrics(fleet),
-      sources: fleet.sources(),
-      own,
-      queues: () => queues,
-      models: () => modelsOf(fleet, queues, fleet.ledger.models.lastHour(now_ms), now_ms),
-      anomalies: () => this.#anomalies.due(),
-      anomalyScore: ({ scope, entity }, metric) => this.#anomalies.score(scope, entity, metric),
-    };
-    this.book.evaluate(scene);
-    this.events.push(...this.book.takeEvents());
+    this.now_ms += ms;
+    this.events.push(...this.#rehearsal.tick(this.now_ms));
     return this;
+  }
+
+  get book() {
+    return this.#rehearsal.book;
+  }
+
+  get system() {
+    return this.#rehearsal.system;
+  }
+
+  get own() {
+    return this.#rehearsal.own;
   }
 
   /** So many ticks of a second each; `each` reports before every one of them. */

@@ -1,0 +1,47 @@
+import type { AlertEvent } from "../../model.ts";
+import { AlertBook } from "../alert-book.ts";
+import { AnomalyWatch } from "../anomaly-watch.ts";
+import type { Fleet } from "../fleet.ts";
+import { cutMetrics, systemMetrics } from "../system.ts";
+import { modelsOf, queuesOf } from "./figures.ts";
+import type { Rule } from "./rule.ts";
+
+/** Rules on a fleet without a store, in whatever time it is given: to see what would fire when. */
+export class Rehearsal {
+  readonly book: AlertBook;
+  /** What stands in place of what follows of the fleet, and of how Evenkeel itself is doing. */
+  readonly system = new Map<string, number>();
+  readonly own = new Map<string, number>();
+  readonly #fleet: Fleet;
+  readonly #anomalies: AnomalyWatch;
+
+  constructor(fleet: Fleet, rules: readonly Rule[], started_ms: number, reached: (limit: string) => void) {
+    this.#fleet = fleet;
+    this.book = new AlertBook(rules, started_ms, reached);
+    this.#anomalies = new AnomalyWatch(started_ms, reached);
+  }
+
+  /** One tick. @returns what it would have told */
+  tick(now_ms: number): AlertEvent[] {
+    const fleet = this.#fleet;
+    fleet.advance(now_ms);
+    fleet.judgeAssignments(now_ms);
+    const system = new Map([...systemMetrics(fleet, now_ms), ...this.system]);
+    const anomalies = this.#anomalies;
+    anomalies.judge({ system, workers: fleet.workers.values() }, now_ms);
+    const queues = queuesOf(fleet);
+    this.book.evaluate({
+      now_ms,
+      fleet,
+      system,
+      cuts: cutMetrics(fleet),
+      sources: fleet.sources(),
+      own: this.own,
+      queues: () => queues,
+      models: () => modelsOf(fleet, queues, fleet.ledger.models.lastHour(now_ms), now_ms),
+      anomalies: () => anomalies.due(),
+      anomalyScore: ({ scope, entity }, metric) => anomalies.score(scope, entity, metric),
+    });
+    return this.book.takeEvents();
+  }
+}

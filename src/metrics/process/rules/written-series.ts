@@ -1,0 +1,145 @@
+import { z } from "zod";
+import { duration } from "../../../kinds.ts";
+import type { Report, WorkerUpdate } from "../../model.ts";
+import { mustBe } from "../../must-be.ts";
+import { readYaml } from "../../yaml.ts";
+import { unknownKey } from "./rule.ts";
+
+/** Values of one series at most. */
+const MAX_VALUES = 100_000;
+
+const TIME = duration("0s", "30d");
+const STEP = duration("1s", "1h");
+
+function time(kind: typeof TIME) {
+  return z.unknown().transform((input, context): number => {
+    const value = kind.read(typeof input === "number" ? `${input}s` : String(input));
+    if (value !== undefined) return value;
+    context.addIssue({ code: "custom", message: mustBe(kind.rule).error({ input }) });
+    return z.NEVER;
+  });
+}
+
+const SERIES_RULE =
+  "values apart by spaces: 50, 50*10 (ten times), 0+5*60 (0 and then 60 times 5 more), _*5 (nothing reported); at most 100000";
+
+const series = z.unknown().transform((input, context): (number | null)[] => {
+  const values = expand(String(input));
+  if (values) return values;
+  context.addIssue({ code: "custom", message: mustBe(SERIES_RULE).error({ input }) });
+  return z.NEVER;
+});
+
+const TERM = /^(?:(?<nothing>_)|(?<from>-?\d+(?:\.\d+)?)(?<by>[+-]\d+(?:\.\d+)?)?)(?:\*(?<times>\d{1,6}))?$/;
+
+/** `50*10 95*20`, for YAML takes 0x20 for a number: every value on its own; undefined where that can't be read. */
+function expand(text: string): (number | null)[] | undefined {
+  const values: (number | null)[] = [];
+  for (const term of text.trim().split(/\s+/)) {
+    const { nothing, from, by, times } = TERM.exec(term)?.groups ?? {};
+    if (nothing === undefined && from === undefined) return undefined;
+    const step = Number(by ?? 0);
+    // As in Prometheus' own tests a growing one has its first value besides.
+    const count = by === undefined ? Number(times ?? 1) : Number(times ?? 0) + 1;
+    if (values.length + count > MAX_VALUES) return undefined;
+    for (let i = 0; i < count; i += 1) values.push(nothing === undefined ? Number(from) + i * step : null);
+  }
+  return values;
+}
+
+const labelled = { type: z.string(mustBe("a text")).optional() };
+const schema = z.strictObject(
+  {
+    step: time(STEP).default(1000),
+    workers: z
+      .record(z.string(), z.object(labelled).catchall(series), mustBe("a map of workers"))
+      .default({}),
+    system: z.record(z.string(), series, mustBe("a map of metrics")).default({}),
+    expect: z
+      .array(
+        z.strictObject(
+          {
+            at: time(TIME),
+            firing: z.array(z.string(mustBe("an alert's id")), mustBe("a list of alerts' ids")),
+          },
+          { error: unknownKey },
+        ),
+        mustBe("a list"),
+      )
+      .default([]),
+  },
+  { error: unknownKey },
+);
+
+/** Series that somebody wrote down, and what is to fire. */
+export interface WrittenSeries {
+  readonly step_ms: number;
+  readonly steps: number;
+  /** What a source would report at a step, 0 the first; `at_ms` is that step's time. */
+  reportAt(step: number, at_ms: number): Report;
+  /** What stands in place of what follows of the fleet. */
+  systemAt(step: number): ReadonlyMap<string, number | null>;
+  readonly expected: readonly { readonly after_ms: number; readonly firing: readonly string[] }[];
+}
+
+/** @returns the series of a file, or all that is wrong with it */
+export function readWrittenSeries(text: string, file: string): WrittenSeries | { problems: string[] } {
+  const read = readYaml(text, schema, file);
+  if ("problems" in read) return read;
+  const { step: step_ms, workers, system, expect } = read.value;
+  const named = Object.entries(workers).map(([id, { type, ...metrics }]) => ({
+    id,
+    type: type as string | undefined,
+    metrics: Object.entries(metrics as Record<string, (number | null)[]>),
+  }));
+  const all = [...named.flatMap(({ metrics }) => metrics), ...Object.entries(system)];
+  const after_ms = expect.map(({ at }) => at);
+  const steps = Math.max(
+    1,
+    ...all.map(([, values]) => values.length),
+    ...after_ms.map((ms) => ms / step_ms + 1),
+  );
+  return {
+    step_ms,
+    steps: Math.ceil(steps),
+    reportAt: (step, at_ms) => ({
+      at_ms,
+      received_ms: at_ms,
+      source: "series",
+      interval_s: step_ms / 1000,
+      complete: false,
+      workers: named.flatMap((worker) => workerAt(worker, step, step_ms) ?? []),
+      tasks: [],
+      system: {},
+    }),
+    systemAt: (step) =>
+      new Map(Object.entries(system).map(([name, values]) => [name, valueAt(values, step)])),
+    expected: expect.map(({ at, firing }) => ({ after_ms: at, firing })),
+  };
+}
+
+/** Null where nothing of it is reported: then it is silent. */
+function workerAt(
+  { id, type, metrics }: { id: string; type: string | undefined; metrics: [string, (number | null)[]][] },
+  step: number,
+  step_ms: number,
+): WorkerUpdate | null {
+  const values = metrics.map(([name, values]) => [name, valueAt(values, step)] as const);
+  if (values.length > 0 && values.every(([, value]) => value === null)) return null;
+  return {
+    id,
+    type,
+    hostname: undefined,
+    status: undefined,
+    tags: undefined,
+    capabilities: {},
+    metrics: Object.fromEntries(values),
+    gpus: undefined,
+    interval_s: step_ms / 1000,
+  };
+}
+
+/** A series goes on with its last value. */
+function valueAt(values: readonly (number | null)[], step: number): number | null {
+  return values[Math.min(step, values.length - 1)] ?? null;
+}
