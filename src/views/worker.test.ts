@@ -116,6 +116,25 @@ describe("worker", () => {
     expect(text).toContain("Only the score is kept, not its parts");
   });
 
+  test("of one that is lost or stale are its last figures shown as such, and none as of now", () => {
+    for (const id of ["W11", "W7"]) {
+      const { html } = render("worker", fixtureRead(), id);
+      expect(html).toContain('class="worker-parts silent"');
+      expect(words(html)).toMatch(/Load last report, silent since 19:4\d:\d\d UTC \d+ %/);
+      expect(words(html)).toMatch(/GPUs last report, silent since 19:4\d:\d\d UTC/);
+      expect(words(html)).toContain("no resource beyond its threshold, as last reported");
+      const { data } = render("worker-resources", fixtureRead(), id);
+      const { metrics } = data as { metrics: Record<string, { now: number | null }> };
+      expect(Object.values(metrics).map(({ now }) => now)).toEqual(Object.keys(metrics).map(() => null));
+    }
+    expect(wordsOf("worker", fixtureRead(), "W3")).not.toContain("last report, silent");
+  });
+
+  test("marks no device of a silent worker as saturated", () => {
+    const silent = withWorker(fixtureRead(), "W3", { presence: "lost", state: "lost" });
+    expect(wordsOf("worker", silent, "W3")).not.toContain("saturated");
+  });
+
   test("of one that is gone says so, and how it was before", () => {
     const { html, data } = render("worker", without(fixtureRead(), "W3"), "W3");
     expect(words(html)).toContain("Gone since 2026-11-23 19:40:06 UTC it was lost before");
@@ -253,6 +272,16 @@ describe("life", () => {
     );
     expect(hrefsOf(html)[0]).toBe(`./?at=${NOW_MS - 130_000}`);
     expect(words(html)).toContain("5 changes in 24 h");
+  });
+
+  test("has a legend of every state that its band or its list shows", () => {
+    const life: LifeState[] = [
+      { at_ms: NOW_MS - 10_000, state: "lost" },
+      { at_ms: NOW_MS - 67_000, state: "stale" },
+      { at_ms: NOW_MS - 3_600_000, state: "active" },
+    ];
+    const { html } = render("worker-life", { ...fixtureRead(), life: () => life }, "W11");
+    expect(words(/<p class="legend">.*?<\/p>/s.exec(html)![0])).toBe(" lost stale active ");
   });
 
   const eventsOf = (...states: LifeState["state"][]) => {

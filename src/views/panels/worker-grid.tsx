@@ -10,6 +10,7 @@ import { workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, metricFields, metricNames, noParams } from "../schema.ts";
+import { isHeard } from "../subject.ts";
 
 /** Up to this many workers a card each, then a cell each, then a square of the heat map each. */
 const CARDS_LIMIT = 24;
@@ -37,7 +38,11 @@ export const WORKER = z.object({
   ...metricFields("worker"),
   status: z.enum(WORKER_STATUSES).describe("What the worker says of itself"),
   state: z.enum(WORKER_STATES).describe("What it is shown as: its presence, its status, its pressure"),
-  presence: z.enum(["fresh", "stale", "lost"]).describe("How recently it was heard of"),
+  presence: z
+    .enum(["fresh", "stale", "lost"])
+    .describe(
+      "How recently it was heard of; unless fresh, what it reports (load too) is as of its last report",
+    ),
   type: z.string().nullable().describe("Its kind, such as gpu; null where not reported"),
   hostname: z.string().nullable().describe("The machine it runs on; null where not reported"),
   tags: z.array(z.string()).describe("What it is tagged with"),
@@ -240,7 +245,7 @@ function described(id: string, it: Shown, use: string): string {
     overload === null
       ? null
       : `${labelOf(overload.metric)} beyond ${measure(overload.threshold, "percent")} since ${clock(overload.since_ms)}`,
-    isHeardOf(it) ? use : `last report ${clock(it.last_report_ms)}`,
+    isHeard(it) ? use : `last report ${clock(it.last_report_ms)}`,
     `${count(it.running_tasks)} running, ${count(it.queued_tasks)} pending`,
     it.orphaned_tasks === 0 ? null : `${count(it.orphaned_tasks)} orphaned`,
   ]);
@@ -252,16 +257,12 @@ function labelOf(metric: string): string {
   return clean(findMetric("worker", metric)?.label ?? metric);
 }
 
-function isHeardOf(it: Shown): boolean {
-  return it.state !== "lost" && it.state !== "stale";
-}
-
 function isPlain(it: Shown): boolean {
   return it.state === "active";
 }
 
 function WorkerBars({ it }: { it: Shown }) {
-  const heard = isHeardOf(it);
+  const heard = isHeard(it);
   return (
     <Bars
       values={[
@@ -297,9 +298,7 @@ function Cards({ entries }: { entries: readonly Entry[] }) {
             </p>
             <p class="d">
               <span>{wide ? type : taskWord(it)}</span>
-              <span>
-                {isHeardOf(it) ? cardDetail(it) : <Ago since_ms={it.last_report_ms} short={!wide} />}
-              </span>
+              <span>{isHeard(it) ? cardDetail(it) : <Ago since_ms={it.last_report_ms} short={!wide} />}</span>
             </p>
             <WorkerBars it={it} />
             <a href={workerHref(id)}>
@@ -349,7 +348,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
             </p>
             <p class="d" aria-hidden="true">
               {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
-              {isHeardOf(it) ? (
+              {isHeard(it) ? (
                 <>
                   {isPlain(it) ? <WorkerBars it={{ ...it, ...coarseBars(it) }} /> : null}
                   <span>{it.overload === null ? count(it.running_tasks) : cause(it.overload)}</span>
@@ -438,7 +437,7 @@ function squareClass(it: Shown): string {
 
 function squareInWords(id: string, it: Shown): string {
   const name = clean(shorten(id, NAME_LENGTH));
-  if (!isHeardOf(it)) return `${name}: ${it.state}, last report ${clock(it.last_report_ms)}`;
+  if (!isHeard(it)) return `${name}: ${it.state}, last report ${clock(it.last_report_ms)}`;
   if (it.load === null) return `${name}: ${it.state}, load not known`;
   const step = 100 / HEAT_STEPS;
   const from = heatStep(it.load) * step;
