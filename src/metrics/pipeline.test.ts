@@ -116,6 +116,42 @@ describe("a tick", () => {
   });
 });
 
+describe("how Evenkeel itself is doing", () => {
+  it("tells the first sample's time, and after a restart the same", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    expect(pipeline.read().self.store_oldest_ms).toBeNull();
+    tick(pipeline);
+    tick(pipeline);
+    const first_ms = START_MS + 1000;
+    const kept = { store_oldest_ms: first_ms, store_full_from_ms: first_ms };
+    expect(pipeline.read().self).toMatchObject(kept);
+    tick(pipeline);
+    await store.close();
+    open.length = 0;
+    expect(pipelineOn(storeOnDisk()).read().self).toMatchObject(kept);
+  });
+
+  it("counts no tick and no report that was simulated", async () => {
+    const pipeline = pipelineOn(storeOnDisk());
+    for (let s = 0; s < 20; s += 1) {
+      await report(pipeline, { workers: [worker], colour: "red" });
+      tick(pipeline);
+    }
+    expect(pipeline.read().self).toMatchObject({ ticks: 20, reports_accepted: 20, unknown_fields: 20 });
+    pipeline.countFromHere();
+    await report(pipeline, { workers: [worker] });
+    tick(pipeline);
+    expect(pipeline.read().self).toMatchObject({
+      ticks: 1,
+      reports_accepted: 1,
+      unknown_fields: 0,
+      unknown_field_names: [],
+    });
+    expect(pipeline.read().tick).toBe(21);
+  });
+});
+
 describe("a restart", () => {
   it("shows the same fleet at once, down to the last tick", async () => {
     const store = storeOnDisk();
