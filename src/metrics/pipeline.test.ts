@@ -116,6 +116,26 @@ describe("a tick", () => {
   });
 });
 
+it("counts as failed what was not taken up again, by state, in the ratio and by model alike", async () => {
+  const pipeline = pipelineOn(storeOnDisk());
+  const figures = () => {
+    const { tasks_by_state, system, ended_by_type, endedByModel } = pipeline.read();
+    const [failed, ratio] = [system.get("failed_tasks"), system.get("success_ratio")];
+    const by_model = endedByModel()!.ends.reduce((sum, ends) => sum + ends.failed, 0);
+    return [tasks_by_state.failed, failed, ended_by_type!.get("text")?.failed, by_model, ratio];
+  };
+  const one = { id: "t1", type: "text", model_id: "bert-base", status: "failed" };
+  await report(pipeline, { tasks: [one, { ...one, id: "t2", status: "completed" }] });
+  tick(pipeline);
+  expect(figures()).toEqual([1, 1, 1, 1, 0.5]);
+  await report(pipeline, { tasks: [{ id: "t1", status: "queued", attempt: 2 }] });
+  tick(pipeline);
+  expect(figures()).toEqual([0, 0, 0, 0, 1]);
+  await report(pipeline, { tasks: [{ id: "t1", status: "failed", attempt: 2 }] });
+  tick(pipeline);
+  expect(figures()).toEqual([1, 1, 1, 1, 0.5]);
+});
+
 describe("how Evenkeel itself is doing", () => {
   it("tells the first sample's time, and after a restart the same", async () => {
     const store = storeOnDisk();

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { findMetric } from "../../metrics/catalogue.ts";
 import { TASK_STATES, WORKER_STATES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
@@ -74,7 +75,9 @@ const data = z.object({
         failed: z
           .number()
           .nullable()
-          .describe("Tasks of it that failed in the window, count; null where not counted"),
+          .describe(
+            "Tasks of it that failed in the window and were not taken up again, count; null where not counted",
+          ),
         success_ratio: z
           .number()
           .nullable()
@@ -202,7 +205,7 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
             <th scope="col">
               Done <small>1 h</small>
             </th>
-            <th scope="col">
+            <th scope="col" title={findMetric("system", "failed_tasks")?.help}>
               Failed <small>1 h</small>
             </th>
             <th scope="col">Success</th>

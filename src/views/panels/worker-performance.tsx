@@ -34,7 +34,7 @@ const params = WORKER_PARAMS.extend({
 });
 
 const outcomes = {
-  tasks: z.number().describe("Tasks that completed or failed on it, count"),
+  tasks: z.number().describe("Tasks that completed or failed on it, each attempt for itself, count"),
   completed: z.number().describe("Those that completed, count"),
   success_ratio: z.number().nullable().describe("Completed ÷ tasks, ratio; null without any"),
 };

@@ -29,7 +29,7 @@ const data = CUT_DATA.extend({
         workers: countField("Workers of the type that have some of its tasks now"),
         active: countField("Its tasks that run on them or are assigned to them"),
         completed: endedField("completed on them"),
-        failed: endedField("failed on them"),
+        failed: endedField("failed on them and were not taken up again"),
       }),
     )
     .describe("Worker types that have its tasks now, or had some that ended in the window; most tasks first"),
