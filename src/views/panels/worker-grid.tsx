@@ -6,7 +6,8 @@ import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } 
 import { isFiltered } from "../filters.ts";
 import { clean, clock, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, shortLabels } from "../identity.ts";
-import { workerHref } from "../links.ts";
+import { LABEL_LENGTH } from "../labels.ts";
+import { cutHref, workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, metricFields, metricNames, noParams } from "../schema.ts";
@@ -24,8 +25,7 @@ const SQUARES_SIZES = [
 ];
 /** Squares drawn at most, the worst first; the JSON has every worker. */
 const SQUARES_LIMIT = 2000;
-/** Characters of an id that a card or a cell has room for. */
-const WIDE_CARD_NAME_LENGTH = 11;
+/** Characters of a label that a card or a cell of many has room for. */
 const CARD_NAME_LENGTH = 8;
 const CELL_NAME_LENGTH = 6;
 /** Ids may have 256 characters; a description carries this many. */
@@ -280,7 +280,7 @@ function Cards({ entries }: { entries: readonly Entry[] }) {
   const wide = entries.length <= WIDE_CARDS_LIMIT;
   const labels = shortLabels(
     entries.map(([id]) => id),
-    wide ? WIDE_CARD_NAME_LENGTH : CARD_NAME_LENGTH,
+    wide ? LABEL_LENGTH : CARD_NAME_LENGTH,
   );
   return (
     <ul class={wide ? "workers cards wide" : "workers cards"}>
@@ -366,13 +366,18 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
 }
 
 /** A link over all of a cell or square: its title is what it is called, and what a pointer that rests on it sees. */
-function Cover({ id, words }: { id: string; words: string }) {
+function Cover({ id, words, aside = false }: { id: string; words: string; aside?: boolean }) {
   // biome-ignore lint/a11y/useAnchorContent: its title names it; the words twice would double a tick's bytes
-  return <a href={workerHref(id)} title={words}></a>;
+  return <a href={workerHref(id)} title={words} tabindex={aside ? -1 : undefined}></a>;
 }
+
+// Two thousand squares are a picture, too small and too many to be reached one by one: who does not point at them
+// has the same workers by name in the list that each type's name leads to.
 
 interface Group {
   readonly type: string;
+  /** The list of all of them. */
+  readonly href: string;
   readonly entries: readonly Entry[];
   readonly size: number;
 }
@@ -385,13 +390,16 @@ function HeatMap({ entries }: { entries: readonly Entry[] }) {
       <HeatLegend />
       {groups.map((group, place) => (
         <div class="group">
-          <h3>
-            <Name>{shorten(group.type, NAME_LENGTH)}</Name> <small>{count(group.size)}</small>
-          </h3>
-          <ul class={size}>
+          <Part as="h3" id={`wg-h-${place}`}>
+            <a href={group.href} title="The list of them">
+              <Name>{shorten(group.type, NAME_LENGTH)}</Name>
+            </a>{" "}
+            <small>{groupInWords(group)}</small>
+          </Part>
+          <ul class={size} aria-hidden="true">
             {group.entries.map(([id, it], index) => (
               <Part as="li" id={`wg-${place}-${index}`} class={`q ${squareClass(it)}`}>
-                <Cover id={id} words={squareInWords(id, it)} />
+                <Cover id={id} words={squareInWords(id, it)} aside />
               </Part>
             ))}
           </ul>
@@ -418,7 +426,21 @@ function byType(shown: readonly Entry[], all: readonly Entry[]): Group[] {
   }
   return [...groups]
     .sort(([a], [b]) => byNaturalOrder(a, b))
-    .map(([type, entries]) => ({ type, entries, size: sizes.get(type) ?? entries.length }));
+    .map(([type, entries]) => ({
+      type,
+      href: entries[0]![1].type === null ? "workers" : cutHref("worker_type", type),
+      entries,
+      size: sizes.get(type) ?? entries.length,
+    }));
+}
+
+/** "600 · 2 overloaded, 1 lost": what the squares show of states. */
+function groupInWords({ size, entries }: Group): string {
+  const troubles = HEAT_STATES.flatMap((state) => {
+    const those = entries.filter(([, it]) => it.state === state).length;
+    return those === 0 ? [] : [`${count(those)} ${state}`];
+  });
+  return joined([count(size), troubles.join(", ")]);
 }
 
 function typeOf(it: Shown): string {
@@ -462,6 +484,7 @@ function HeatLegend() {
           {state}
         </span>
       ))}
+      <span>a type's name leads to the list of its workers</span>
     </p>
   );
 }

@@ -83,12 +83,6 @@ const row = z.object({
     .enum(WORKER_STATES)
     .nullable()
     .describe("What it is shown as; null where the worker is known no more"),
-  presence: z
-    .enum(["fresh", "stale", "lost"])
-    .nullable()
-    .describe(
-      "How recently it was heard of; unless fresh, load and utilisations are as of its last report. Null as above",
-    ),
   type: z.string().nullable().describe("Its kind, such as gpu; null where not reported"),
   hostname: z.string().nullable().describe("The machine it runs on; null where not reported"),
   tags: z.array(z.string()).describe("What it is tagged with"),
@@ -106,6 +100,12 @@ const row = z.object({
     .nullable()
     .describe("Completed ÷ (completed + failed) of its last 50 tasks, ratio; null where none ended"),
   last_report_ms: z.number().nullable().describe("When it was last heard of, Unix milliseconds"),
+  presence: z
+    .enum(["fresh", "stale", "lost"])
+    .nullable()
+    .describe(
+      "How recently it was heard of; unless fresh, load and utilisations are as of its last report. Null where the worker is known no more",
+    ),
 });
 type Row = z.output<typeof row>;
 
@@ -167,7 +167,6 @@ function rowOf(id: string, worker: Worker | undefined): Row {
   return {
     id,
     state: worker?.state ?? null,
-    presence: worker?.presence ?? null,
     type: worker?.type ?? null,
     hostname: worker?.hostname ?? null,
     tags: [...(worker?.tags ?? [])],
@@ -182,6 +181,7 @@ function rowOf(id: string, worker: Worker | undefined): Row {
     health: known("health"),
     success_ratio: known("success_ratio"),
     last_report_ms: worker?.last_report_ms ?? null,
+    presence: worker?.presence ?? null,
   };
 }
 
