@@ -262,6 +262,21 @@ describe("worker grid", () => {
   });
 });
 
+test("a worker has the same label in every panel", () => {
+  const read = fixtureRead({ workers: 20 });
+  const of = (id: string) => render(panelOf(id), read).data as never;
+  const { assignments } = of("task-distribution") as { assignments: { worker_id: string; label: string }[] };
+  const { lanes } = of("assignments") as { lanes: { worker_id: string; label: string }[] };
+  const { resources } = of("resources") as {
+    resources: Record<string, { worst: { worker_id: string; label: string } }>;
+  };
+  const told = [...assignments, ...lanes, ...Object.values(resources).map(({ worst }) => worst)];
+  const labels = new Map(told.map(({ worker_id, label }) => [worker_id, label]));
+  for (const { worker_id, label } of told) expect(labels.get(worker_id)).toBe(label);
+  const cards = words(render(panelOf("worker-grid"), read).html);
+  for (const label of labels.values()) expect(cards).toContain(` ${label} `);
+});
+
 describe("task distribution", () => {
   const tasks = panelOf("task-distribution");
 

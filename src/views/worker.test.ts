@@ -122,7 +122,7 @@ describe("worker", () => {
       expect(html).toContain('class="worker-parts silent"');
       expect(words(html)).toMatch(/Load last report, silent since 19:4\d:\d\d UTC \d+ %/);
       expect(words(html)).toMatch(/GPUs last report, silent since 19:4\d:\d\d UTC/);
-      expect(words(html)).toContain("no resource beyond its threshold, as last reported");
+      expect(words(html)).toContain("last: no resource beyond its threshold");
       const { data } = render("worker-resources", fixtureRead(), id);
       const { metrics } = data as { metrics: Record<string, { now: number | null }> };
       expect(Object.values(metrics).map(({ now }) => now)).toEqual(Object.keys(metrics).map(() => null));
@@ -199,7 +199,7 @@ describe("historical performance", () => {
   test("says the counts with their windows, and draws the minutes asked for", () => {
     const { html, data } = render("worker-performance", fixtureRead(), "W1", { minutes: "120" });
     const text = words(html);
-    expect(text).toContain("Last hour: 40 completed, 1 failed");
+    expect(text).toContain("Last hour: 40 completed, 1 attempt failed");
     expect(text).toContain("Last 50 tasks: 98.0 % completed, mean 14.2 s");
     expect(text).toContain("last 120 min, a point each 60 s");
     expect((data as { times_ms: number[] }).times_ms).toHaveLength(120);

@@ -327,8 +327,8 @@ function Health({ data }: { data: Data }) {
           <ScorePart name="Freshness" share={parts.freshness.factor}>
             {parts.freshness.factor === 1 ? "reports in time" : "its report is overdue"}
           </ScorePart>
-          <ScorePart name="Pressure" share={parts.pressure.factor}>
-            {pressureInWords(parts.pressure.cause) + (isSilent(data) ? ", as last reported" : "")}
+          <ScorePart name="Pressure" share={parts.pressure.factor} reported>
+            {(isSilent(data) ? "last: " : "") + pressureInWords(parts.pressure.cause)}
           </ScorePart>
           <ScorePart name="Success" share={parts.success.factor}>
             {parts.success.tasks === 0
@@ -347,9 +347,17 @@ function pressureInWords(cause: NonNullable<Data["health_parts"]>["pressure"]["c
   return `${labelOf(metric)} ${measure(value, "percent")}, threshold ${measure(threshold, "percent")}`;
 }
 
-function ScorePart({ name, share, children }: { name: string; share: number; children: string }) {
+interface ScorePartProps {
+  name: string;
+  share: number;
+  /** Whether it follows from what the worker reports, and so from its last report once it is silent. */
+  reported?: boolean;
+  children: string;
+}
+
+function ScorePart({ name, share, reported = false, children }: ScorePartProps) {
   return (
-    <li>
+    <li class={reported ? "reported" : undefined}>
       <span class="name">{name}</span>
       <Bars values={[[1, share * 100]]} />
       <span class="figure">{asWideAs("99.9", measure(share, "ratio"))}</span>
