@@ -90,7 +90,7 @@ test("the keyboard reaches everything, the way past the header first, and shows 
   await expect(panel(page, "Workers").getByRole("listitem")).toHaveCount(15, SOON);
   await page.reload();
   await live(page);
-  const reached = page.locator("header :is(a, summary, input):visible");
+  const reached = page.locator("header :is(a, button, input):visible");
   for (const one of await reached.all()) {
     await page.keyboard.press("Tab");
     await expect(one).toBeFocused();
@@ -100,10 +100,43 @@ test("the keyboard reaches everything, the way past the header first, and shows 
     });
     expect(outline).toEqual({ outlineStyle: "solid", outlineWidth: "2px" });
   }
-  await page.locator("summary", { hasText: "View" }).press("Enter");
+  await page.getByRole("button", { name: "View", exact: true }).press("Enter");
   await page.getByRole("link", { name: "light", exact: true }).focus();
   await page.keyboard.press("Enter");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
+});
+
+for (const javaScriptEnabled of [true, false]) {
+  test.describe(javaScriptEnabled ? "with JavaScript" : "without JavaScript", () => {
+    test.use({ javaScriptEnabled });
+
+    test("Escape closes a menu and gives the focus back to its button", async ({ page, serve }) => {
+      const { url } = await serve();
+      await page.goto(`${url}?refresh=off`);
+      for (const name of ["Filter", "View", "Alerts as data"]) {
+        const button = page.getByRole("button", { name, exact: true });
+        await button.press("Enter");
+        await expect(page.locator(":popover-open")).toHaveCount(1);
+        await page.keyboard.press("Tab");
+        await expect(page.locator(":popover-open :focus")).toHaveCount(1);
+        await page.keyboard.press("Escape");
+        await expect(page.locator(":popover-open")).toHaveCount(0);
+        await expect(button).toBeFocused();
+      }
+    });
+  });
+}
+
+test("the heat map is no way of a thousand stops: its types lead to lists", async ({ page, serve }) => {
+  const { url } = await serve();
+  await report(url, quietFleet(300));
+  await openLive(page, url);
+  await expect(panel(page, "Workers").locator(".q[id]")).toHaveCount(300, SOON);
+  const stops = panel(page, "Workers").locator(".body a:not([tabindex])");
+  for (const stop of await stops.all()) await expect(stop).toHaveAttribute("href", /^workers/);
+  expect(await stops.count()).toBeLessThan(10);
+  const { violations } = await new AxeBuilder({ page }).include(".panel-worker-grid").analyze();
+  expect(violations.map(({ help, nodes }) => `${help}: ${nodes[0]?.html}`)).toEqual([]);
 });
 
 test("who asks for less motion sees none", async ({ page, serve }) => {

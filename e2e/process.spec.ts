@@ -96,6 +96,41 @@ test.describe("settings", () => {
   });
 });
 
+test("while the demo fleet is shown, mark, check and backup do not pass over it in silence", async ({
+  serve,
+  folder,
+}) => {
+  const db = join(folder, "fleet.db");
+  const demo_db = join(folder, "fleet-demo.db");
+  const missing = await runEvenkeel(["check"], { EVENKEEL_DB: db });
+  expect(missing.code).toBe(1);
+  expect(missing.stderr).toContain(`${db} does not exist; name another file with --db (EVENKEEL_DB)`);
+
+  // The smallest fleet, whose past is soon simulated.
+  const small = { EVENKEEL_DEMO_WORKERS: "1", EVENKEEL_DEMO_TASKS: "3" };
+  const { url, port } = await serve({
+    db,
+    env: { EVENKEEL_DEMO: "auto", EVENKEEL_BASE_PATH: "/fleet/", ...small },
+  });
+  const env = { EVENKEEL_DB: db, EVENKEEL_PORT: String(port), EVENKEEL_BASE_PATH: "/fleet/" };
+  const marked = await runEvenkeel(["mark", "model server 2.4", "--kind", "deploy"], env);
+  expect(marked).toMatchObject({ code: 0, stderr: "" });
+  expect(marked.stdout).toBe(
+    `Set at ${url} on the demo fleet, which is shown there: deploy, model server 2.4\n`,
+  );
+  await expect(async () => {
+    const history = await fetch(`${url}api/metrics/system/history?metrics=running_tasks&duration=5m`);
+    expect(await history.text()).toContain("model server 2.4");
+  }).toPass(SOON);
+
+  const hint = `${db} holds nothing: no report has come yet; the demo fleet is kept in ${demo_db}: --db ${demo_db} (EVENKEEL_DB) names it`;
+  for (const command of [["check"], ["backup", join(folder, "copy.db")]])
+    expect((await runEvenkeel(command, env)).stderr).toContain(hint);
+  const checked = await runEvenkeel(["check"], { ...env, EVENKEEL_DB: demo_db });
+  expect(checked).toMatchObject({ code: 0, stderr: "" });
+  expect(checked.stdout).toContain("1 workers");
+});
+
 test("help and version are printed, and a command that is none is refused with the nearest", async () => {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   expect(await runEvenkeel(["--version"])).toEqual({ code: 0, stdout: `evenkeel ${version}\n`, stderr: "" });

@@ -88,7 +88,7 @@ test("a worker's card leads to its page, which says all there is of it and moves
   await expect(tasks.getByRole("listitem").filter({ hasText: "runs" })).toContainText("usual time not known");
   await expect(tasks.getByRole("listitem").filter({ hasText: "clip-b32" })).toContainText(/waits \d+ s/);
   const performance = panel(page, "Historical performance");
-  await expect(performance).toContainText("Last hour: 3 completed, 1 failed");
+  await expect(performance).toContainText(/Last hour: 3 completed, 1\sattempt failed/);
   await expect(performance).toContainText(/75\.0\s% completed, mean 10\.0\s/);
   await expect(panel(page, "Resource trends").getByRole("img")).toHaveCount(4);
   await expect(panel(page, "Compatibility")).toContainText(/75\.0\s% of 4\stasks completed/);
@@ -108,7 +108,7 @@ test("a worker's card leads to its page, which says all there is of it and moves
 
 test("workers are reached by keyboard in the grid, whatever its grain", async ({ page, serve }) => {
   const { url } = await serve();
-  for (const size of [15, 100, 150]) {
+  for (const size of [15, 100]) {
     await report(url, quietFleet(size));
     await openLive(page, url);
     const links = panel(page, "Workers").getByRole("link");
@@ -121,6 +121,14 @@ test("workers are reached by keyboard in the grid, whatever its grain", async ({
     await page.keyboard.press("Enter");
     await expect(page).toHaveURL(`${url}workers/worker-007`);
   }
+  // Squares are for a pointer: their type's name leads to the same workers by name.
+  await report(url, quietFleet(150));
+  await openLive(page, url);
+  await expect(panel(page, "Workers").locator(".q[id]")).toHaveCount(150, SOON);
+  await panel(page, "Workers").locator(".group h3 a").first().press("Enter");
+  await expect(page).toHaveURL(/\/workers(\?|$)/);
+  await page.locator(".workers-list tbody th a").first().press("Enter");
+  await expect(page).toHaveURL(/\/workers\/worker-\d+$/);
 });
 
 test("the page meets WCAG 2.2 AA in light and in dark, on a desktop and on a phone, and fits", async ({

@@ -43,6 +43,22 @@ describe("a command line", () => {
     });
   });
 
+  test("of mark leaves where the server is to the settings, unless it is named", () => {
+    expect(parseCommand(["mark", "rack 4", "--port", "9000", "--kind", "maintenance"])).toEqual({
+      name: "mark",
+      text: "rack 4",
+      url: "",
+      token: "",
+      kind: "maintenance",
+      flags: { port: "9000" },
+    });
+    expect(parseCommand(["mark", "x", "--url", "http://a.example/"])).toMatchObject({
+      url: "http://a.example/",
+      flags: {},
+    });
+    expect(helpText("mark")).toContain("--base-path");
+  });
+
   test("may leave the token to the environment", () => {
     const env = { EVENKEEL_INGEST_TOKEN: "from-the-environment" };
     expect(parseCommand(["demo"], env)).toMatchObject({ token: "from-the-environment" });

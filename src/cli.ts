@@ -49,13 +49,20 @@ const REPLAY = {
 } satisfies Options;
 
 const MARK = {
-  url: SERVER,
+  url: setting(optional(url), "", "The Evenkeel server; without it the one that these settings start"),
   token: TOKEN,
   kind: setting(
     matching("1 to 32 of a-z, 0-9, _ and -, beginning with a letter", "KIND", /^[a-z][a-z0-9_-]{0,31}$/),
     "note",
     "What kind of mark it is, such as deploy or maintenance",
   ),
+} satisfies Options;
+/** Where the server is that was started by the same settings. */
+const MARK_SETTINGS = {
+  config: SETTINGS.config,
+  host: SETTINGS.host,
+  port: SETTINGS.port,
+  base_path: SETTINGS.base_path,
 } satisfies Options;
 
 const COMMANDS = {
@@ -69,7 +76,7 @@ const COMMANDS = {
   mark: {
     summary: "Set a mark on a server's charts of history, such as a deploy",
     argument: setting(matching("text", "TEXT", /^.+$/s), "", "What happened"),
-    options: MARK,
+    options: { ...MARK, ...MARK_SETTINGS },
   },
   backup: {
     summary: "Copy the database into a new file, also while a server runs on it",
@@ -96,7 +103,7 @@ export type Command =
   | { readonly name: "backup"; readonly file: string; readonly flags: SettingTexts }
   | { readonly name: "test-rules"; readonly file: string; readonly flags: SettingTexts }
   | ({ readonly name: "demo" } & Values<typeof DEMO>)
-  | ({ readonly name: "mark"; readonly text: string } & Values<typeof MARK>)
+  | ({ readonly name: "mark"; readonly text: string; readonly flags: SettingTexts } & Values<typeof MARK>)
   | ({ readonly name: "replay"; readonly file: string } & Values<typeof REPLAY>)
   | { readonly name: "help"; readonly command: CommandName | undefined }
   | { readonly name: "version" };
@@ -141,7 +148,8 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   if (name === "demo") return { name, ...values(DEMO, texts) };
   if (name === "mark") {
     if (argument === undefined) throw new UsageError("mark needs the TEXT to set: evenkeel mark TEXT");
-    return { name, text: argument, ...values(MARK, texts) };
+    const flags = Object.fromEntries(Object.entries(texts).filter(([flag]) => flag in MARK_SETTINGS));
+    return { name, text: argument, flags, ...values(MARK, texts) };
   }
   if (argument === undefined)
     throw new UsageError("replay needs the FILE to replay: evenkeel replay FILE --url URL");

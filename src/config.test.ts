@@ -6,6 +6,7 @@ import {
   envName,
   loadSettings,
   SETTINGS,
+  serverUrl,
   settingsTable,
 } from "./config.ts";
 
@@ -70,6 +71,20 @@ describe("the settings", () => {
     const { settings } = loadSettings({ flags: {}, env: { EVENKEEL_CONFIG: "a.yaml" }, readFile });
     expect(read).toEqual(["a.yaml"]);
     expect(settings.port).toBe(9);
+  });
+});
+
+describe("the server that they start", () => {
+  test.each([
+    [{}, "http://127.0.0.1:8080/"],
+    [{ EVENKEEL_PORT: "9000", EVENKEEL_BASE_PATH: "/fleet" }, "http://127.0.0.1:9000/fleet/"],
+    [{ EVENKEEL_HOST: "::1" }, "http://[::1]:8080/"],
+    [{ EVENKEEL_HOST: "0.0.0.0", EVENKEEL_ALLOW_UNPROTECTED: "on" }, "http://127.0.0.1:8080/"],
+    [{ EVENKEEL_HOST: "::", EVENKEEL_ALLOW_UNPROTECTED: "on" }, "http://[::1]:8080/"],
+  ])("by %j is reached at %s", (env, url) => expect(serverUrl(load({ env }))).toBe(url));
+
+  test("on any free port has to be named", () => {
+    expect(() => serverUrl(load({ flags: { port: "0" } }))).toThrow("name the server with --url");
   });
 });
 

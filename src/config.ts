@@ -161,6 +161,22 @@ export function describeSettings({ settings, origins }: LoadedSettings): string 
     .join("");
 }
 
+/** The address of the server that these settings start, as a process on the same machine reaches it. */
+export function serverUrl({ settings }: LoadedSettings): string {
+  const { host, port, base_path } = settings;
+  if (port === 0) throw new ConfigError(["port is 0, which is any free one: name the server with --url"]);
+  const reached = EVERY_ADDRESS[host] ?? host;
+  return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}${base_path}`;
+}
+
+/** Who listens on every address is asked at loopback. */
+const EVERY_ADDRESS: Readonly<Partial<Record<string, string>>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** The demo fleet has a database of its own: `data/evenkeel.db` → `data/evenkeel-demo.db`. */
+export function demoPath(db: string): string {
+  return db.endsWith(".db") ? `${db.slice(0, -3)}-demo.db` : `${db}-demo`;
+}
+
 /** README's table of settings, as Markdown. */
 export function settingsTable(): string {
   const rows = NAMES.map((name) => {

@@ -1,11 +1,13 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type Command, helpText, parseCommand, UsageError } from "./cli.ts";
 import {
   ConfigError,
+  demoPath,
   describeSettings,
   type LoadedSettings,
   loadSettings,
   type SettingTexts,
+  serverUrl,
 } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
 import { createLog } from "./log.ts";
@@ -16,7 +18,7 @@ import { type ReplayProgress, replay } from "./metrics/collect/replay.ts";
 import { httpSend } from "./metrics/collect/sender.ts";
 import { loadAlertsFile, NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
 import { backupDatabase } from "./metrics/store/backup.ts";
-import { checkDatabase } from "./metrics/store/check.ts";
+import { type CheckReport, checkDatabase, isEmptyDatabase } from "./metrics/store/check.ts";
 import { rehearse } from "./rehearse.ts";
 import { startServer, VERSION } from "./server.ts";
 
@@ -55,14 +57,21 @@ function load(flags: SettingTexts): LoadedSettings {
   return loadSettings({ flags, env: process.env, readFile: (path) => readFileSync(path, "utf8") });
 }
 
-async function mark({ url, token, kind, text }: Extract<Command, { name: "mark" }>): Promise<void> {
+async function mark(command: Extract<Command, { name: "mark" }>): Promise<void> {
+  const { kind, text, flags } = command;
+  // An address that is given needs no settings, which may be another server's.
+  const loaded = command.url === "" ? load(flags) : null;
+  const url = loaded === null ? command.url : serverUrl(loaded);
+  const token = command.token || loaded?.settings.ingest_token || undefined;
   const { status, body } = await httpSend(
     url,
-    token || undefined,
+    token,
     "api/marks",
   )(JSON.stringify({ text, kind }), "application/json");
-  if (status === 201) process.stdout.write(`Set: ${kind}, ${text}\n`);
-  else fail(new EvenkeelError("invalid", `the mark was not taken (${status}): ${detailOf(body)}`));
+  if (status !== 201)
+    fail(new EvenkeelError("invalid", `the mark was not taken (${status}): ${detailOf(body)}`));
+  const on = (body as { demo?: boolean }).demo ? " on the demo fleet, which is shown there" : "";
+  process.stdout.write(`Set at ${url}${on}: ${kind}, ${text}\n`);
 }
 
 function detailOf(body: unknown): string {
@@ -71,7 +80,11 @@ function detailOf(body: unknown): string {
 
 function backup({ file, flags }: Extract<Command, { name: "backup" }>): void {
   const { db } = load(flags).settings;
-  const bytes = backupDatabase(db, file);
+  const bytes = ofDatabase(
+    db,
+    () => backupDatabase(db, file),
+    () => isEmptyDatabase(db),
+  );
   process.stdout.write(`${db} was copied into ${file}, ${(bytes / 2 ** 20).toFixed(1)} MiB\n`);
 }
 
@@ -84,13 +97,34 @@ async function testRules({ file, flags }: Extract<Command, { name: "test-rules" 
   if (unmet > 0) process.exitCode = 1;
 }
 
+/** Reads a database, and says where it holds nothing; what is meant may be the demo fleet's, which is beside it. */
+function ofDatabase<T>(db: string, read: () => T, isEmpty: (read: T) => boolean): T {
+  const demo = demoPath(db);
+  const beside = existsSync(demo)
+    ? `; the demo fleet is kept in ${demo}: --db ${demo} (EVENKEEL_DB) names it`
+    : "";
+  if (!existsSync(db)) {
+    throw new EvenkeelError(
+      "unavailable",
+      `The database ${db} does not exist${beside || "; name another file with --db (EVENKEEL_DB)"}`,
+    );
+  }
+  const result = read();
+  if (isEmpty(result)) process.stderr.write(`${db} holds nothing: no report has come yet${beside}\n`);
+  return result;
+}
+
 function check(flags: SettingTexts): void {
   const { db } = load(flags).settings;
-  const { counts, problems } = checkDatabase(db);
+  const { counts, problems } = ofDatabase(db, () => checkDatabase(db), holdsNothing);
   const read = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
   for (const problem of problems) process.stderr.write(`${db}: ${problem}\n`);
   if (problems.length > 0) process.exitCode = 1;
   else process.stdout.write(`${db} is sound: ${read.join(", ")}\n`);
+}
+
+function holdsNothing({ counts, problems }: CheckReport): boolean {
+  return problems.length === 0 && Object.values(counts).every((found) => found === 0);
 }
 
 async function serve(flags: SettingTexts): Promise<void> {

@@ -3,7 +3,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
 import { serve } from "@hono/node-server";
-import type { Settings } from "./config.ts";
+import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { type Clock, systemClock } from "./metrics/clock.ts";
@@ -31,9 +31,9 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** Kept in the store once a report came that was no demo's. */
 /** Ended tasks are packed once nothing more is said of them, and the last hour's never: any SQL may ask for it. */
 const PACK_AFTER_MS = 3_600_000;
+/** Kept in the store once a report came that was no demo's. */
 const FIRST_REPORT = "first_report_ms";
 /** How often the store is asked to seal and to enforce retention. */
 const COMPACT_EVERY_MS = 60_000;
@@ -89,8 +89,7 @@ class Evenkeel implements RunningServer {
     const read = () => this.#shown.pipeline.read();
     const { max_viewers, max_topics } = settings;
     this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
-    const mark: AppDeps["mark"] = (set) => (this.#real ?? this.#shown).pipeline.mark(set);
-    this.#app = this.#createApp((body, type) => this.#ingest(body, type), mark, settings.ingest_token);
+    this.#app = this.#createApp((body, type) => this.#ingest(body, type), settings.ingest_token);
   }
 
   /** What viewers see. */
@@ -100,13 +99,14 @@ class Evenkeel implements RunningServer {
     return shown;
   }
 
-  #createApp(ingest: AppDeps["ingest"], mark: AppDeps["mark"], ingest_token: string): App {
+  #createApp(ingest: AppDeps["ingest"], ingest_token: string): App {
     const { base_path, frame_ancestors, max_body_bytes } = this.#settings;
     return createApp({
       read: () => this.#shown.pipeline.read(),
       readAt: (at_ms) => this.#shown.pipeline.readAt(at_ms),
       ingest,
-      mark,
+      // On what is looked at: whoever sets a mark while the demo fleet is shown wants to see it.
+      mark: (set) => this.#shown.pipeline.mark(set),
       hub: this.#hub,
       session_store: () => this.#sessionStore(),
       ready: () => this.#notReady(),
@@ -194,8 +194,7 @@ class Evenkeel implements RunningServer {
     const clock: Clock = { now: () => past.now_ms ?? this.#clock.now() };
     const instance = this.#open(demoPath(db), clock, true);
     const demo = createDemo({ workers, tasks, seed, start_ms });
-    const mark: AppDeps["mark"] = (set) => instance.pipeline.mark(set);
-    const app = this.#createApp((body, type) => accept(instance, body, type), mark, "");
+    const app = this.#createApp((body, type) => accept(instance, body, type), "");
     const send = sendTo(app, this.#settings.base_path);
     // Up to the present, which goes on meanwhile.
     for (past.now_ms = start_ms; past.now_ms <= this.#clock.now(); past.now_ms += 1000) {
@@ -208,6 +207,7 @@ class Evenkeel implements RunningServer {
       instance.pipeline.tick(past.now_ms);
     }
     past.now_ms = null;
+    instance.pipeline.countFromHere();
     const abort = new AbortController();
     const onError = (error: unknown) =>
       this.#log("error", `the demo fleet's report failed: ${String(error)}`);
@@ -366,9 +366,4 @@ function freeBytes(path: string): number | null {
   } catch {
     return null;
   }
-}
-
-/** `data/evenkeel.db` → `data/evenkeel-demo.db`. */
-function demoPath(db: string): string {
-  return db.endsWith(".db") ? `${db.slice(0, -3)}-demo.db` : `${db}-demo`;
 }

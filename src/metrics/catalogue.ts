@@ -207,10 +207,22 @@ const FLOW: Entry[] = [
     "Unfinished tasks whose worker is lost or that nobody mentions any more",
   ],
   ["completed_tasks", "count", 0, "Completed tasks", "Tasks completed in the last hour"],
-  ["failed_tasks", "count", 0, "Failed tasks", "Tasks that failed in the last hour"],
+  [
+    "failed_tasks",
+    "count",
+    0,
+    "Failed tasks",
+    "Tasks that failed in the last hour and were not taken up again: a retry takes its failure back",
+  ],
   ["cancelled_tasks", "count", 0, "Cancelled tasks", "Tasks cancelled in the last hour"],
   ["throughput_per_minute", "per_minute", 1, "Throughput", "Tasks completed in the last 60 seconds"],
-  ["success_ratio", "ratio", 4, "Success ratio", "Completed ÷ (completed + failed), over the last hour"],
+  [
+    "success_ratio",
+    "ratio",
+    4,
+    "Success ratio",
+    "Completed ÷ (completed + failed), over the last hour; a retry takes its failure back",
+  ],
   [
     "assignment_efficiency",
     "ratio",
@@ -313,7 +325,7 @@ const FLOW: Entry[] = [
 
 const FLOW_EVENTS: Entry[] = [
   ["completions", "count", 0, "Completions", "Tasks completed in the second"],
-  ["failures", "count", 0, "Failures", "Tasks that failed in the second"],
+  ["failures", "count", 0, "Failures", "Tasks that failed in the second and were not taken up again"],
   ["cancellations", "count", 0, "Cancellations", "Tasks cancelled in the second"],
 ];
 

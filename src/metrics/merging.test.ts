@@ -265,6 +265,16 @@ describe("silence", () => {
     expect(h.fleet.tasks.get("t")?.state).toBe("orphaned");
   });
 
+  it("of a lost worker leaves nothing that waits on it, whatever it counted itself", async () => {
+    const h = harness();
+    const given = { id: "t2", status: "assigned", worker_id: "w" };
+    await h.report({ workers: [{ ...worker, metrics: { queued_tasks: 2 } }], tasks: [running, given] });
+    h.later(1000);
+    expect(h.fleet.workers.get("w")).toMatchObject({ running_tasks: 1, queued_tasks: 2, orphaned_tasks: 0 });
+    h.later(60_000);
+    expect(h.fleet.workers.get("w")).toMatchObject({ running_tasks: 0, queued_tasks: 0, orphaned_tasks: 2 });
+  });
+
   it("of a lost worker ends with its next report, and its tasks are running again", async () => {
     const h = harness();
     await h.report({ workers: [worker], tasks: [running] });

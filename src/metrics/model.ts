@@ -130,7 +130,10 @@ export interface Worker {
   readonly source: string;
   readonly tags: readonly string[];
   readonly capabilities: Readonly<Capabilities>;
-  /** Newest value of each metric, reported and derived; a metric that was not reported is absent. */
+  /**
+   * Newest value of each metric, reported and derived; a metric that was not reported is absent. While the
+   * presence is not fresh, what was reported is as of the last report, and so is the load.
+   */
   readonly metrics: ReadonlyMap<string, number>;
   readonly gpus: readonly Gpu[];
   readonly first_seen_ms: number;
@@ -141,7 +144,7 @@ export interface Worker {
   readonly load: number | null;
   readonly overload: Overload | null;
   readonly running_tasks: number;
-  /** Tasks assigned and not started, or what the worker reports of its own queue, whichever is larger. */
+  /** Tasks assigned and not started, or what the worker reports of its own queue, whichever is larger; none of a lost one. */
   readonly queued_tasks: number;
   readonly orphaned_tasks: number;
   /** Running tasks by task type. */

@@ -116,6 +116,62 @@ describe("a tick", () => {
   });
 });
 
+it("counts as failed what was not taken up again, by state, in the ratio and by model alike", async () => {
+  const pipeline = pipelineOn(storeOnDisk());
+  const figures = () => {
+    const { tasks_by_state, system, ended_by_type, endedByModel } = pipeline.read();
+    const [failed, ratio] = [system.get("failed_tasks"), system.get("success_ratio")];
+    const by_model = endedByModel()!.ends.reduce((sum, ends) => sum + ends.failed, 0);
+    return [tasks_by_state.failed, failed, ended_by_type!.get("text")?.failed, by_model, ratio];
+  };
+  const one = { id: "t1", type: "text", model_id: "bert-base", status: "failed" };
+  await report(pipeline, { tasks: [one, { ...one, id: "t2", status: "completed" }] });
+  tick(pipeline);
+  expect(figures()).toEqual([1, 1, 1, 1, 0.5]);
+  await report(pipeline, { tasks: [{ id: "t1", status: "queued", attempt: 2 }] });
+  tick(pipeline);
+  expect(figures()).toEqual([0, 0, 0, 0, 1]);
+  await report(pipeline, { tasks: [{ id: "t1", status: "failed", attempt: 2 }] });
+  tick(pipeline);
+  expect(figures()).toEqual([1, 1, 1, 1, 0.5]);
+});
+
+describe("how Evenkeel itself is doing", () => {
+  it("tells the first sample's time, and after a restart the same", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    expect(pipeline.read().self.store_oldest_ms).toBeNull();
+    tick(pipeline);
+    tick(pipeline);
+    const first_ms = START_MS + 1000;
+    const kept = { store_oldest_ms: first_ms, store_full_from_ms: first_ms };
+    expect(pipeline.read().self).toMatchObject(kept);
+    tick(pipeline);
+    await store.close();
+    open.length = 0;
+    expect(pipelineOn(storeOnDisk()).read().self).toMatchObject(kept);
+  });
+
+  it("counts no tick and no report that was simulated", async () => {
+    const pipeline = pipelineOn(storeOnDisk());
+    for (let s = 0; s < 20; s += 1) {
+      await report(pipeline, { workers: [worker], colour: "red" });
+      tick(pipeline);
+    }
+    expect(pipeline.read().self).toMatchObject({ ticks: 20, reports_accepted: 20, unknown_fields: 20 });
+    pipeline.countFromHere();
+    await report(pipeline, { workers: [worker] });
+    tick(pipeline);
+    expect(pipeline.read().self).toMatchObject({
+      ticks: 1,
+      reports_accepted: 1,
+      unknown_fields: 0,
+      unknown_field_names: [],
+    });
+    expect(pipeline.read().tick).toBe(21);
+  });
+});
+
 describe("a restart", () => {
   it("shows the same fleet at once, down to the last tick", async () => {
     const store = storeOnDisk();

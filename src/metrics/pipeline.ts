@@ -111,6 +111,8 @@ const FLOW_IS_KNOWN_BY = "queued_tasks";
 /** The fact that keeps the sources, and how long it may be behind in when they were last heard of. */
 const SOURCES = "sources";
 const KEEP_SOURCES_MS = 60_000;
+/** The fact that keeps when the first sample of all was taken. */
+const FIRST_SAMPLE = "first_sample_ms";
 /** The fact that keeps the last hour by model, and how often it is kept. */
 const MODELS = "models";
 const KEEP_MODELS_MS = 60_000;
@@ -123,7 +125,6 @@ const RUNS_A_SLICE = 1000;
 export class Pipeline {
   readonly collector: Collector;
   readonly fleet: Fleet;
-  readonly timer: TickTimer;
   readonly #options: PipelineOptions;
   readonly #store: MetricStore;
   readonly #recent = new Recent();
@@ -146,6 +147,11 @@ export class Pipeline {
   #store_error: string | null = null;
   #ticked_ms: number;
   #tick = 0;
+  #timer: TickTimer;
+  /** Ticks that were simulated. */
+  #simulated_ticks = 0;
+  /** The store knows the hour of its oldest sample, and this is the very first one; null while there is none. */
+  #first_sample_ms: number | null;
   #read: Read;
 
   constructor(options: PipelineOptions) {
@@ -163,7 +169,7 @@ export class Pipeline {
     const reached = (limit: string) => this.fleet.reached(limit);
     this.#alerts = new AlertBook(options.rules, now_ms, reached);
     this.#anomalies = new AnomalyWatch(now_ms, reached);
-    this.timer = new TickTimer(options.tick_ms);
+    this.#timer = new TickTimer(options.tick_ms);
     const { fleet } = this;
     this.collector = new Collector(options.limits, options.clock, {
       get workers() {
@@ -175,6 +181,9 @@ export class Pipeline {
       hasWorker: (id) => fleet.workers.has(id),
       hasTask: (id) => fleet.tasks.has(id),
     });
+    const first_sample = options.store.fact(FIRST_SAMPLE);
+    this.#first_sample_ms =
+      first_sample === undefined ? options.store.stats().oldest_ms : Number(first_sample);
     this.#restore(now_ms);
     // A demo's past is made in one go: nothing of it was ever restarted.
     if (!options.demo) this.mark({ at_ms: now_ms, kind: RESTART, text: "Evenkeel started" });
@@ -325,8 +334,15 @@ export class Pipeline {
     this.#read = this.#look(now_ms, figures);
     for (const [metric, value] of this.#read.system) this.#recent.set(metric, now_ms, value);
     this.#write(now_ms);
-    this.timer.note(now_ms, performance.now() - started);
+    this.#timer.note(now_ms, performance.now() - started);
     if (failure !== undefined) throw failure;
+  }
+
+  /** Ticks and reports are counted from here on: what came before was simulated, and not worked off each second. */
+  countFromHere(): void {
+    this.#simulated_ticks = this.#tick;
+    this.#timer = new TickTimer(this.#options.tick_ms);
+    this.collector.resetCounts();
   }
 
   /** At once where a source is new or speaks at another interval, else now and then. */
@@ -374,6 +390,7 @@ export class Pipeline {
       this.#gatherFigures(waiting, now_ms);
       this.#gatherFlows(waiting);
       const { samples } = waiting;
+      this.#rememberFirst(samples);
       if (samples.length > MAX_UNWRITTEN_SAMPLES) samples.splice(0, samples.length - MAX_UNWRITTEN_SAMPLES);
       this.#store.append(batchOf(now_ms, waiting));
       this.#unwritten = nothingUnwritten();
@@ -381,6 +398,16 @@ export class Pipeline {
     } catch (error) {
       this.#store_error = (error as Error).message;
     }
+  }
+
+  #rememberFirst(samples: readonly Sample[]): void {
+    if (this.#first_sample_ms !== null || samples.length === 0) return;
+    this.#first_sample_ms = samples.reduce((first, { at_ms }) => Math.min(first, at_ms), Infinity);
+    this.remember({ [FIRST_SAMPLE]: String(this.#first_sample_ms) });
+  }
+
+  #notBeforeFirst(hour_ms: number | null): number | null {
+    return hour_ms === null ? null : Math.max(hour_ms, this.#first_sample_ms ?? hour_ms);
   }
 
   /** What reports changed. */
@@ -733,13 +760,13 @@ export class Pipeline {
   }
 
   #self(): SelfHealth {
-    const { collector, timer } = this;
+    const { collector } = this;
     const { limits_reached, ...self } = this.#options.self();
     const stats = this.#store.stats();
     return {
       ...self,
-      ...timer.stats(),
-      ticks: this.#tick,
+      ...this.#timer.stats(),
+      ticks: this.#tick - this.#simulated_ticks,
       tick_ms: this.#options.tick_ms,
       reports_accepted: collector.counts.accepted,
       reports_rejected: collector.counts.rejected,
@@ -748,8 +775,8 @@ export class Pipeline {
       buffered_reports: collector.buffered,
       buffer_limit: this.#options.limits.max_buffered_reports,
       store_bytes: stats.bytes,
-      store_oldest_ms: stats.oldest_ms,
-      store_full_from_ms: stats.full_from_ms,
+      store_oldest_ms: this.#notBeforeFirst(stats.oldest_ms),
+      store_full_from_ms: this.#notBeforeFirst(stats.full_from_ms),
       series: stats.series,
       store_error: this.#store_error,
       limits_reached: { ...collector.limits_reached, ...this.fleet.limits_reached, ...limits_reached },

@@ -118,7 +118,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
     ...ingestRoutes(deps.ingest, settings.max_body_bytes),
-    ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms }),
+    ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
     ...streamRoutes(site.panels, hub),
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>

@@ -23,7 +23,7 @@ describe("a posted mark", () => {
       await post(w, { text: "model server 2.4", kind: "deploy", at: "2026-11-23T18:24:00+01:00" }),
     ).toEqual({
       status: 201,
-      body: { at_ms: Date.UTC(2026, 10, 23, 17, 24), kind: "deploy", text: "model server 2.4" },
+      body: { at_ms: Date.UTC(2026, 10, 23, 17, 24), kind: "deploy", text: "model server 2.4", demo: false },
     });
     await post(w, { text: "<b>rack 4</b>" });
     await post(w, { text: "early", at: START_MS - 1000 });

@@ -41,16 +41,19 @@ const MARK = z.object({
   at_ms: z.number().describe("When it happened, Unix milliseconds"),
   kind: z.string().describe("What kind of mark it is"),
   text: z.string().describe("What happened"),
+  demo: z.boolean().describe("True where it is set on the demo fleet, which is shown, and ends with it"),
 });
 
 export interface MarkDeps {
   /** @throws EvenkeelError "too_many" while too many wait to be written */
   mark(mark: Mark): void;
   now_ms(): number;
+  /** True while what is shown, and marked, is the demo fleet. */
+  demo(): boolean;
 }
 
 /** What others post to stand on the charts: deploys, maintenance. */
-export function markRoutes({ mark, now_ms }: MarkDeps): Route[] {
+export function markRoutes({ mark, now_ms, demo }: MarkDeps): Route[] {
   const reader = new BodyReader({
     max_bytes: MAX_BODY_BYTES,
     max_pending_bytes: 64 * MAX_BODY_BYTES,
@@ -74,7 +77,7 @@ export function markRoutes({ mark, now_ms }: MarkDeps): Route[] {
         const posted = parsed(body.toString());
         const set = { at_ms: instantOf(posted.at, now_ms()), kind: posted.kind, text: posted.text };
         mark(set);
-        return json(set, 201);
+        return json({ ...set, demo: demo() }, 201);
       },
     },
   ];

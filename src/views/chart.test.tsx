@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { axisTicks, type Chart, ChartSheet, knownRuns, LineChart } from "./chart.tsx";
+import { axisTicks, type Chart, ChartSheet, knownRuns, LineChart, tickLabel } from "./chart.tsx";
 import { flatten } from "./frame.tsx";
 import { splitParts } from "./part.tsx";
 
@@ -28,6 +28,13 @@ test.each([
     expect(tick).toBeCloseTo(ticks[index]!, 10);
   });
 });
+
+test.each([
+  [0, "0"],
+  [7500, "7500"],
+  [12_500, "12.5\u00a0k"],
+  [20_000, "20\u00a0k"],
+])("the number %s stands beside an axis as %s", (tick, label) => expect(tickLabel(tick)).toBe(label));
 
 test("runs are the stretches without a gap", () => {
   expect(knownRuns([null, 1, 2, null, 3])).toEqual([

@@ -219,7 +219,7 @@ function Drawing({ chart }: { chart: Chart }) {
       </svg>
       {ticks.map((tick, index) => (
         <text x="100%" y={HEADROOM + tickY(index) + 4} text-anchor="end">
-          {count(tick)}
+          {tickLabel(tick)}
         </text>
       ))}
       {from_ms === undefined || to_ms === undefined ? (
@@ -428,6 +428,11 @@ export function axisTicks(largest: number): readonly [number, number, number] {
   const step =
     [1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10].find((candidate) => candidate * magnitude * 2 >= largest) ?? 10;
   return [0, step * magnitude, step * magnitude * 2];
+}
+
+/** As short as the room beside a drawing is: thousands from five digits on. */
+export function tickLabel(tick: number): string {
+  return tick < 10_000 ? count(tick) : `${count(tick / 1000)}\u00a0k`;
 }
 
 function titleOf(chart: Chart): string {

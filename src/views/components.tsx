@@ -152,15 +152,17 @@ interface KpiProps {
   value: Quantity;
   /** Beside the figure: of how many. */
   of?: string | undefined;
+  /** What exactly is counted, for a pointer that rests on the label. */
+  help?: string | undefined;
   /** What makes the figure mean something: two lines, or a text that breaks into two. */
   lines: readonly Child[] | string;
 }
 
-export function Kpi({ id, label, value, of, lines }: KpiProps) {
+export function Kpi({ id, label, value, of, help, lines }: KpiProps) {
   const gap = of === undefined ? "" : widthLacking(value.value, of);
   return (
     <Part id={id} class="kpi">
-      <h3>{label}</h3>
+      <h3 title={help}>{label}</h3>
       <p class="v">
         <Figure value={value} />
         {of === undefined ? null : (

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Read } from "../metrics/read.ts";
 import { pathSegment } from "./identity.ts";
+import { Menu } from "./menu.tsx";
 import type { Markup, Panel } from "./panel.ts";
 import { Part, type Split, splitParts } from "./part.tsx";
 
@@ -56,17 +57,14 @@ function Forms({ panel, params }: Omit<FrameProps, "data">) {
   const { title } = panel;
   const api = address(panel.api, params);
   return (
-    <details class="forms">
-      <summary aria-label={`${title} as data`}>
-        <span aria-hidden="true">⋯</span>
-      </summary>
+    <Menu id={`p-${panel.id}-f`} class="forms" button="⋮" label={`${title} as data`}>
       <nav aria-label={`${title} as data`}>
         <a href={api}>JSON</a>
         {panel.table === undefined ? null : <a href={withParam(api, "format", "csv")}>CSV</a>}
         {panel.chart === undefined ? null : <a href={withParam(api, "format", "svg")}>SVG</a>}
         <a href={address(`/embed/${panel.id}`, params)}>Embed</a>
       </nav>
-    </details>
+    </Menu>
   );
 }
 

@@ -5,6 +5,7 @@ import type { Around } from "./around.ts";
 import { Name, Time } from "./components.tsx";
 import { FILTER_LABEL, FILTER_NAMES } from "./filters.ts";
 import { clean, inUtc, shorten } from "./format.ts";
+import { Menu } from "./menu.tsx";
 import type { Page } from "./panel.ts";
 import { DENSITIES, THEMES } from "./preferences.ts";
 
@@ -43,8 +44,12 @@ export function Header({ around, page, pages }: HeaderProps) {
         </nav>
         <SearchBox around={around} page={page} />
         {around.read.demo ? <Demo /> : null}
-        {around.filters === null ? null : <FilterMenu around={around} filters={around.filters} />}
-        <ViewMenu around={around} />
+        <div class="menus">
+          {around.filters === null || hasOwnForm(page) ? null : (
+            <FilterMenu around={around} filters={around.filters} />
+          )}
+          <ViewMenu around={around} />
+        </div>
         <LiveState around={around} />
         {around.rewind && around.stream !== null ? (
           <a class="rewind" href={withQuery(around.url, "at", "-5m")} title="Show this page as it was">
@@ -58,6 +63,11 @@ export function Header({ around, page, pages }: HeaderProps) {
       <Stale around={around} />
     </header>
   );
+}
+
+/** A list has the filters in a form of its own, beside others. */
+function hasOwnForm(page: Page | null): boolean {
+  return page?.panels.some(({ params }) => "as_of" in params.shape) ?? false;
 }
 
 /** A page about one thing is below one of the navigation. */
@@ -101,8 +111,7 @@ function FilterMenu({ around, filters }: { around: Around; filters: Filters }) {
     ([name]) => !FILTER_NAMES.includes(name as keyof Filters) && !PLACE.includes(name),
   );
   return (
-    <details class="menu">
-      <summary>Filter</summary>
+    <Menu id="filter-menu" class="menu" button="Filter">
       <form method="get" action={relative(path)}>
         {CUTS.map((cut) => (
           <label>
@@ -125,8 +134,11 @@ function FilterMenu({ around, filters }: { around: Around; filters: Filters }) {
           <input type="hidden" name={name} value={value} />
         ))}
         <button type="submit">Apply</button>
+        <small>
+          The types and families of <Time at_ms={around.read.now_ms} />
+        </small>
       </form>
-    </details>
+    </Menu>
   );
 }
 
@@ -175,8 +187,7 @@ const PLACE: readonly string[] = ["page", "as_of"];
 /** How the page looks, and what the viewer saved. */
 function ViewMenu({ around }: { around: Around }) {
   return (
-    <details class="menu end">
-      <summary>View</summary>
+    <Menu id="view-menu" class="menu" button="View">
       <div>
         <Choice around={around} name="theme" label="Theme" values={THEMES} />
         <Choice around={around} name="density" label="Density" values={DENSITIES} />
@@ -205,7 +216,7 @@ function ViewMenu({ around }: { around: Around }) {
           <a href={kept("settings", around.url, [])}>Settings</a>
         </p>
       </div>
-    </details>
+    </Menu>
   );
 }
 

@@ -110,6 +110,12 @@ describe("a page", () => {
     expect(html).toContain('href="./?minutes=30&amp;theme=dark&amp;format=json"');
   });
 
+  test("has a menu of filters that says of when it is, and none beside a list's own form", () => {
+    const menu = /<div id="filter-menu" popover="auto">.*?<\/form>/s;
+    expect(menu.exec(page())![0]).toMatch(/The types and families of <time /);
+    for (const path of ["/workers", "/tasks"]) expect(page({}, path)).not.toContain("filter-menu");
+  });
+
   test("holds the one connection outside of every panel", () => {
     expect(page()).toContain(
       '<div id="live" hx-sse:connect="stream?page=%2F" hx-swap="none" hx-trigger="load, every 5s" hx-sync="this:drop"></div>',

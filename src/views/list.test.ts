@@ -70,10 +70,18 @@ describe("the order of a list", () => {
       const down = rowsOf(workerList, read, { sort: `-${name}` });
       expect(new Set(down.map(({ id }) => id))).toEqual(new Set(up.map(({ id }) => id)));
     }
-    const loads = rowsOf(workerList, read, { sort: "-load" }).map(
-      (row) => (row as { id: string; load?: number }).load!,
-    );
+    const rows = rowsOf(workerList, read, { sort: "-load" }) as { load?: number; presence?: string }[];
+    const loads = rows.filter(({ presence }) => presence === "fresh").map(({ load }) => load!);
     expect(loads).toEqual([...loads].sort((a, b) => b - a));
+  });
+
+  test("has silent workers behind all whose load is known now, and says that theirs is the last one", () => {
+    const read = fixtureRead();
+    for (const sort of ["load", "-load", "cpu", "-memory"])
+      expect(idsOf(workerList, read, { sort }).slice(-2)).toEqual(["W11", "W7"]);
+    const row = /<tr id="[^"]*" class="lost silent">.*?<\/tr>/s.exec(htmlOf(workerList, read))![0];
+    expect(row).toMatch(/<small>last<\/small>.*<span class="vh">last <\/span>/s);
+    expect(htmlOf(workerList, read).match(/ silent"/g)).toHaveLength(2);
   });
 
   test("by no column that there is not", () => {
@@ -221,7 +229,10 @@ describe("the whole list as a table", () => {
     const read = fixtureRead({ workers: 1200 });
     const { slices, rows } = tableOf(workerList, read, { sort: "-load", page: "3", limit: "10" });
     expect(rows).toHaveLength(1200);
-    const loads = rows.map((row) => row[slices[0]!.columns.indexOf("load")] as number);
+    const [load, presence] = ["load", "presence"].map((name) => slices[0]!.columns.indexOf(name));
+    const known = rows.filter((row) => row[presence!] === "fresh");
+    expect(rows.slice(0, known.length)).toEqual(known);
+    const loads = known.map((row) => row[load!] as number);
     expect(loads).toEqual([...loads].sort((a, b) => b - a));
     expect(Math.max(...slices.map((slice) => slice.rows.length))).toBeLessThanOrEqual(500);
   });

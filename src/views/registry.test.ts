@@ -190,8 +190,19 @@ describe("worker grid", () => {
     [700, "squares fine"],
   ])("with %i workers shows %s", (workers, grain) => {
     const { html, parts } = render(grid, fixtureRead({ workers }));
-    expect(html).toContain(`<ul class="${grain}">`);
-    expect(parts.size).toBe(workers + 1);
+    expect(html).toContain(`<ul class="${grain}"`);
+    const heads = html.match(/ id="wg-h-/g)?.length ?? 0;
+    expect(parts.size).toBe(workers + heads + 1);
+  });
+
+  test("of more than it has cells for is no way of a thousand stops: each type leads to its list", () => {
+    const { html } = render(grid, fixtureRead({ workers: 300 }));
+    const squares = [...html.matchAll(/<li id="wg-\d+-\d+"[^>]*><a [^>]*>/g)];
+    expect(squares).toHaveLength(300);
+    for (const [square] of squares) expect(square).toContain('tabindex="-1"');
+    expect(html.match(/<ul class="squares" aria-hidden="true">/g)).toHaveLength(2);
+    expect(html).toContain('<a href="workers?worker_type=gpu" title="The list of them">');
+    expect(words(html)).toContain("gpu 225 · 8 overloaded, 8 lost, 8 stale, 8 draining, 7 offline");
   });
 
   test("sends one part when one worker changes", () => {
@@ -246,9 +257,24 @@ describe("worker grid", () => {
 
   test("of a huge fleet shows the worst and says how many more there are", () => {
     const { html, parts } = render(grid, fixtureRead({ workers: 2100 }));
-    expect(parts.size).toBe(2001);
+    expect([...parts.keys()].filter((id) => /^wg-\d/.test(id))).toHaveLength(2000);
     expect(html).toContain("and 100 more workers, none of them in a worse state");
   });
+});
+
+test("a worker has the same label in every panel", () => {
+  const read = fixtureRead({ workers: 20 });
+  const of = (id: string) => render(panelOf(id), read).data as never;
+  const { assignments } = of("task-distribution") as { assignments: { worker_id: string; label: string }[] };
+  const { lanes } = of("assignments") as { lanes: { worker_id: string; label: string }[] };
+  const { resources } = of("resources") as {
+    resources: Record<string, { worst: { worker_id: string; label: string } }>;
+  };
+  const told = [...assignments, ...lanes, ...Object.values(resources).map(({ worst }) => worst)];
+  const labels = new Map(told.map(({ worker_id, label }) => [worker_id, label]));
+  for (const { worker_id, label } of told) expect(labels.get(worker_id)).toBe(label);
+  const cards = words(render(panelOf("worker-grid"), read).html);
+  for (const label of labels.values()) expect(cards).toContain(` ${label} `);
 });
 
 describe("task distribution", () => {

@@ -15,6 +15,8 @@ const IN_WORDS: Record<Unit, string> = {
   score: "score, 0 to 100",
 };
 
+export const labelField = z.string().describe("What the worker is called where there is little room");
+
 export const at_ms = z.number().describe("The tick that the values are from, Unix milliseconds");
 
 export const noParams = z.object({});

@@ -6,6 +6,11 @@ import { instant, shorten } from "./format.ts";
 
 const NAME_LENGTH = 64;
 
+/** Whether what a worker reports is what it is now; else it is what it last reported. */
+export function isHeard({ presence }: Pick<Worker, "presence">): boolean {
+  return presence === "fresh";
+}
+
 export const WORKER_PARAMS = z.object({ worker_id: z.string().min(1).max(512).describe("The worker") });
 
 /** The worker that a panel is about. */

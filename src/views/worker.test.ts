@@ -19,8 +19,8 @@ const words = (html: string) => html.replace(/<[^>]*>/g, "\u0020").replace(/[\s\
 const wordsOf = (id: string, read: Read, worker_id: string) => words(render(id, read, worker_id).html);
 /** Where a panel's body leads; every panel leads to its own other forms. */
 const hrefsOf = (html: string) =>
-  [...html.replace(/<details class="forms">.*?<\/details>/s, "").matchAll(/ href="([^"]*)"/g)].map(
-    ([, href]) => href!.replaceAll("&#39;", "'").replaceAll("&amp;", "&"),
+  [...html.replace(/<div class="forms">.*?<\/nav>/s, "").matchAll(/ href="([^"]*)"/g)].map(([, href]) =>
+    href!.replaceAll("&#39;", "'").replaceAll("&amp;", "&"),
   );
 
 /** The same fleet, in which that worker was forgotten two minutes ago. */
@@ -116,6 +116,25 @@ describe("worker", () => {
     expect(text).toContain("Only the score is kept, not its parts");
   });
 
+  test("of one that is lost or stale are its last figures shown as such, and none as of now", () => {
+    for (const id of ["W11", "W7"]) {
+      const { html } = render("worker", fixtureRead(), id);
+      expect(html).toContain('class="worker-parts silent"');
+      expect(words(html)).toMatch(/Load last report, silent since 19:4\d:\d\d UTC \d+ %/);
+      expect(words(html)).toMatch(/GPUs last report, silent since 19:4\d:\d\d UTC/);
+      expect(words(html)).toContain("last: no resource beyond its threshold");
+      const { data } = render("worker-resources", fixtureRead(), id);
+      const { metrics } = data as { metrics: Record<string, { now: number | null }> };
+      expect(Object.values(metrics).map(({ now }) => now)).toEqual(Object.keys(metrics).map(() => null));
+    }
+    expect(wordsOf("worker", fixtureRead(), "W3")).not.toContain("last report, silent");
+  });
+
+  test("marks no device of a silent worker as saturated", () => {
+    const silent = withWorker(fixtureRead(), "W3", { presence: "lost", state: "lost" });
+    expect(wordsOf("worker", silent, "W3")).not.toContain("saturated");
+  });
+
   test("of one that is gone says so, and how it was before", () => {
     const { html, data } = render("worker", without(fixtureRead(), "W3"), "W3");
     expect(words(html)).toContain("Gone since 2026-11-23 19:40:06 UTC it was lost before");
@@ -180,7 +199,7 @@ describe("historical performance", () => {
   test("says the counts with their windows, and draws the minutes asked for", () => {
     const { html, data } = render("worker-performance", fixtureRead(), "W1", { minutes: "120" });
     const text = words(html);
-    expect(text).toContain("Last hour: 40 completed, 1 failed");
+    expect(text).toContain("Last hour: 40 completed, 1 attempt failed");
     expect(text).toContain("Last 50 tasks: 98.0 % completed, mean 14.2 s");
     expect(text).toContain("last 120 min, a point each 60 s");
     expect((data as { times_ms: number[] }).times_ms).toHaveLength(120);
@@ -255,6 +274,16 @@ describe("life", () => {
     expect(words(html)).toContain("5 changes in 24 h");
   });
 
+  test("has a legend of every state that its band or its list shows", () => {
+    const life: LifeState[] = [
+      { at_ms: NOW_MS - 10_000, state: "lost" },
+      { at_ms: NOW_MS - 67_000, state: "stale" },
+      { at_ms: NOW_MS - 3_600_000, state: "active" },
+    ];
+    const { html } = render("worker-life", { ...fixtureRead(), life: () => life }, "W11");
+    expect(words(/<p class="legend">.*?<\/p>/s.exec(html)![0])).toBe(" lost stale active ");
+  });
+
   const eventsOf = (...states: LifeState["state"][]) => {
     const life = states.map((state, index): LifeState => ({ at_ms: NOW_MS - index * 1000, state }));
     const { data } = render("worker-life", { ...fixtureRead(), life: () => life }, "W1");
@@ -302,7 +331,8 @@ describe("workers' names lead to their pages", () => {
   test.each([15, 24, 100, 200, 700])("in the grid of %i workers, each", (workers) => {
     const read = fixtureRead({ workers, hostile: true });
     const panel = findPanel("worker-grid")!;
-    const hrefs = hrefsOf(renderPanel(panel, {}, read).html);
+    const all = hrefsOf(renderPanel(panel, {}, read).html);
+    const hrefs = all.filter((href) => !/^workers(\?|$)/.test(href));
     const ids = hrefs.map((href) => idFromSegment(decodeURIComponent(href.replace(/^workers\//, ""))));
     expect(new Set(ids)).toEqual(new Set(read.workers().map(({ id }) => id)));
     for (const href of hrefs) expect(href).toMatch(/^workers\/[^/?#]+$/);

@@ -75,6 +75,12 @@ export class Collector {
     this.#schema = reportSchema(limits);
   }
 
+  /** Counts from nothing again. */
+  resetCounts(): void {
+    Object.assign(this.counts, { accepted: 0, rejected: 0, unknown_fields: 0 });
+    this.counts.unknown_names.clear();
+  }
+
   get buffered(): number {
     return this.#buffer.length;
   }

@@ -52,7 +52,7 @@ export function workerAt(then: WorkerThen, own: readonly Task[], at_ms: number):
     load: load(metrics),
     overload: state === "overloaded" ? overload(metrics, null, then.since_ms - OVERLOAD_HOLD_MS) : null,
     running_tasks: running.length,
-    queued_tasks: Math.max(assigned, metrics.get("queued_tasks") ?? 0),
+    queued_tasks: Math.max(assigned, state === "lost" ? 0 : (metrics.get("queued_tasks") ?? 0)),
     orphaned_tasks: own.filter((task) => task.state === "orphaned").length,
     running_by_type,
   };

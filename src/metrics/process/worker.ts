@@ -237,7 +237,9 @@ export class WorkerEntry implements Worker {
     return this.counts.orphaned;
   }
   get queued_tasks(): number {
-    return Math.max(this.counts.assigned, this.metrics.get("queued_tasks") ?? 0);
+    // What a lost worker counted itself is known no more: its tasks are orphaned.
+    const own = this.presence === "lost" ? 0 : (this.metrics.get("queued_tasks") ?? 0);
+    return Math.max(this.counts.assigned, own);
   }
 
   #value<T>(name: string): T | null {

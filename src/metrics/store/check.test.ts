@@ -4,7 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { backupDatabase } from "./backup.ts";
-import { checkDatabase } from "./check.ts";
+import { checkDatabase, isEmptyDatabase } from "./check.ts";
 import { NOTHING } from "./conformance.ts";
 import type { MetricStore } from "./contract.ts";
 import { openStore } from "./sqlite.ts";
@@ -34,6 +34,14 @@ function append(store: MetricStore, at_ms: number): void {
     tasks: [{ id: `t${at_ms}`, ...task, queued_at_ms: at_ms, ended_at_ms: null, document: "{}" }],
   });
 }
+
+it("a database is empty until something was reported", async () => {
+  const store = openStore(path, {});
+  expect(isEmptyDatabase(path)).toBe(true);
+  append(store, T0);
+  expect(isEmptyDatabase(path)).toBe(false);
+  await store.close();
+});
 
 /** Enough ended tasks for a pack. */
 function appendEnded(store: MetricStore): void {

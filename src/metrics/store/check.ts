@@ -40,6 +40,19 @@ export function checkDatabase(path: string): CheckReport {
   });
 }
 
+/** Whether nothing was ever reported into the database at `path`. */
+export function isEmptyDatabase(path: string): boolean {
+  return withDatabase(path, "read", () => {
+    const db = openToRead(path);
+    try {
+      const tables = ["head", "chunk", "workers", "tasks", "task_pack"];
+      return tables.every((table) => db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() === undefined);
+    } finally {
+      db.close();
+    }
+  });
+}
+
 type ChunkRow = Aggregate & { k: number; samples: Uint8Array | null; known: number };
 
 class Check {

@@ -6,17 +6,16 @@ import { RUNS_MINUTES, type Run } from "../../metrics/runs.ts";
 import { Legend, Mark, more, Name, Time, WORKER_TONE } from "../components.tsx";
 import { FILTER_NAMES } from "../filters.ts";
 import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
-import { shortLabels } from "../identity.ts";
+import { workerLabel } from "../labels.ts";
 import { type Bar, drawLane, keepLane, type Span } from "../lanes.ts";
 import { taskHref, workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
-import { at_ms, countField } from "../schema.ts";
+import { at_ms, countField, labelField } from "../schema.ts";
 import { NO_TYPE, seriesByType } from "../series.ts";
 
 /** Lanes that are shown and told at most; filters narrow the rest down. */
 const LANES = 40;
-const ROW_NAME_LENGTH = 16;
 const NAME_LENGTH = 48;
 /** Task types that the legend names. */
 const TYPES_SHOWN = 6;
@@ -68,6 +67,7 @@ const bar = z.object({
 
 const lane = z.object({
   worker_id: z.string().describe("The worker"),
+  label: labelField,
   type: z.string().nullable().describe("Its type; null where not reported"),
   state: z.enum(WORKER_STATES).describe("Its state"),
   running: countField("Tasks that run on it"),
@@ -135,6 +135,7 @@ function load(read: Read, { minutes, order }: Params): Data {
       const lane = keepLane(`${minutes} ${worker.id}`, span, over, open);
       return {
         worker_id: worker.id,
+        label: workerLabel(read, worker.id),
         type: worker.type,
         state: worker.state,
         running: worker.running_tasks,
@@ -197,10 +198,6 @@ function view(data: Data, given: Params) {
     ...data.types,
     ...data.lanes.flatMap(({ tasks }) => tasks.map((task) => task.type ?? NO_TYPE)),
   ]);
-  const labels = shortLabels(
-    data.lanes.map(({ worker_id }) => worker_id),
-    ROW_NAME_LENGTH,
-  );
   const hidden = data.workers - data.lanes.length;
   const drawing = { span: data, places, lanes: data.lanes.length };
   return (
@@ -225,7 +222,7 @@ function view(data: Data, given: Params) {
           <ol class="lanes">
             {first > 0 ? null : <Head data={data} />}
             {lanes.map((one, index) => (
-              <LaneRow lane={one} slot={first + index} label={labels[first + index] ?? one.worker_id}>
+              <LaneRow lane={one} slot={first + index} label={one.label}>
                 {drawLane(one.tasks, drawing)}
               </LaneRow>
             ))}

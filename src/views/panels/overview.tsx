@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { findMetric } from "../../metrics/catalogue.ts";
 import type { Severity } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, joined, Kpi, Mark, more, SEVERITY_TONE, STATUS_TONE } from "../components.tsx";
@@ -127,6 +128,7 @@ function view(data: Data) {
       <Kpi
         id="ov-success"
         label="Success ratio"
+        help={findMetric("system", "success_ratio")?.help}
         value={quantity(metric("success_ratio"), "ratio")}
         lines={[
           `${count(metric("completed_tasks"))} completed`,

@@ -3,12 +3,23 @@ import { RESOURCES, type Resource } from "../../metrics/catalogue.ts";
 import type { Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Figure, Histogram, Mark, Name } from "../components.tsx";
-import { asWideAs, count, counted, measure, NONE, type Quantity, quantity, shorten } from "../format.ts";
+import {
+  asWideAs,
+  clean,
+  count,
+  counted,
+  measure,
+  NONE,
+  type Quantity,
+  quantity,
+  shorten,
+} from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
+import { workerLabel } from "../labels.ts";
 import { workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
-import { at_ms, noParams } from "../schema.ts";
+import { at_ms, labelField, noParams } from "../schema.ts";
 
 const BINS = 20;
 const BIN_WIDTH = 100 / BINS;
@@ -27,6 +38,7 @@ const resource = z.object({
   worst: z
     .object({
       worker_id: z.string().describe("The worker"),
+      label: labelField,
       value: z.number().describe("Its utilisation, percent"),
     })
     .nullable()
@@ -86,7 +98,7 @@ function usageOf(read: Read, workers: readonly Worker[], name: Resource): Usage 
       value > worst.value ||
       (value === worst.value && byNaturalOrder(id, worst.worker_id) < 0)
     ) {
-      worst = { worker_id: id, value };
+      worst = { worker_id: id, label: workerLabel(read, id), value };
     }
   }
   const mean = read.system.get(`${name}_utilization_mean`) ?? null;
@@ -114,8 +126,11 @@ function Meter({ name, usage }: { name: Resource; usage: Usage }) {
           <span class="worst">
             worst {measure(usage.worst.value, "percent")}{" "}
             <span class="who">
-              <a href={workerHref(usage.worst.worker_id)}>
-                <Name>{shorten(usage.worst.worker_id, NAME_LENGTH)}</Name>
+              <a
+                href={workerHref(usage.worst.worker_id)}
+                title={clean(shorten(usage.worst.worker_id, NAME_LENGTH))}
+              >
+                <Name>{usage.worst.label}</Name>
               </a>
             </span>
             {usage.worst.value > usage.threshold ? <Mark tone="critical" /> : null}

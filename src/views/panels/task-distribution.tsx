@@ -1,13 +1,15 @@
 import { z } from "zod";
+import { findMetric } from "../../metrics/catalogue.ts";
 import { TASK_STATES, WORKER_STATES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
 import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
-import { byNaturalOrder, domId, shortLabels } from "../identity.ts";
+import { byNaturalOrder, domId } from "../identity.ts";
+import { workerLabel } from "../labels.ts";
 import { cutHref, workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
-import { at_ms, countField, noParams } from "../schema.ts";
+import { at_ms, countField, labelField, noParams } from "../schema.ts";
 import { NO_TYPE, type SeriesNumber, seriesByType } from "../series.ts";
 
 /** Rows of each list; what is beyond is summed up in a last one. */
@@ -17,8 +19,6 @@ const USUAL_PRIORITIES = [1, 2, 3, 4];
 const TYPE_ROWS = 5;
 const ASSIGNMENT_ROWS = 5;
 const NAME_LENGTH = 64;
-/** Characters of an id that a row has room for. */
-const ROW_NAME_LENGTH = 12;
 
 const WINDOW_S = 3600;
 
@@ -50,6 +50,7 @@ const data = z.object({
     .array(
       z.object({
         worker_id: z.string().describe("The worker"),
+        label: labelField,
         state: z.enum(WORKER_STATES).describe("Its state"),
         running: countField("Tasks that run on it"),
         queued: countField("Tasks given to it and not started"),
@@ -74,7 +75,9 @@ const data = z.object({
         failed: z
           .number()
           .nullable()
-          .describe("Tasks of it that failed in the window, count; null where not counted"),
+          .describe(
+            "Tasks of it that failed in the window and were not taken up again, count; null where not counted",
+          ),
         success_ratio: z
           .number()
           .nullable()
@@ -121,6 +124,7 @@ function assignments(read: Read): Assignment[] {
     .filter((worker) => worker.running_tasks > 0 || worker.queued_tasks > 0)
     .map((worker) => ({
       worker_id: worker.id,
+      label: workerLabel(read, worker.id),
       state: worker.state,
       running: worker.running_tasks,
       queued: worker.queued_tasks,
@@ -202,7 +206,7 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
             <th scope="col">
               Done <small>1 h</small>
             </th>
-            <th scope="col">
+            <th scope="col" title={findMetric("system", "failed_tasks")?.help}>
               Failed <small>1 h</small>
             </th>
             <th scope="col">Success</th>
@@ -346,10 +350,6 @@ function Queue({ data, series }: { data: Data; series: Places }) {
 /** Slots in a fixed number: a change of order changes the rows that it touches and not the whole list. */
 function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Places }) {
   const shown = rows.slice(0, ASSIGNMENT_ROWS);
-  const labels = shortLabels(
-    rows.map((row) => row.worker_id),
-    ROW_NAME_LENGTH,
-  );
   const full = Math.max(1, ...shown.map((row) => row.running));
   return (
     <>
@@ -364,7 +364,7 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
             <Part as="li" id={`td-a-${slot}`} title={words}>
               <span class="name">
                 <a href={workerHref(row.worker_id)}>
-                  <Name>{labels[slot] ?? row.worker_id}</Name>
+                  <Name>{row.label}</Name>
                 </a>
                 {row.state === "active" ? null : (
                   <>

@@ -224,7 +224,12 @@ function Row({ group, series }: { group: Group; series: Parameters<typeof Swatch
           <span class="quiet">not known of the past</span>
         ) : (
           <>
-            {isStuck(why) ? <Mark tone="critical" /> : null} <bdi>{waitingWords(why)}</bdi>
+            {isStuck(why) ? (
+              <>
+                <Mark tone="critical" />{" "}
+              </>
+            ) : null}
+            <bdi>{waitingWords(why)}</bdi>
             {why_tasks < group.waiting ? ` (${count(why_tasks)} of them)` : ""}
           </>
         )}

@@ -6,10 +6,12 @@ import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } 
 import { isFiltered } from "../filters.ts";
 import { clean, clock, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, shortLabels } from "../identity.ts";
-import { workerHref } from "../links.ts";
+import { LABEL_LENGTH } from "../labels.ts";
+import { cutHref, workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, metricFields, metricNames, noParams } from "../schema.ts";
+import { isHeard } from "../subject.ts";
 
 /** Up to this many workers a card each, then a cell each, then a square of the heat map each. */
 const CARDS_LIMIT = 24;
@@ -23,8 +25,7 @@ const SQUARES_SIZES = [
 ];
 /** Squares drawn at most, the worst first; the JSON has every worker. */
 const SQUARES_LIMIT = 2000;
-/** Characters of an id that a card or a cell has room for. */
-const WIDE_CARD_NAME_LENGTH = 11;
+/** Characters of a label that a card or a cell of many has room for. */
 const CARD_NAME_LENGTH = 8;
 const CELL_NAME_LENGTH = 6;
 /** Ids may have 256 characters; a description carries this many. */
@@ -37,7 +38,11 @@ export const WORKER = z.object({
   ...metricFields("worker"),
   status: z.enum(WORKER_STATUSES).describe("What the worker says of itself"),
   state: z.enum(WORKER_STATES).describe("What it is shown as: its presence, its status, its pressure"),
-  presence: z.enum(["fresh", "stale", "lost"]).describe("How recently it was heard of"),
+  presence: z
+    .enum(["fresh", "stale", "lost"])
+    .describe(
+      "How recently it was heard of; unless fresh, what it reports (load too) is as of its last report",
+    ),
   type: z.string().nullable().describe("Its kind, such as gpu; null where not reported"),
   hostname: z.string().nullable().describe("The machine it runs on; null where not reported"),
   tags: z.array(z.string()).describe("What it is tagged with"),
@@ -240,7 +245,7 @@ function described(id: string, it: Shown, use: string): string {
     overload === null
       ? null
       : `${labelOf(overload.metric)} beyond ${measure(overload.threshold, "percent")} since ${clock(overload.since_ms)}`,
-    isHeardOf(it) ? use : `last report ${clock(it.last_report_ms)}`,
+    isHeard(it) ? use : `last report ${clock(it.last_report_ms)}`,
     `${count(it.running_tasks)} running, ${count(it.queued_tasks)} pending`,
     it.orphaned_tasks === 0 ? null : `${count(it.orphaned_tasks)} orphaned`,
   ]);
@@ -252,16 +257,12 @@ function labelOf(metric: string): string {
   return clean(findMetric("worker", metric)?.label ?? metric);
 }
 
-function isHeardOf(it: Shown): boolean {
-  return it.state !== "lost" && it.state !== "stale";
-}
-
 function isPlain(it: Shown): boolean {
   return it.state === "active";
 }
 
 function WorkerBars({ it }: { it: Shown }) {
-  const heard = isHeardOf(it);
+  const heard = isHeard(it);
   return (
     <Bars
       values={[
@@ -279,7 +280,7 @@ function Cards({ entries }: { entries: readonly Entry[] }) {
   const wide = entries.length <= WIDE_CARDS_LIMIT;
   const labels = shortLabels(
     entries.map(([id]) => id),
-    wide ? WIDE_CARD_NAME_LENGTH : CARD_NAME_LENGTH,
+    wide ? LABEL_LENGTH : CARD_NAME_LENGTH,
   );
   return (
     <ul class={wide ? "workers cards wide" : "workers cards"}>
@@ -297,9 +298,7 @@ function Cards({ entries }: { entries: readonly Entry[] }) {
             </p>
             <p class="d">
               <span>{wide ? type : taskWord(it)}</span>
-              <span>
-                {isHeardOf(it) ? cardDetail(it) : <Ago since_ms={it.last_report_ms} short={!wide} />}
-              </span>
+              <span>{isHeard(it) ? cardDetail(it) : <Ago since_ms={it.last_report_ms} short={!wide} />}</span>
             </p>
             <WorkerBars it={it} />
             <a href={workerHref(id)}>
@@ -349,7 +348,7 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
             </p>
             <p class="d" aria-hidden="true">
               {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
-              {isHeardOf(it) ? (
+              {isHeard(it) ? (
                 <>
                   {isPlain(it) ? <WorkerBars it={{ ...it, ...coarseBars(it) }} /> : null}
                   <span>{it.overload === null ? count(it.running_tasks) : cause(it.overload)}</span>
@@ -367,13 +366,18 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
 }
 
 /** A link over all of a cell or square: its title is what it is called, and what a pointer that rests on it sees. */
-function Cover({ id, words }: { id: string; words: string }) {
+function Cover({ id, words, aside = false }: { id: string; words: string; aside?: boolean }) {
   // biome-ignore lint/a11y/useAnchorContent: its title names it; the words twice would double a tick's bytes
-  return <a href={workerHref(id)} title={words}></a>;
+  return <a href={workerHref(id)} title={words} tabindex={aside ? -1 : undefined}></a>;
 }
+
+// Two thousand squares are a picture, too small and too many to be reached one by one: who does not point at them
+// has the same workers by name in the list that each type's name leads to.
 
 interface Group {
   readonly type: string;
+  /** The list of all of them. */
+  readonly href: string;
   readonly entries: readonly Entry[];
   readonly size: number;
 }
@@ -386,13 +390,16 @@ function HeatMap({ entries }: { entries: readonly Entry[] }) {
       <HeatLegend />
       {groups.map((group, place) => (
         <div class="group">
-          <h3>
-            <Name>{shorten(group.type, NAME_LENGTH)}</Name> <small>{count(group.size)}</small>
-          </h3>
-          <ul class={size}>
+          <Part as="h3" id={`wg-h-${place}`}>
+            <a href={group.href} title="The list of them">
+              <Name>{shorten(group.type, NAME_LENGTH)}</Name>
+            </a>{" "}
+            <small>{groupInWords(group)}</small>
+          </Part>
+          <ul class={size} aria-hidden="true">
             {group.entries.map(([id, it], index) => (
               <Part as="li" id={`wg-${place}-${index}`} class={`q ${squareClass(it)}`}>
-                <Cover id={id} words={squareInWords(id, it)} />
+                <Cover id={id} words={squareInWords(id, it)} aside />
               </Part>
             ))}
           </ul>
@@ -419,7 +426,21 @@ function byType(shown: readonly Entry[], all: readonly Entry[]): Group[] {
   }
   return [...groups]
     .sort(([a], [b]) => byNaturalOrder(a, b))
-    .map(([type, entries]) => ({ type, entries, size: sizes.get(type) ?? entries.length }));
+    .map(([type, entries]) => ({
+      type,
+      href: entries[0]![1].type === null ? "workers" : cutHref("worker_type", type),
+      entries,
+      size: sizes.get(type) ?? entries.length,
+    }));
+}
+
+/** "600 · 2 overloaded, 1 lost": what the squares show of states. */
+function groupInWords({ size, entries }: Group): string {
+  const troubles = HEAT_STATES.flatMap((state) => {
+    const those = entries.filter(([, it]) => it.state === state).length;
+    return those === 0 ? [] : [`${count(those)} ${state}`];
+  });
+  return joined([count(size), troubles.join(", ")]);
 }
 
 function typeOf(it: Shown): string {
@@ -438,7 +459,7 @@ function squareClass(it: Shown): string {
 
 function squareInWords(id: string, it: Shown): string {
   const name = clean(shorten(id, NAME_LENGTH));
-  if (!isHeardOf(it)) return `${name}: ${it.state}, last report ${clock(it.last_report_ms)}`;
+  if (!isHeard(it)) return `${name}: ${it.state}, last report ${clock(it.last_report_ms)}`;
   if (it.load === null) return `${name}: ${it.state}, load not known`;
   const step = 100 / HEAT_STEPS;
   const from = heatStep(it.load) * step;
@@ -463,6 +484,7 @@ function HeatLegend() {
           {state}
         </span>
       ))}
+      <span>a type's name leads to the list of its workers</span>
     </p>
   );
 }

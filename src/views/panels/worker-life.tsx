@@ -122,7 +122,9 @@ function toneOf(state: State): Tone {
 }
 
 function view({ changes, strip }: Data) {
-  const there = STATES.filter((state) => strip.states.includes(state));
+  // A step shows its worst state: another one may stand in the list alone.
+  const shown = new Set([...strip.states, ...changes.slice(0, ROWS).map(({ state }) => state)]);
+  const there = STATES.filter((state) => shown.has(state));
   return (
     <>
       <Part id="wl-strip" class="life">

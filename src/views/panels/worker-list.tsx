@@ -3,7 +3,7 @@ import { WORKER_STATES, type Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, Figure, Mark, Name, WORKER_TONE } from "../components.tsx";
 import { FILTERS, isFiltered } from "../filters.ts";
-import { clean, count, quantity, shorten } from "../format.ts";
+import { clean, count, measure, quantity, shorten } from "../format.ts";
 import { domId } from "../identity.ts";
 import { workerHref } from "../links.ts";
 import {
@@ -25,27 +25,33 @@ import { Cell, CHOICES, choicesOf, ListView, Share, type Shown, TextCell, Unknow
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
+import { isHeard } from "../subject.ts";
 
 const NAME_LENGTH = 64;
 
-const metric = (name: string, label: string, first: Column<Worker>["first"], of: string) =>
-  figureColumn<Worker>(name, label, first, ({ metrics }) => metrics.get(of) ?? null);
+const metric = (name: string, label: string, of: string) =>
+  figureColumn<Worker>(name, label, "ascending", ({ metrics }) => metrics.get(of) ?? null);
+/** Of a silent worker it is not known: what it last reported is shown, and not ranked among what is so now. */
+const reported = (name: string, label: string, of: string) =>
+  figureColumn<Worker>(name, label, "descending", (worker) =>
+    isHeard(worker) ? (worker.metrics.get(of) ?? null) : null,
+  );
 
 const COLUMNS: readonly Column<Worker>[] = [
   stateColumn(WORKER_STATES, ({ state }: Worker) => state),
   textColumn("id", "Worker", ({ id }) => id),
   textColumn("type", "Type", ({ type }) => type),
   textColumn("host", "Host", ({ hostname }) => hostname),
-  figureColumn("load", "Load", "descending", ({ load }) => load),
-  metric("cpu", "CPU", "descending", "cpu_utilization"),
-  metric("gpu", "GPU", "descending", "gpu_utilization"),
-  metric("gpu_max", "Top GPU", "descending", "gpu_utilization_max"),
-  metric("memory", "Memory", "descending", "memory_utilization"),
-  metric("network", "Network", "descending", "network_utilization"),
+  figureColumn("load", "Load", "descending", (worker) => (isHeard(worker) ? worker.load : null)),
+  reported("cpu", "CPU", "cpu_utilization"),
+  reported("gpu", "GPU", "gpu_utilization"),
+  reported("gpu_max", "Top GPU", "gpu_utilization_max"),
+  reported("memory", "Memory", "memory_utilization"),
+  reported("network", "Network", "network_utilization"),
   figureColumn("running", "Running", "descending", ({ running_tasks }) => running_tasks),
   figureColumn("queued", "Queued", "descending", ({ queued_tasks }) => queued_tasks),
-  metric("health", "Health", "ascending", "health"),
-  metric("success", "Success", "ascending", "success_ratio"),
+  metric("health", "Health", "health"),
+  metric("success", "Success", "success_ratio"),
   {
     ...figureColumn<Worker>(
       "last_report",
@@ -94,6 +100,12 @@ const row = z.object({
     .nullable()
     .describe("Completed ÷ (completed + failed) of its last 50 tasks, ratio; null where none ended"),
   last_report_ms: z.number().nullable().describe("When it was last heard of, Unix milliseconds"),
+  presence: z
+    .enum(["fresh", "stale", "lost"])
+    .nullable()
+    .describe(
+      "How recently it was heard of; unless fresh, load and utilisations are as of its last report. Null where the worker is known no more",
+    ),
 });
 type Row = z.output<typeof row>;
 
@@ -169,6 +181,7 @@ function rowOf(id: string, worker: Worker | undefined): Row {
     health: known("health"),
     success_ratio: known("success_ratio"),
     last_report_ms: worker?.last_report_ms ?? null,
+    presence: worker?.presence ?? null,
   };
 }
 
@@ -214,8 +227,9 @@ const FIGURES = [
 ] as const;
 
 function WorkerRow({ it }: { it: Row }) {
+  const silent = it.presence !== null && it.presence !== "fresh";
   return (
-    <Part as="tr" id={domId("wl", it.id)} class={it.state ?? "unknown"}>
+    <Part as="tr" id={domId("wl", it.id)} class={`${it.state ?? "unknown"}${silent ? " silent" : ""}`}>
       <Cell name="state" label="State">
         {it.state === null ? (
           "known no more"
@@ -233,11 +247,24 @@ function WorkerRow({ it }: { it: Row }) {
       <TextCell name="type" label="Type" value={it.type} />
       <TextCell name="host" label="Host" value={it.hostname} />
       <Cell name="load" label="Load">
-        <Share value={it.load} />
+        {silent && it.load !== null ? (
+          <span class="last">
+            <Figure value={quantity(it.load, "percent")} /> <small>last</small>
+          </span>
+        ) : (
+          <Share value={it.load} />
+        )}
       </Cell>
       {FIGURES.map(([name, field]) => (
         <Cell name={name} label={LABEL[name]!}>
-          <Figure value={quantity(it[field], "percent")} />
+          {silent && it[field] !== null ? (
+            <span class="last">
+              <span class="vh">last </span>
+              {measure(it[field], "percent")}
+            </span>
+          ) : (
+            <Figure value={quantity(it[field], "percent")} />
+          )}
         </Cell>
       ))}
       <Cell name="running" label="Running">

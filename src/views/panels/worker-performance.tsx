@@ -3,7 +3,7 @@ import type { Unit } from "../../metrics/catalogue.ts";
 import type { Read } from "../../metrics/read.ts";
 import { LAST_TASKS } from "../../metrics/scores.ts";
 import { type Chart, ChartSheet, LineChart } from "../chart.tsx";
-import { count, measure } from "../format.ts";
+import { count, counted, measure } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
@@ -34,7 +34,7 @@ const params = WORKER_PARAMS.extend({
 });
 
 const outcomes = {
-  tasks: z.number().describe("Tasks that completed or failed on it, count"),
+  tasks: z.number().describe("Tasks that completed or failed on it, each attempt for itself, count"),
   completed: z.number().describe("Those that completed, count"),
   success_ratio: z.number().nullable().describe("Completed ÷ tasks, ratio; null without any"),
 };
@@ -111,7 +111,7 @@ function inWords({ last_hour, last_tasks }: Data): string[] {
   return [
     last_hour.tasks === 0
       ? "Last hour: no task ended"
-      : `Last hour: ${count(last_hour.completed)} completed, ${count(last_hour.tasks - last_hour.completed)} failed`,
+      : `Last hour: ${count(last_hour.completed)} completed, ${counted(last_hour.tasks - last_hour.completed, "attempt")} failed`,
     last_tasks.tasks === 0
       ? "No task has ended on it yet"
       : `Last ${count(last_tasks.tasks)} tasks: ${measure(last_tasks.success_ratio, "ratio")} completed, mean ${measure(last_tasks.mean_duration_s, "seconds")}`,

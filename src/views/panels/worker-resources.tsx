@@ -4,7 +4,7 @@ import { type Chart, ChartSheet, LineChart } from "../chart.tsx";
 import { definePanel, type Table } from "../panel.ts";
 import { at_ms } from "../schema.ts";
 import type { SeriesNumber } from "../series.ts";
-import { WORKER_PARAMS, workerSubject } from "../subject.ts";
+import { isHeard, WORKER_PARAMS, workerSubject } from "../subject.ts";
 import { loadWorkerSeries, WORKER_SERIES, workerHistoryHref } from "../worker-series.ts";
 
 const STEP_S = 5;
@@ -72,11 +72,13 @@ export const workerResources = definePanel({
 
 function load(read: Read, { worker_id, minutes }: z.output<typeof params>): Data {
   const { worker } = workerSubject(read, worker_id);
+  // What a silent worker reported last is not what it uses now.
+  const now = isHeard(worker) ? worker.metrics : new Map<string, number>();
   return {
     at_ms: read.now_ms,
     worker_id,
     devices: worker.gpus.length,
-    ...loadWorkerSeries(read, { worker_id, metrics: METRICS, minutes, step_s: STEP_S, now: worker.metrics }),
+    ...loadWorkerSeries(read, { worker_id, metrics: METRICS, minutes, step_s: STEP_S, now }),
   };
 }
 

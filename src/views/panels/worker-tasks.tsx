@@ -54,7 +54,7 @@ const data = z.object({
   reported_queue: z
     .number()
     .nullable()
-    .describe("Tasks that wait on it as it counts them itself; null where it tells none"),
+    .describe("Tasks that wait on it as it counts them itself; null where it tells none, or is lost"),
   running: list("Tasks that run on it, those that run for longest first"),
   queued: list("Tasks given to it and not started, those that wait for longest first"),
   orphaned: list("Unfinished tasks of a worker that is lost, or that nobody mentions any more"),
@@ -93,7 +93,7 @@ function load(read: Read, { worker_id }: z.output<typeof WORKER_PARAMS>): Data {
     at_ms: read.now_ms,
     worker_id,
     counts: { running: running.length, queued: worker.queued_tasks, orphaned: orphaned.length },
-    reported_queue: worker.metrics.get("queued_tasks") ?? null,
+    reported_queue: worker.presence === "lost" ? null : (worker.metrics.get("queued_tasks") ?? null),
     running: shown(running),
     queued: shown(queued),
     orphaned: shown(orphaned),

@@ -10,7 +10,7 @@ import { definePanel, type Markup, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
 import type { SeriesNumber } from "../series.ts";
-import { WORKER_PARAMS, workerSubject } from "../subject.ts";
+import { isHeard, WORKER_PARAMS, workerSubject } from "../subject.ts";
 import { metricOf, shownWorker, WORKER } from "./worker-grid.tsx";
 
 /** What is listed at most; the JSON has all of it. */
@@ -154,13 +154,28 @@ function view(data: Data) {
   return (
     <>
       <Head data={data} />
-      <div class="worker-parts">
+      <div class={isSilent(data) ? "worker-parts silent" : "worker-parts"}>
         <Abilities data={data} />
         <Health data={data} />
         <Load data={data} />
         <Gpus data={data} />
       </div>
     </>
+  );
+}
+
+/** What is told is what it last reported. */
+function isSilent(data: Data): boolean {
+  return data.gone_ms !== null || !isHeard(data);
+}
+
+/** Of when figures are that a silent worker reported; while it reports, what they are. */
+function AsOf({ data, children }: { data: Data; children: string }) {
+  if (!isSilent(data)) return <small>{children}</small>;
+  return (
+    <small class="as-of">
+      last report, silent <Ago since_ms={data.last_report_ms} lasting />
+    </small>
   );
 }
 
@@ -312,10 +327,8 @@ function Health({ data }: { data: Data }) {
           <ScorePart name="Freshness" share={parts.freshness.factor}>
             {parts.freshness.factor === 1 ? "reports in time" : "its report is overdue"}
           </ScorePart>
-          <ScorePart name="Pressure" share={parts.pressure.factor}>
-            {parts.pressure.cause === null
-              ? "no resource beyond its threshold"
-              : `${labelOf(parts.pressure.cause.metric)} ${measure(parts.pressure.cause.value, "percent")}, threshold ${measure(parts.pressure.cause.threshold, "percent")}`}
+          <ScorePart name="Pressure" share={parts.pressure.factor} reported>
+            {(isSilent(data) ? "last: " : "") + pressureInWords(parts.pressure.cause)}
           </ScorePart>
           <ScorePart name="Success" share={parts.success.factor}>
             {parts.success.tasks === 0
@@ -328,9 +341,23 @@ function Health({ data }: { data: Data }) {
   );
 }
 
-function ScorePart({ name, share, children }: { name: string; share: number; children: string }) {
+function pressureInWords(cause: NonNullable<Data["health_parts"]>["pressure"]["cause"]): string {
+  if (cause === null) return "no resource beyond its threshold";
+  const { metric, value, threshold } = cause;
+  return `${labelOf(metric)} ${measure(value, "percent")}, threshold ${measure(threshold, "percent")}`;
+}
+
+interface ScorePartProps {
+  name: string;
+  share: number;
+  /** Whether it follows from what the worker reports, and so from its last report once it is silent. */
+  reported?: boolean;
+  children: string;
+}
+
+function ScorePart({ name, share, reported = false, children }: ScorePartProps) {
   return (
-    <li>
+    <li class={reported ? "reported" : undefined}>
       <span class="name">{name}</span>
       <Bars values={[[1, share * 100]]} />
       <span class="figure">{asWideAs("99.9", measure(share, "ratio"))}</span>
@@ -347,11 +374,12 @@ const RESOURCE_SERIES: Readonly<Partial<Record<string, SeriesNumber>>> = {
   network_utilization: 4,
 };
 
-function Load({ data: { load, load_parts } }: { data: Data }) {
+function Load({ data }: { data: Data }) {
+  const { load, load_parts } = data;
   return (
-    <Part id="wk-load" class="worker-score">
+    <Part id="wk-load" class="worker-score reported">
       <h3>
-        Load <small>the sum of weight × use</small>
+        Load <AsOf data={data}>the sum of weight × use</AsOf>
       </h3>
       <p class="v">
         <Figure value={quantity(load, "percent")} />
@@ -373,17 +401,20 @@ function Load({ data: { load, load_parts } }: { data: Data }) {
 
 function Gpus({ data }: { data: Data }): Markup {
   const { gpus } = data;
-  const saturated = gpus.filter(isSaturated).length;
+  const isHot = (gpu: Data["gpus"][number]) => !isSilent(data) && isSaturated(gpu);
+  const saturated = gpus.filter(isHot).length;
   return (
-    <div class="worker-gpus">
-      <h3>
+    <div class="worker-gpus reported">
+      <Part as="h3" id="wk-gpus">
         GPUs{" "}
-        <Part as="small" id="wk-gpus">
-          {gpus.length === 0
-            ? ""
-            : `${counted(gpus.length, "device")}, ${saturated === 0 ? "none" : count(saturated)} beyond ${measure(SATURATED, "percent")}`}
-        </Part>
-      </h3>
+        {gpus.length === 0 ? (
+          ""
+        ) : (
+          <AsOf data={data}>
+            {`${counted(gpus.length, "device")}, ${saturated === 0 ? "none" : count(saturated)} beyond ${measure(SATURATED, "percent")}`}
+          </AsOf>
+        )}
+      </Part>
       {gpus.length === 0 ? (
         <p class="quiet">{meanInWords(data)}</p>
       ) : (
@@ -398,10 +429,9 @@ function Gpus({ data }: { data: Data }): Markup {
           </thead>
           <tbody>
             {busiest(gpus).map((gpu, place) => (
-              <Part as="tr" id={`wk-gpu-${place}`} class={isSaturated(gpu) ? "hot" : undefined}>
+              <Part as="tr" id={`wk-gpu-${place}`} class={isHot(gpu) ? "hot" : undefined}>
                 <th scope="row">
-                  GPU {count(gpu.index)}{" "}
-                  {isSaturated(gpu) ? <StateMark tone="critical" word="saturated" /> : null}
+                  GPU {count(gpu.index)} {isHot(gpu) ? <StateMark tone="critical" word="saturated" /> : null}
                 </th>
                 <td>
                   <span class="use">

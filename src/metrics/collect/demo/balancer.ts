@@ -1,5 +1,5 @@
 import { type Demand, PROCESSING_SIGMA } from "./demand.ts";
-import { drawFailure, type Failure, MAX_ATTEMPTS } from "./failures.ts";
+import { type Doom, drawDoom, drawFailure, type Failure, MAX_ATTEMPTS } from "./failures.ts";
 import { PRIORITIES, WaitingRoom } from "./queue.ts";
 import type { Rng } from "./rng.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -17,7 +17,7 @@ const PRIORITY_ODDS = [0.1, 0.35, 0.8, 1] as const;
 /** What becomes of a task at some moment, unless its turn has changed until then. */
 export type TaskEvent =
   | { kind: "ready" | "retry" | "cancellation"; task: DemoTask; turn: number }
-  | { kind: "end"; task: DemoTask; turn: number; failure: Failure | null };
+  | { kind: "end"; task: DemoTask; turn: number; doom: Doom | null };
 
 export interface Counts {
   arrived: number;
@@ -68,7 +68,7 @@ export class Balancer {
     const { task } = event;
     if (event.kind === "cancellation") this.#cancel(at_ms, task);
     else if (task.turn !== event.turn) return;
-    else if (event.kind === "end") this.end(at_ms, task, event.failure);
+    else if (event.kind === "end") this.#endAsDrawn(at_ms, task, event.doom);
     else if (event.kind === "ready") this.#becomeReady(at_ms, task);
     else this.requeue(at_ms, task);
   }
@@ -96,12 +96,16 @@ export class Balancer {
     task.assigned_at_ms = task.started_at_ms - Math.round(this.#stagingTime());
     task.queued_at_ms = task.assigned_at_ms - Math.round(this.#rng.between(0, 2 * ROUND_MS));
     this.#tell(task, NEWS.assigned);
-    this.#plan(at_ms + task.processing_ms - ago_ms, { kind: "end", task, turn: task.turn, failure: null });
+    this.#plan(at_ms + task.processing_ms - ago_ms, { kind: "end", task, turn: task.turn, doom: null });
   }
 
   /** Hands out the waiting tasks that somebody has room for. */
   serveRound(at_ms: number): void {
     this.#waiting.serve((task) => this.#assign(at_ms, task));
+  }
+
+  #endAsDrawn(at_ms: number, task: DemoTask, doom: Doom | null): void {
+    this.end(at_ms, task, doom === null ? null : drawFailure(task, at_ms, doom, this.#rng));
   }
 
   end(at_ms: number, task: DemoTask, failure: Failure | null): void {
@@ -207,9 +211,8 @@ export class Balancer {
 
   #start(at_ms: number, task: DemoTask): void {
     this.#run(at_ms, task);
-    const failure = drawFailure(task, this.#rng);
-    const part = failure === null ? 1 : this.#rng.next();
-    this.#plan(at_ms + task.processing_ms * part, { kind: "end", task, turn: task.turn, failure });
+    const doom = drawDoom(this.#rng);
+    this.#plan(at_ms + task.processing_ms * (doom?.part ?? 1), { kind: "end", task, turn: task.turn, doom });
   }
 
   #run(at_ms: number, task: DemoTask): void {

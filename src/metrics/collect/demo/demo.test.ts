@@ -168,6 +168,48 @@ describe("the demo fleet", () => {
     expect(again.every((entry) => entry.error === null && entry.worker_id === null)).toBe(true);
   });
 
+  it("names as errors only what can be: the memory is full, the model is of that kind, the time has passed", () => {
+    const tasks = new Map<string, DemoTaskEntry>();
+    const workers = new Map<string, DemoReport["workers"][number]>();
+    const seen = new Set<string>();
+    for (const report of play(40 * 60, { workers: 60, seed: 3 })) {
+      for (const worker of report.workers) workers.set(worker.id, { ...workers.get(worker.id), ...worker });
+      for (const entry of report.tasks) {
+        const task = { ...tasks.get(entry.id), ...entry };
+        tasks.set(entry.id, task);
+        if (entry.status !== "failed") continue;
+        const { error, model_id, model_family, type, requirements, worker_id } = task;
+        const { capabilities, gpus } = workers.get(worker_id!)!;
+        const lasted_s = (task.ended_at! - task.started_at!) / 1000;
+        const said = (pattern: RegExp) => {
+          const match = pattern.exec(error!);
+          if (match) seen.add(pattern.source);
+          return match;
+        };
+        const memory = said(
+          /^CUDA out of memory: tried to allocate ([\d.]+) GiB on GPU (\d+) \((\d+) GiB in all, (\d+) MiB free\)/,
+        );
+        if (memory) {
+          const [needed_gib, device, total_gib, free_mib] = memory.slice(1).map(Number);
+          expect(needed_gib! * 1024).toBeGreaterThan(free_mib!);
+          expect(needed_gib! * 2 ** 30).toBeLessThanOrEqual(requirements!.memory_bytes!);
+          expect(total_gib! * 2 ** 30).toBe(capabilities!.gpu_memory_bytes);
+          // The report's figure follows within the second.
+          const reported = (1 - gpus![device!]!.memory_utilization! / 100) * total_gib! * 1024;
+          expect(Math.abs(reported - free_mib!)).toBeLessThan(0.12 * total_gib! * 1024);
+        }
+        if (said(/^CUDA/)) expect(requirements!.backends).toEqual(["cuda"]);
+        if (said(/tokens, of which the model takes 512/)) expect(["bert", "t5"]).toContain(model_family);
+        if (said(/no valid UTF-8/)) expect(type).toBe("text");
+        if (said(/the file is truncated/)) expect(type).not.toBe("text");
+        if (said(/^Could not fetch the weights/)) expect(error).toContain(model_id);
+        const silence = said(/(?:no answer from the runner|no progress|of the worker) for (\d+) s/);
+        if (silence) expect(Number(silence[1])).toBeLessThanOrEqual(Math.ceil(lasted_s));
+      }
+    }
+    expect(seen.size).toBe(7);
+  });
+
   it("stays the same size for as long as it runs", () => {
     const demo = createDemo({ workers: 5, seed: 7, start_ms: START_MS });
     for (let hour = 1; hour <= 6; hour++) {

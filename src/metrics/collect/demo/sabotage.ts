@@ -5,12 +5,18 @@ import { type DemoTask, type DemoWorker, progressOf } from "./state.ts";
 /** A task that is to stall is one of which everybody sees that it takes too long. */
 const STALLS_BELOW_S = 15;
 
+/** The task that a fault holds back, and since when, Unix milliseconds. */
+interface Victim {
+  readonly task: DemoTask;
+  readonly since_ms: number;
+}
+
 /** Makes the faults of the script happen to the workers and their tasks, and mends them again. */
 export class Sabotage {
   readonly #balancer: Balancer;
   readonly #workers: ReadonlyMap<string, DemoWorker>;
   /** The task that a fault holds back; null while it still looks for one. */
-  readonly #victims = new Map<Fault, DemoTask | null>();
+  readonly #victims = new Map<Fault, Victim | null>();
 
   constructor(balancer: Balancer, workers: readonly DemoWorker[]) {
     this.#balancer = balancer;
@@ -19,8 +25,8 @@ export class Sabotage {
 
   /** The id of the task that an active fault holds back, or null. */
   victimOf(fault: Fault): string | null {
-    for (const [held, task] of this.#victims) {
-      if (held.kind === fault.kind && held.from_ms === fault.from_ms) return task?.id ?? null;
+    for (const [held, victim] of this.#victims) {
+      if (held.kind === fault.kind && held.from_ms === fault.from_ms) return victim?.task.id ?? null;
     }
     return null;
   }
@@ -44,15 +50,14 @@ export class Sabotage {
       return;
     }
     const worker = this.#workerOf(fault);
-    const seconds = Math.round((fault.until_ms - fault.from_ms) / 1000);
     if (fault.kind === "drain") worker.status = "active";
     if (fault.kind === "death") comeBack(worker);
     if (fault.kind === "overload") {
       worker.overloaded = false;
-      this.#release(at_ms, fault, `Killed: it took all cores of the worker for ${seconds} s`);
+      this.#release(at_ms, fault, (s) => `Killed: it took all cores of the worker for ${s} s`);
     }
     if (fault.kind === "stall")
-      this.#release(at_ms, fault, `Killed by the watchdog: no progress for ${seconds} s`);
+      this.#release(at_ms, fault, (s) => `Killed by the watchdog: no progress for ${s} s`);
   }
 
   /** The balancer waits no longer for a worker that does not answer: others get its tasks. */
@@ -73,15 +78,16 @@ export class Sabotage {
       const task = this.#workerOf(fault).running.findLast((other) => other.stuck_at === null && fits(other));
       if (task === undefined) continue;
       stick(task, at_ms);
-      this.#victims.set(fault, task);
+      this.#victims.set(fault, { task, since_ms: at_ms });
     }
   }
 
-  #release(at_ms: number, fault: Fault, message: string): void {
-    const task = this.#victims.get(fault);
+  #release(at_ms: number, fault: Fault, inWords: (held_s: number) => string): void {
+    const victim = this.#victims.get(fault);
     this.#victims.delete(fault);
-    if (task?.status !== "running" || task.stuck_at === null) return;
-    this.#balancer.end(at_ms, task, { message, retry: true });
+    if (victim?.task.status !== "running" || victim.task.stuck_at === null) return;
+    const message = inWords(Math.round((at_ms - victim.since_ms) / 1000));
+    this.#balancer.end(at_ms, victim.task, { message, retry: true });
   }
 
   #workerOf(fault: Fault): DemoWorker {

@@ -3,19 +3,18 @@ import { WORKER_STATES } from "../../../metrics/model.ts";
 import { Legend, Mark, Name, WORKER_TONE } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
 import { asWideAs, clean, count, counted, shorten } from "../../format.ts";
-import { byNaturalOrder, shortLabels } from "../../identity.ts";
+import { byNaturalOrder } from "../../identity.ts";
+import { workerLabel } from "../../labels.ts";
 import { cutHref, workerHref } from "../../links.ts";
 import { endedField, fromField, NAME_LENGTH, windowWords } from "../../model-rows.ts";
 import type { Table } from "../../panel.ts";
 import { Part } from "../../part.tsx";
 import { type RankedRow, Ranking } from "../../ranking.tsx";
-import { countField } from "../../schema.ts";
+import { countField, labelField } from "../../schema.ts";
 
 /** Rows and places of the panel; the data has all. */
 const TYPES_SHOWN = 5;
 const WORKERS_SHOWN = 12;
-/** Characters of an id that its place has room for. */
-const PLACE_NAME_LENGTH = 12;
 const NO_TYPE = "no type given";
 
 const typeField = z.string().nullable().describe("Worker type; null where not reported");
@@ -29,7 +28,7 @@ const data = CUT_DATA.extend({
         workers: countField("Workers of the type that have some of its tasks now"),
         active: countField("Its tasks that run on them or are assigned to them"),
         completed: endedField("completed on them"),
-        failed: endedField("failed on them"),
+        failed: endedField("failed on them and were not taken up again"),
       }),
     )
     .describe("Worker types that have its tasks now, or had some that ended in the window; most tasks first"),
@@ -37,6 +36,7 @@ const data = CUT_DATA.extend({
     .array(
       z.object({
         worker_id: z.string().describe("The worker"),
+        label: labelField,
         worker_type: typeField,
         state: z.enum(WORKER_STATES).describe("Its state"),
         running: countField("Its tasks that run there"),
@@ -71,12 +71,13 @@ function load(part: CutPart): Data {
   };
 }
 
-function workersOf({ read }: CutPart): WorkerRow[] {
+function workersOf({ read, whole }: CutPart): WorkerRow[] {
   return read
     .workers()
     .filter((worker) => worker.running_tasks + worker.queued_tasks > 0)
     .map(({ id, type, state, running_tasks, queued_tasks }) => ({
       worker_id: id,
+      label: workerLabel(whole, id),
       worker_type: type,
       state,
       running: running_tasks,
@@ -176,10 +177,6 @@ function typeRow(row: TypeRow): RankedRow {
 
 /** Places in a fixed number: who comes and goes changes the places and moves nothing. */
 function Places({ workers }: Pick<Data, "workers">) {
-  const labels = shortLabels(
-    workers.map(({ worker_id }) => worker_id),
-    PLACE_NAME_LENGTH,
-  );
   const hidden = workers.length - WORKERS_SHOWN;
   return (
     <>
@@ -187,12 +184,12 @@ function Places({ workers }: Pick<Data, "workers">) {
         {Array.from({ length: WORKERS_SHOWN }, (_, slot) => {
           const worker = workers[slot];
           if (worker === undefined) return <Part as="li" id={`ct-w-${slot}`} aria-hidden="true" />;
-          const { worker_id, worker_type, state, running, assigned } = worker;
+          const { worker_id, label, worker_type, state, running, assigned } = worker;
           const words = `${clean(shorten(worker_id, NAME_LENGTH))}: ${clean(worker_type ?? NO_TYPE)}, ${state}, ${count(running)} running, ${count(assigned)} assigned`;
           return (
             <Part as="li" id={`ct-w-${slot}`} title={words}>
               <a href={workerHref(worker_id)}>
-                <Name>{labels[slot] ?? worker_id}</Name>
+                <Name>{label}</Name>
               </a>
               {state === "active" ? null : (
                 <>

@@ -26,7 +26,7 @@ const data = CUT_DATA.extend({
       z.object({
         ...MODEL_FIELDS,
         completed: endedField("completed"),
-        failed: endedField("failed"),
+        failed: endedField("failed and were not taken up again"),
         success_ratio: z
           .number()
           .nullable()

@@ -24,7 +24,7 @@ import { countField } from "../../schema.ts";
 const counts = {
   live: countField("Unfinished tasks of it"),
   completed: endedField("completed"),
-  failed: endedField("failed"),
+  failed: endedField("failed and were not taken up again"),
   share: z.number().describe("Its part of all of these tasks, ratio, 0 to 1"),
 };
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { findMetric } from "../../../metrics/catalogue.ts";
 import { Kpi } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
 import { count, measure, quantity } from "../../format.ts";
@@ -58,6 +59,7 @@ function view({ metrics, fleet_throughput_per_minute }: Data) {
       <Kpi
         id="ct-failed"
         label="Failed"
+        help={findMetric("system", "failed_tasks")?.help}
         value={quantity(metric("failed_tasks"), "count")}
         lines={["last hour", `${count(metric("cancelled_tasks"))} cancelled`]}
       />
@@ -73,6 +75,7 @@ function view({ metrics, fleet_throughput_per_minute }: Data) {
       <Kpi
         id="ct-success"
         label="Success ratio"
+        help={findMetric("system", "success_ratio")?.help}
         value={quantity(metric("success_ratio"), "ratio")}
         lines={["completed of those that", "completed or failed, last hour"]}
       />
