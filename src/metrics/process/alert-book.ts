@@ -71,7 +71,7 @@ export class AlertBook {
     }
     for (const alert of this.#engine.alerts()) {
       if (alert.told || !isShown(alert)) continue;
-      alert.told = true;
+      alert.tell();
       this.#dirty.add(alert);
       this.#tell("firing", alert, now_ms);
     }
@@ -93,9 +93,9 @@ export class AlertBook {
     for (const alert of firing) {
       const cause = held.get(alert) ?? null;
       if (cause === alert.inhibited_by) continue;
+      alert.inhibited_by = cause;
       if (cause === null) alert.step(now_ms, "uninhibited");
       else alert.step(now_ms, "inhibited", cause);
-      alert.inhibited_by = cause;
       this.#dirty.add(alert);
     }
   }
@@ -108,9 +108,9 @@ export class AlertBook {
       if (alert.fired_ms === null || (active.length === 0 && alert.silenced_by === null)) continue;
       const silence = active.find((one) => one.matches(alert))?.id ?? null;
       if (silence === alert.silenced_by) continue;
-      if (silence === null) alert.step(now_ms, "unsilenced");
-      else if (alert.silenced_by === null) alert.step(now_ms, "silenced", silence);
       alert.silenced_by = silence;
+      if (silence === null) alert.step(now_ms, "unsilenced");
+      else alert.step(now_ms, "silenced", silence);
       this.#dirty.add(alert);
     }
   }

@@ -154,6 +154,7 @@ export class WorkerEntry implements Worker {
 
   /** How often it fell silent or went offline in the last 15 minutes, at most MAX_DEPARTURES. */
   departures(now_ms: number): number {
+    if (this.#departed_ms.length === 0) return 0;
     return this.#departed_ms.filter((at_ms) => at_ms > now_ms - DEPARTURES_MS).length;
   }
 

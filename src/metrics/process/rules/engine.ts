@@ -38,6 +38,8 @@ export class LiveAlert implements Alert {
   quiet_since_ms: number | null = null;
   /** How its words are found, of the subject as of the tick that last saw the condition hold. */
   #words: Words;
+  /** Of many that fire at once each is asked for several times. */
+  #snapshot: Alert | null = null;
   #title: string | null = null;
   #detail: string | null = null;
 
@@ -61,6 +63,7 @@ export class LiveAlert implements Alert {
     this.#words = words;
     this.#title = words.title();
     this.#detail = words.detail();
+    this.#snapshot = null;
   }
 
   get title(): string {
@@ -80,15 +83,34 @@ export class LiveAlert implements Alert {
 
   step(at_ms: number, what: AlertStep["what"], by = "", note = ""): void {
     this.steps = [...this.steps.slice(1 - MAX_STEPS), { at_ms, what, by, note }];
+    this.#snapshot = null;
+  }
+
+  /** Its receivers are told that it fires. */
+  tell(): void {
+    this.told = true;
+    this.#snapshot = null;
   }
 
   /** As it is now, for good. */
   snapshot(): Alert {
+    this.#snapshot ??= this.#copy();
+    return this.#snapshot;
+  }
+
+  #copy(): Alert {
     const { id, rule, severity, title, detail, since_ms, subject, labels, many, series, state } = this;
     const { fired_ms, ended_ms, flaps, acknowledged, silenced_by, inhibited_by, told, steps } = this;
     const fixed = { id, rule, severity, title, detail, since_ms, subject, labels, many, series, state };
     return { ...fixed, fired_ms, ended_ms, flaps, acknowledged, silenced_by, inhibited_by, told, steps };
   }
+}
+
+/** What rules of one kind look at in one tick. */
+interface Subjects {
+  readonly all: readonly unknown[];
+  /** Those of them that were not taken out on purpose. */
+  readonly unplanned: readonly unknown[];
 }
 
 interface Words {
@@ -172,18 +194,27 @@ export class RuleEngine {
   /** Asks every rule of every subject. */
   evaluate(scene: RuleScene): void {
     this.#said = 0;
-    for (const watched of this.#watched) this.#evaluate(watched, scene);
+    const subjects = new Map<string, Subjects>();
+    for (const watched of this.#watched) {
+      const { each, kind, planned } = watched.rule;
+      let known = subjects.get(each);
+      if (!known) {
+        const all = [...kind.each(scene)];
+        known = { all, unplanned: kind.planned ? all.filter((subject) => !kind.planned!(subject)) : all };
+        subjects.set(each, known);
+      }
+      this.#evaluate(watched, planned ? known.all : known.unplanned, scene);
+    }
     if (scene.now_ms >= this.#settled_ms) this.#restored.clear();
   }
 
-  #evaluate({ rule, live }: Watched, scene: RuleScene): void {
-    const { kind, windows, planned, holds } = rule;
+  #evaluate({ rule, live }: Watched, subjects: readonly unknown[], scene: RuleScene): void {
+    const { kind, windows, holds } = rule;
     const { now_ms } = scene;
     // Most rules fire for nobody: then there is nothing to look up.
     const missing = live.size > 0 ? new Map(live) : null;
     const remembers = windows.needed;
-    for (const subject of kind.each(scene)) {
-      if (!planned && kind.planned?.(subject)) continue;
+    for (const subject of subjects) {
       if (remembers) windows.note(subject, scene);
       const held = holds(subject, scene);
       if (missing === null && held !== 1) continue;
