@@ -328,7 +328,10 @@ class Evenkeel implements RunningServer {
       });
     }
     // What was answered since the last tick is written before the end.
-    if (this.#real || this.#demo) this.#shown.pipeline.tick(this.#clock.now());
+    if (this.#real || this.#demo) {
+      this.#shown.pipeline.keepAll();
+      this.#shown.pipeline.tick(this.#clock.now());
+    }
     await this.#compacting;
     this.#sessions?.close();
     await this.#demo?.end();

@@ -9,6 +9,8 @@ const SERIES_A_TICK = 10_000;
 /** What was learnt is kept this often, and so many series of it in one tick. */
 const KEEP_EVERY_MS = 3_600_000;
 const KEPT_A_TICK = 50;
+/** At the end so many: some 0.3 s. */
+const KEPT_AT_ONCE = 5000;
 
 /** What a detector learnt, as it is kept. */
 export interface DetectorDocument {
@@ -136,7 +138,7 @@ export class AnomalyWatch {
       this.#to_keep = [...this.#series.values()];
     }
     return this.#to_keep
-      .splice(0, all ? this.#to_keep.length : KEPT_A_TICK)
+      .splice(0, all ? KEPT_AT_ONCE : KEPT_A_TICK)
       .map(({ scope, entity, metric, detector }) => ({ scope, entity, metric, state: detector.toState() }));
   }
 }
