@@ -1,11 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
-import { settingsTable } from "./config.ts";
+import { loadSettings, settingsTable } from "./config.ts";
+import { readAlertsFile } from "./metrics/process/alerts-file.ts";
+import { rulesTable, wordsTable } from "./metrics/process/rules/tables.ts";
 import { NOTHING } from "./metrics/store/conformance.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
+import { rehearse } from "./rehearse.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 
@@ -52,4 +55,26 @@ test("README's SQL answers from a file that a server wrote", async () => {
 
 test("README's table of settings is the code's", () => {
   expect(section("settings")).toBe(settingsTable());
+});
+
+test("README's tables of rules and of their words are the code's", () => {
+  expect([section("rules"), section("words")]).toEqual([rulesTable(), wordsTable()]);
+});
+
+test("README's rules are a file of alerts, and its series meet what they expect", async () => {
+  const [rules, series] = [...readme.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml!);
+  const file = readAlertsFile(rules!, "alerts.yaml");
+  if ("problems" in file) throw new Error(file.problems.join("\n"));
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));
+  writeFileSync(join(folder, "series.yaml"), series!);
+  const { settings } = loadSettings({ flags: {}, env: {}, readFile: () => "" });
+  const said: string[] = [];
+  const options = {
+    rules: file.rules,
+    limits: settings,
+    tick_ms: 1000,
+    print: (line: string) => void said.push(line),
+  };
+  expect([await rehearse(join(folder, "series.yaml"), options), said]).toEqual([0, expect.anything()]);
+  rmSync(folder, { recursive: true });
 });
