@@ -847,6 +847,7 @@ function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
     marks: waiting.marks,
     alerts: [...waiting.alerts.values()],
     documents: waiting.documents,
+    messages: [],
     facts: waiting.facts,
   };
 }

@@ -21,6 +21,8 @@ export interface CheckReport {
 /** A file that is damaged all over needs no longer list. */
 const MAX_PROBLEMS = 20;
 const PAGE = 500;
+/** Tables whose ids are numbers. */
+const NUMBERED = ["head", "outbox"];
 
 /**
  * Reads everything in the database at `path` and compares it with what stands beside it; writes nothing, so a
@@ -77,6 +79,7 @@ class Check {
       this.#each<{ rowid: number; document: string }>("documents", "rowid, document", "rowid", (row) => {
         JSON.parse(row.document);
       });
+      this.#messages();
       this.#packs();
       this.#histograms("histogram");
       this.#histograms("histogram_quarter");
@@ -107,7 +110,7 @@ class Check {
     const page = this.#db.prepare<[number | string], Row>(
       `SELECT ${columns} FROM ${name} WHERE ${key} > ? ORDER BY ${key} LIMIT ${PAGE}`,
     );
-    let after: number | string = key === "id" && name !== "head" ? "" : -1;
+    let after: number | string = key === "id" && !NUMBERED.includes(name) ? "" : -1;
     this.#counts[name] = 0;
     for (let rows = page.all(after); rows.length > 0; rows = page.all(after)) {
       for (const row of rows) {
@@ -176,6 +179,12 @@ class Check {
     this.#each<{ buckets: Uint8Array; known: number }>(name, columns, "k", ({ buckets, known }) => {
       if (known === 0) throw new RangeError("its series is not known");
       decodedBuckets(buckets);
+    });
+  }
+
+  #messages(): void {
+    this.#each<{ id: number; document: string }>("outbox", "id, document", "id", ({ document }) => {
+      JSON.parse(document);
     });
   }
 

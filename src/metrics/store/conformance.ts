@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Scope } from "../catalogue.ts";
+import type { OutboxAttempt } from "../outbox.ts";
 import type { RangeAnswer, SeriesName } from "../range.ts";
 import {
   type EndedTasksQuery,
@@ -31,6 +32,7 @@ export const NOTHING: Omit<TickBatch, "at_ms"> = {
   marks: [],
   alerts: [],
   documents: [],
+  messages: [],
   facts: {},
 };
 
@@ -775,6 +777,82 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     store = engine.open();
     assert.deepEqual(store.latest(0), [{ ...CPU, at_ms: T0 + 5 * HOUR_MS, value: 5 }]);
     assert.deepEqual(range(store, CPU, T0, T0 + 6 * HOUR_MS, HOUR_MS).columns[0]!.count, [1, 0, 0, 0, 0, 1]);
+    await store.close();
+  },
+
+  "messages wait in order until they are told, and each attempt is noted": async (engine) => {
+    let store = engine.open();
+    const message = (id: number, document = `{"text":"a\\n\u2028 ${id}"}`) => ({
+      id,
+      receiver: id % 2 === 0 ? "pager" : 'an "odd"\nname',
+      created_ms: T0 + id,
+      document,
+    });
+    const waiting = {
+      attempts: 0,
+      tried_ms: null,
+      next_ms: null,
+      error: null,
+      outcome: null,
+      ended_ms: null,
+    };
+    assert.deepEqual([store.newestMessageId(), store.waitingMessages(0, 10)], [0, []]);
+    const batch = { ...batchOf(store, T0, []), messages: [message(2), message(1), message(7)] };
+    store.append(batch);
+    store.append({ ...batch, messages: [message(2, "{}"), message(3)] });
+    const all = [1, 2, 3, 7].map((id) => ({ ...message(id), ...waiting }));
+    assert.deepEqual(store.waitingMessages(0, 10), all);
+    assert.deepEqual(store.waitingMessages(2, 1), [all[2]]);
+    assert.deepEqual([store.message(7), store.message(4), store.newestMessageId()], [all[3], undefined, 7]);
+    const failed = { at_ms: T0 + 20, error: "answered 500", next_ms: T0 + 30, outcome: null };
+    const refused = { at_ms: T0 + 21, error: "answered 404", next_ms: null, outcome: "refused" as const };
+    const delivered = { at_ms: T0 + 31, error: null, next_ms: null, outcome: "delivered" as const };
+    store.noteAttempt(1, failed);
+    store.noteAttempt(2, refused);
+    const after = (id: number, attempts: number, { at_ms: tried_ms, ...attempt }: OutboxAttempt) => ({
+      ...message(id),
+      attempts,
+      tried_ms,
+      ...attempt,
+      ended_ms: attempt.outcome === null ? null : tried_ms,
+    });
+    assert.deepEqual(store.waitingMessages(0, 10), [after(1, 1, failed), all[2], all[3]]);
+    store.noteAttempt(1, delivered);
+    // What ended changes no more, and nobody else's attempt is noted.
+    for (const id of [1, 2, 99]) store.noteAttempt(id, failed);
+    // A batch that was answered before is no new message.
+    store.append(batch);
+    for (let i = 0; i < 2; i++) {
+      assert.deepEqual(store.waitingMessages(0, 10), all.slice(2));
+      assert.deepEqual(store.endedMessages(10), [after(1, 2, delivered), after(2, 1, refused)]);
+      assert.deepEqual(store.endedMessages(1), [after(1, 2, delivered)]);
+      assert.equal(store.newestMessageId(), 7);
+      await store.close();
+      store = engine.open();
+    }
+    await store.close();
+  },
+
+  "messages that ended go with the ended tasks, or when many ended after them; what waits stays": async (
+    engine,
+  ) => {
+    const store = engine.open({ task_retention_ms: HOUR_MS });
+    const messages = Array.from({ length: 3000 }, (_, i) => ({
+      id: i + 1,
+      receiver: "pager",
+      created_ms: T0,
+      document: "{}",
+    }));
+    store.append({ ...batchOf(store, T0, []), messages });
+    const delivered = { error: null, next_ms: null, outcome: "delivered" as const };
+    for (const { id } of messages.slice(0, 2990)) store.noteAttempt(id, { ...delivered, at_ms: T0 + id });
+    await store.compact(T0 + MINUTE_MS);
+    const ended = store.endedMessages(10_000).map(({ id }) => id);
+    assert.equal(ended[0], 2990);
+    assert.ok(ended.length >= 1000 && ended.length < 2990);
+    await store.compact(T0 + 2 * HOUR_MS);
+    assert.deepEqual(store.endedMessages(10_000), []);
+    assert.equal(store.waitingMessages(0, 10_000).length, 10);
     await store.close();
   },
 

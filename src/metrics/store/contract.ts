@@ -1,5 +1,6 @@
 import type { Scope } from "../catalogue.ts";
 import type { Mark } from "../model.ts";
+import type { Outbox, OutboxMessage, OutboxRecord } from "../outbox.ts";
 import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 
 /** One value of a series at one instant. Instants are kept to the second (floor). */
@@ -126,6 +127,8 @@ export interface TickBatch {
   alerts: readonly AlertRecord[];
   /** Each in place of what its kind and id had. */
   documents: readonly DocumentRecord[];
+  /** What is to be told of them; the same id again changes nothing. */
+  messages: readonly OutboxMessage[];
   /** Small facts to keep across restarts, such as the first real report's time. */
   facts: Readonly<Record<string, string>>;
 }
@@ -145,7 +148,7 @@ export interface LatestSample extends SeriesName, InstantValue {}
  * arrives late, within the grace period, lands where it belongs; of two samples of a series in the same
  * second the later appended wins.
  */
-export interface MetricStore {
+export interface MetricStore extends Outbox {
   /**
    * The handle of a series, made on first use and durable with the next append that has a sample of it. It
    * stays good until the store is closed, or until compact forgets the series: none of its samples is left,
@@ -206,6 +209,10 @@ export interface MetricStore {
   alertsOf(id: string, to_ms: number, limit: number): AlertRecord[];
   /** Everything of a kind that is kept, by its id. */
   documents(kind: string): DocumentRecord[];
+  /** The messages that ended last, the last first; kept as long as ended tasks are, the newest few thousand at most. */
+  endedMessages(limit: number): OutboxRecord[];
+  /** The largest id of a message that is kept, 0 where there is none. */
+  newestMessageId(): number;
   fact(name: string): string | undefined;
   /**
    * The store's size on disk, the start of the hour from which on it may have samples, and from which on every

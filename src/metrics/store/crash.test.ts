@@ -29,7 +29,7 @@ const CHILD = `
       id: tick + "-" + i, status: "completed", type: null, model_family: null, worker_id: "W" + i, attempt: 1,
       queued_at_ms: at_ms, ended_at_ms: at_ms + i, document: "{}",
     }));
-    store.append({ at_ms, samples, workers, workers_gone: [], worker_states: [], tasks, tasks_gone: [], histograms: [], marks: [], alerts: [], documents: [], facts: {} });
+    store.append({ at_ms, samples, workers, workers_gone: [], worker_states: [], tasks, tasks_gone: [], histograms: [], marks: [], alerts: [], documents: [], messages: [{ id: tick + 1, receiver: "ops", created_ms: at_ms, document: "{}" }], facts: {} });
     process.stdout.write(tick + "\\n");
     if (!compacting) {
       compacting = true;
@@ -72,6 +72,10 @@ test("kill -9 loses no batch whose append had returned, and leaves a sound file"
     await store.compact(T0 + last * TICK_MS);
     expectTicks(store, last);
     expectTasks(store, last);
+    const waiting = store.waitingMessages(0, 10_000).map(({ id }) => id);
+    expect(new Set(waiting).size).toBe(waiting.length);
+    expect(waiting).toContain(last + 1);
+    expect(waiting.length).toBeGreaterThanOrEqual(last - 1);
     expect(Number(store.workers()[0]!.document)).toBeGreaterThanOrEqual(last);
     await store.close();
     expect(checkDatabase(path).problems).toEqual([]);

@@ -9,6 +9,7 @@ import { GONE } from "./contract.ts";
 import { failureOf } from "./failure.ts";
 import { openSecondConnection } from "./file.ts";
 import { HistogramMerger, histogramKey } from "./histograms.ts";
+import { MAX_ENDED_MESSAGES } from "./outbox.ts";
 import { TaskPacker } from "./task-packer.ts";
 import { emptyHour, SLOTS } from "./values.ts";
 
@@ -96,6 +97,11 @@ function statesBefore(edge_ms: number): string {
       AND later.at_ms > worker_states.at_ms AND later.at_ms <= ${Math.floor(edge_ms)}
   )) ORDER BY at_ms`;
 }
+
+/** Messages that ended before as many others as the parameter says. */
+const OUTNUMBERED_MESSAGES = `outbox WHERE ended_ms <
+  (SELECT ended_ms FROM outbox WHERE ended_ms IS NOT NULL ORDER BY ended_ms DESC LIMIT 1 OFFSET ? - 1)
+  ORDER BY ended_ms`;
 
 interface Sealed extends Aggregate {
   k: number;
@@ -226,6 +232,8 @@ export class Housekeeper implements Housekeeping {
     await this.#deleteSlices("marks WHERE at_ms < ? ORDER BY at_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices("alerts WHERE ended_ms < ? ORDER BY ended_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices("documents WHERE until_ms < ? ORDER BY until_ms", task_ended_ms, SLICE.task);
+    await this.#deleteSlices("outbox WHERE ended_ms < ? ORDER BY ended_ms", task_ended_ms, SLICE.task);
+    await this.#deleteSlices(OUTNUMBERED_MESSAGES, MAX_ENDED_MESSAGES, SLICE.task);
     await this.#deleteSlices("workers WHERE gone_ms < ? ORDER BY gone_ms", task_ended_ms, SLICE.task);
     await this.#deleteSlices(statesBefore(task_ended_ms), task_ended_ms, SLICE.task);
     await this.#repeat(() => this.#packer.dropOldest(task_ended_ms));

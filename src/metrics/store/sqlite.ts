@@ -4,6 +4,7 @@ import type { Database, Statement } from "better-sqlite3";
 import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
 import type { Mark } from "../model.ts";
+import type { OutboxAttempt, OutboxRecord } from "../outbox.ts";
 import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 import { Compaction } from "./compaction.ts";
 import type {
@@ -29,6 +30,7 @@ import { Histograms } from "./histograms.ts";
 import { Housekeeper, type Housekeeping, hourOfKey } from "./housekeeper.ts";
 import { HousekeepingThread } from "./housekeeping-thread.ts";
 import { FileLock } from "./lock.ts";
+import { OutboxTable } from "./outbox.ts";
 import { PastRecords } from "./past-records.ts";
 import { RangeReader } from "./range.ts";
 import { Records } from "./records.ts";
@@ -111,6 +113,7 @@ class SqliteStore implements MetricStore {
   readonly #db: Database;
   readonly #records: Records;
   readonly #past: PastRecords;
+  readonly #outbox: OutboxTable;
   readonly #tasks: Tasks;
   readonly #histograms: Histograms;
   readonly #registry = new Registry();
@@ -129,6 +132,7 @@ class SqliteStore implements MetricStore {
     this.#db = db;
     this.#records = new Records(db);
     this.#past = new PastRecords(db);
+    this.#outbox = new OutboxTable(db);
     this.#tasks = new Tasks(db);
     this.#histograms = new Histograms(db);
     this.#next_row = restore(db, this.#registry);
@@ -162,6 +166,7 @@ class SqliteStore implements MetricStore {
       if (arrivals.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
       this.#past.write(batch);
+      this.#outbox.write(batch.messages);
       this.#tasks.write(batch);
       this.#histograms.write(batch.histograms);
     });
@@ -304,6 +309,26 @@ class SqliteStore implements MetricStore {
 
   documents(kind: string): DocumentRecord[] {
     return withDatabase(this.#path, "read", () => this.#records.documents(kind));
+  }
+
+  waitingMessages(after_id: number, limit: number): OutboxRecord[] {
+    return withDatabase(this.#path, "read", () => this.#outbox.waiting(after_id, limit));
+  }
+
+  endedMessages(limit: number): OutboxRecord[] {
+    return withDatabase(this.#path, "read", () => this.#outbox.ended(limit));
+  }
+
+  message(id: number): OutboxRecord | undefined {
+    return withDatabase(this.#path, "read", () => this.#outbox.message(id));
+  }
+
+  newestMessageId(): number {
+    return withDatabase(this.#path, "read", () => this.#outbox.newestId());
+  }
+
+  noteAttempt(id: number, attempt: OutboxAttempt): void {
+    withDatabase(this.#path, "write to", () => this.#outbox.note(id, attempt));
   }
 
   fact(name: string): string | undefined {
