@@ -1,0 +1,295 @@
+import type { OutboxMessage } from "../../outbox.ts";
+import type { AlertEvent, LabelledAlert, Labels } from "./event.ts";
+import { matches } from "./match.ts";
+import { type Message, split, toDocument } from "./message.ts";
+import type { NotifyConfig, RouteConfig } from "./schema.ts";
+
+/** What the rule engine knows of alerts now. */
+export interface AlertsNow {
+  /** Acknowledged or silenced: it is not told again. */
+  isQuiet(alert_id: string): boolean;
+  /** Undefined where it does not fire. */
+  alertOf(alert_id: string): LabelledAlert | undefined;
+}
+
+/** All that a restart has to know; JSON. */
+export interface NotifierState {
+  readonly next_id: number;
+  readonly groups: readonly GroupState[];
+}
+
+interface GroupState {
+  /** The route, by what it matches and tells. */
+  readonly route: string;
+  readonly labels: Labels;
+  readonly opened_ms: number;
+  readonly told_ms: number | null;
+  readonly members: readonly (readonly [alert_id: string, Member])[];
+  readonly pending: readonly AlertEvent[];
+}
+
+/** An alert that was told and fires. */
+interface Member {
+  readonly fired_ms: number;
+  /** As they were when it was told: its end is told under the same. */
+  readonly labels: Labels;
+}
+
+interface Group {
+  readonly route: Route;
+  /** Within its route. */
+  readonly key: string;
+  readonly labels: Labels;
+  readonly opened_ms: number;
+  told_ms: number | null;
+  readonly members: Map<string, Member>;
+  /** Not told yet, in order. */
+  pending: AlertEvent[];
+}
+
+interface Route extends RouteConfig {
+  readonly id: string;
+  readonly groups: Map<string, Group>;
+}
+
+/** Beyond it new ones of a route are told in one group without labels. */
+const MAX_GROUPS = 5000;
+/** Events that wait for their group's turn; beyond it the group is told at once. */
+const MAX_PENDING = 1000;
+
+/**
+ * Decides who is told what, and when: routes, groups, their waits and repeats. Of each alert every receiver on its
+ * way is told each event in order, none is merged into another: an alert that came and went within a group's interval
+ * is told twice.
+ */
+export class Notifier {
+  readonly #routes: readonly Route[];
+  /** Receivers that hold an alert no longer than they were told: they are told again whoever acknowledged it. */
+  readonly #forgetful: ReadonlySet<string>;
+  /** In which groups an alert is, told or waiting. */
+  readonly #groups_of = new Map<string, Set<Group>>();
+  #next_id: number;
+  #changed = false;
+
+  /** @param least_id no message of the outbox has it or a larger one */
+  constructor(
+    config: Pick<NotifyConfig, "receivers" | "routes">,
+    state: NotifierState | null,
+    least_id: number,
+  ) {
+    const { receivers, routes } = config;
+    this.#routes = (routes ?? everythingTo(receivers)).map((route) => ({
+      ...route,
+      id: JSON.stringify([route.match, route.receivers, route.group_by]),
+      groups: new Map(),
+    }));
+    this.#forgetful = new Set(
+      receivers.filter(({ kind }) => kind === "alertmanager").map(({ name }) => name),
+    );
+    this.#next_id = Math.max(least_id, state?.next_id ?? 1);
+    for (const group of state?.groups ?? []) this.#restore(group);
+  }
+
+  /** What is to be kept with the messages that came of it; null while nothing changed. */
+  takeState(): NotifierState | null {
+    if (!this.#changed) return null;
+    this.#changed = false;
+    const groups = this.#routes.flatMap((route) =>
+      Array.from(route.groups.values(), ({ route, labels, opened_ms, told_ms, members, pending }) => ({
+        route: route.id,
+        labels,
+        opened_ms,
+        told_ms,
+        members: [...members],
+        pending,
+      })),
+    );
+    return { next_id: this.#next_id, groups };
+  }
+
+  /** A group whose route the file no longer has is forgotten: how its alerts end is told by the routes of now. */
+  #restore({ route: id, labels, opened_ms, told_ms, members, pending }: GroupState): void {
+    const route = this.#routes.find((route) => route.id === id);
+    if (!route) return;
+    const group = openGroup(route, labels, opened_ms);
+    group.told_ms = told_ms;
+    group.pending = [...pending];
+    for (const [alert_id, member] of members) {
+      group.members.set(alert_id, member);
+      this.#join(alert_id, group);
+    }
+    for (const { alert } of pending) this.#join(alert.id, group);
+  }
+
+  #join(alert_id: string, group: Group): void {
+    const groups = this.#groups_of.get(alert_id);
+    if (groups) groups.add(group);
+    else this.#groups_of.set(alert_id, new Set([group]));
+  }
+
+  #leave(alert_id: string, group: Group): void {
+    const groups = this.#groups_of.get(alert_id);
+    groups?.delete(group);
+    if (groups?.size === 0) this.#groups_of.delete(alert_id);
+  }
+
+  take(events: readonly AlertEvent[], now_ms: number): void {
+    for (const event of events) {
+      const { id, labels } = event.alert;
+      const known = this.#groups_of.get(id);
+      // Its end goes where its beginning went, whatever its labels are by now.
+      const groups = event.kind === "resolved" && known ? known : this.#groupsFor(labels, now_ms);
+      for (const group of groups) {
+        group.pending.push(event);
+        this.#join(id, group);
+        this.#changed = true;
+      }
+    }
+  }
+
+  #groupsFor(labels: Labels, now_ms: number): Group[] {
+    const groups: Group[] = [];
+    for (const route of this.#routes) {
+      if (!matches(route.match, labels)) continue;
+      groups.push(groupOf(route, labels, now_ms));
+      if (!route.continue) break;
+    }
+    return groups;
+  }
+
+  /** What is to be told now, in order. */
+  due(now_ms: number, alerts: AlertsNow): OutboxMessage[] {
+    const messages: OutboxMessage[] = [];
+    for (const route of this.#routes) {
+      for (const group of route.groups.values()) {
+        if (group.pending.length > 0) {
+          if (isTurn(group, now_ms)) this.#tell(group, now_ms, messages);
+        } else if (group.members.size > 0) {
+          if (isPast(group.told_ms, route.repeat_interval, now_ms))
+            this.#repeat(group, now_ms, alerts, messages);
+        } else if (isPast(group.told_ms, route.group_interval, now_ms)) {
+          route.groups.delete(group.key);
+          this.#changed = true;
+        }
+      }
+    }
+    return messages;
+  }
+
+  #tell(group: Group, now_ms: number, messages: OutboxMessage[]): void {
+    const { route, members, pending } = group;
+    const told: AlertEvent[] = [];
+    for (const event of pending) {
+      const { id, labels } = event.alert;
+      const held = members.get(id);
+      if (event.kind === "firing") members.set(id, held ?? { fired_ms: event.fired_ms, labels });
+      else members.delete(id);
+      if (event.kind === "firing" || route.resolved) told.push(labelled(event, held?.labels ?? labels));
+    }
+    for (const { alert } of pending) if (!members.has(alert.id)) this.#leave(alert.id, group);
+    group.pending = [];
+    group.told_ms = now_ms;
+    this.#changed = true;
+    for (const part of split(told)) this.#put(group, route.receivers, part, false, now_ms, messages);
+  }
+
+  #repeat(group: Group, now_ms: number, { isQuiet, alertOf }: AlertsNow, messages: OutboxMessage[]): void {
+    const { route, members } = group;
+    const events: AlertEvent[] = [];
+    for (const [id, { fired_ms, labels }] of members) {
+      const alert = alertOf(id);
+      const event = { kind: "firing", at_ms: now_ms, fired_ms, ended_ms: null } as const;
+      if (alert) events.push({ ...event, alert: { ...alert, labels } });
+      else {
+        // It ended and nobody said so: there is nothing to repeat.
+        members.delete(id);
+        this.#leave(id, group);
+        this.#changed = true;
+      }
+    }
+    const loud = events.filter(({ alert }) => !isQuiet(alert.id));
+    const forgetful = route.receivers.filter((name) => this.#forgetful.has(name));
+    const others = route.receivers.filter((name) => !this.#forgetful.has(name));
+    const before = messages.length;
+    for (const part of split(loud)) this.#put(group, others, part, true, now_ms, messages);
+    for (const part of split(events)) this.#put(group, forgetful, part, true, now_ms, messages);
+    if (messages.length === before) return;
+    group.told_ms = now_ms;
+    this.#changed = true;
+  }
+
+  #put(
+    { route, key, labels, members }: Group,
+    receivers: readonly string[],
+    events: readonly AlertEvent[],
+    repeat: boolean,
+    now_ms: number,
+    messages: OutboxMessage[],
+  ): void {
+    const message: Omit<Message, "id"> = {
+      created_ms: now_ms,
+      group: `${this.#routes.indexOf(route)} ${key}`,
+      labels,
+      repeat,
+      test: false,
+      firing: members.size,
+      holds_until_ms: now_ms + 2 * route.repeat_interval,
+      events,
+    };
+    // The same text for all of them.
+    const document = toDocument({ ...message, id: 0 });
+    for (const receiver of receivers) {
+      messages.push({ id: this.#next_id, receiver, created_ms: now_ms, document });
+      this.#next_id += 1;
+    }
+  }
+}
+
+/** A file that names receivers and no routes. */
+function everythingTo(receivers: NotifyConfig["receivers"]): RouteConfig[] {
+  if (receivers.length === 0) return [];
+  return [
+    {
+      match: {},
+      receivers: receivers.map(({ name }) => name),
+      group_by: ["rule", "worker_type"],
+      group_wait: 0,
+      group_interval: 10_000,
+      repeat_interval: 4 * 3_600_000,
+      resolved: true,
+      continue: false,
+    },
+  ];
+}
+
+function groupOf(route: Route, labels: Labels, now_ms: number): Group {
+  const own = Object.fromEntries(
+    route.group_by.flatMap((label) => (labels[label] ? [[label, labels[label]]] : [])),
+  );
+  const full = route.groups.size >= MAX_GROUPS && !route.groups.has(JSON.stringify(own));
+  const common: Labels = full ? {} : own;
+  return route.groups.get(JSON.stringify(common)) ?? openGroup(route, common, now_ms);
+}
+
+function openGroup(route: Route, labels: Labels, opened_ms: number): Group {
+  const key = JSON.stringify(labels);
+  const group: Group = { route, key, labels, opened_ms, told_ms: null, members: new Map(), pending: [] };
+  route.groups.set(key, group);
+  return group;
+}
+
+function isTurn({ route, opened_ms, told_ms, pending }: Group, now_ms: number): boolean {
+  if (pending.length >= MAX_PENDING) return true;
+  return told_ms === null
+    ? isPast(opened_ms, route.group_wait, now_ms)
+    : isPast(told_ms, route.group_interval, now_ms);
+}
+
+/** A clock that was set back must not make anybody wait for the time it had. */
+function isPast(since_ms: number | null, interval_ms: number, now_ms: number): boolean {
+  return since_ms === null || Math.abs(now_ms - since_ms) >= interval_ms;
+}
+
+function labelled(event: AlertEvent, labels: Labels): AlertEvent {
+  return event.alert.labels === labels ? event : { ...event, alert: { ...event.alert, labels } };
+}
