@@ -29,6 +29,8 @@ export interface DeliverOptions {
 }
 
 const TIMEOUT_MS = 10_000;
+/** Mail servers make those wait whom they do not know. */
+const MAIL_TIMEOUT_MS = 30_000;
 /** A receiver can't put a message off for longer. */
 const MAX_RETRY_AFTER_S = 600;
 /** Of the 4xx these can change without the message changing: who we are, how often we come, what is in the way. */
@@ -36,8 +38,8 @@ const WORTH_RETRYING = [401, 403, 407, 408, 409, 421, 423, 424, 425, 429];
 
 /** Tells one receiver one message, once; never rejects, and never takes longer than its time. */
 export function createDeliver(options: DeliverOptions): Deliver {
-  const { timeout_ms = TIMEOUT_MS } = options;
   return async (receiver, message, signal) => {
+    const { timeout_ms = receiver.kind === "email" ? MAIL_TIMEOUT_MS : TIMEOUT_MS } = options;
     const deadline = AbortSignal.timeout(timeout_ms);
     const either = AbortSignal.any([signal, deadline]);
     try {
