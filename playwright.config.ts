@@ -1,7 +1,7 @@
 import { defineConfig } from "@playwright/test";
-import { findBrowser } from "./e2e/browsers.ts";
+import { findProgram } from "./e2e/programs.ts";
 
-const executablePath = findBrowser("chromium");
+const executablePath = findProgram("chromium");
 
 export default defineConfig({
   testDir: "e2e",

@@ -1,9 +1,9 @@
 import { type Firefox, startFirefox } from "./bidi.ts";
-import { findBrowser } from "./browsers.ts";
+import { findProgram } from "./programs.ts";
 import { QUIET_S, quietFleet, report } from "./reports.ts";
 import { expect, test } from "./test.ts";
 
-const executable = findBrowser("firefox");
+const executable = findProgram("firefox");
 const SLOW = { timeout: 30_000 };
 
 test.skip(executable === undefined, "no Firefox here: install firefox-esr, or set FIREFOX to its executable");

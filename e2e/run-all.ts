@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findBrowser, installBrowsers } from "./browsers.ts";
+import { findProgram, installPrograms } from "./programs.ts";
 
 // `npm test`: everything that is checked, all of it even where a part fails, and one closing line.
 
@@ -47,6 +47,7 @@ function check(...commands: string[][]): Count {
 }
 
 function unitTests(): Count {
+  installPrograms(["alertmanager"]);
   const file = join(reports, "unit.json");
   const good = run(["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`]);
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
@@ -61,9 +62,9 @@ function browserTests(): Count {
     console.log("e2e/ has no browser tests yet");
     return { passed: 0, failed: 0, skipped: 0 };
   }
-  installBrowsers(["chromium", "firefox"]);
+  installPrograms(["chromium", "firefox"]);
   // A test that needs Firefox says so itself; without Chromium nothing runs.
-  if (findBrowser("chromium") === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  if (findProgram("chromium") === undefined) return { passed: 0, failed: 1, skipped: 0 };
   const file = join(reports, "browser.json");
   const good = run(["playwright", "test", "--reporter=line,json"], { PLAYWRIGHT_JSON_OUTPUT_FILE: file });
   const { expected, unexpected, flaky, skipped } = JSON.parse(readFileSync(file, "utf8")).stats;

@@ -1,11 +1,11 @@
 import { type Browser, chromium } from "@playwright/test";
-import { findBrowser } from "../../e2e/browsers.ts";
+import { findProgram } from "../../e2e/programs.ts";
 
 export const VIEWPORT = { width: 1440, height: 900 };
 
 /** The system's Chromium, without what it does in the background. */
 export function launchChromium(): Promise<Browser> {
-  const executablePath = findBrowser("chromium");
+  const executablePath = findProgram("chromium");
   if (executablePath === undefined)
     throw new Error("no Chromium found: install the package chromium, or name its executable in CHROMIUM");
   return chromium.launch({

@@ -84,6 +84,27 @@ describe("routes", () => {
     expect(said(scene.tick(T0 + 20 * S, fires(mild)))).toEqual(["chat: W9"]);
   });
 
+  test("that name a receiver twice tell it once", () => {
+    const scene = new Scene(
+      { match: { worker_type: "gpu" }, receivers: ["pager"], continue: true },
+      { receivers: ["pager", "chat"] },
+    );
+    expect(said(scene.tick(T0, fires(W1), fires(CPU)))).toEqual([
+      "pager: W1",
+      "chat: W1",
+      "pager: C1",
+      "chat: C1",
+    ]);
+  });
+
+  test("of an alert whose labels changed tell what waits of it first", () => {
+    const scene = new Scene({ receivers: ["pager"] });
+    scene.tick(T0, fires(W1));
+    const moved = overload("W1", { worker_type: "cpu" });
+    expect(scene.tick(T0 + S, ends(W1, T0, T0 + S))).toEqual([]);
+    expect(said(scene.tick(T0 + 2 * S, fires(moved, T0 + 2 * S)))).toEqual(["pager: -W1", "pager: W1"]);
+  });
+
   test("that match nothing tell nobody", () => {
     const scene = new Scene({ match: { task: "*" }, receivers: ["pager"] });
     expect(scene.tick(T0, fires(W1))).toEqual([]);

@@ -21,6 +21,7 @@ export interface NotifierState {
 interface GroupState {
   /** The route, by what it matches and tells. */
   readonly route: string;
+  readonly receivers: readonly string[];
   readonly labels: Labels;
   readonly opened_ms: number;
   readonly told_ms: number | null;
@@ -39,6 +40,8 @@ interface Group {
   readonly route: Route;
   /** Within its route. */
   readonly key: string;
+  /** The route's, but for those whom an earlier route tells already. */
+  readonly receivers: readonly string[];
   readonly labels: Labels;
   readonly opened_ms: number;
   told_ms: number | null;
@@ -69,6 +72,8 @@ export class Notifier {
   /** In which groups an alert is, told or waiting. */
   readonly #groups_of = new Map<string, Set<Group>>();
   #next_id: number;
+  /** What had to be told before its turn. */
+  #ready: OutboxMessage[] = [];
   #changed = false;
 
   /** @param least_id no message of the outbox has it or a larger one */
@@ -95,8 +100,9 @@ export class Notifier {
     if (!this.#changed) return null;
     this.#changed = false;
     const groups = this.#routes.flatMap((route) =>
-      Array.from(route.groups.values(), ({ route, labels, opened_ms, told_ms, members, pending }) => ({
+      Array.from(route.groups.values(), ({ receivers, labels, opened_ms, told_ms, members, pending }) => ({
         route: route.id,
+        receivers,
         labels,
         opened_ms,
         told_ms,
@@ -108,10 +114,10 @@ export class Notifier {
   }
 
   /** A group whose route the file no longer has is forgotten: how its alerts end is told by the routes of now. */
-  #restore({ route: id, labels, opened_ms, told_ms, members, pending }: GroupState): void {
+  #restore({ route: id, receivers, labels, opened_ms, told_ms, members, pending }: GroupState): void {
     const route = this.#routes.find((route) => route.id === id);
     if (!route) return;
-    const group = openGroup(route, labels, opened_ms);
+    const group = openGroup(route, receivers, labels, opened_ms);
     group.told_ms = told_ms;
     group.pending = [...pending];
     for (const [alert_id, member] of members) {
@@ -138,7 +144,8 @@ export class Notifier {
       const { id, labels } = event.alert;
       const known = this.#groups_of.get(id);
       // Its end goes where its beginning went, whatever its labels are by now.
-      const groups = event.kind === "resolved" && known ? known : this.#groupsFor(labels, now_ms);
+      const groups = event.kind === "resolved" && known ? [...known] : this.#groupsFor(labels, now_ms);
+      for (const other of known ?? []) this.#tellBefore(event, other, groups, now_ms);
       for (const group of groups) {
         group.pending.push(event);
         this.#join(id, group);
@@ -147,19 +154,29 @@ export class Notifier {
     }
   }
 
+  /** What waits of the alert in a group that it has left comes before what happens to it now. */
+  #tellBefore({ alert }: AlertEvent, other: Group, groups: readonly Group[], now_ms: number): void {
+    if (groups.includes(other) || !other.pending.some((one) => one.alert.id === alert.id)) return;
+    this.#tell(other, now_ms, this.#ready);
+  }
+
   #groupsFor(labels: Labels, now_ms: number): Group[] {
     const groups: Group[] = [];
+    const told = new Set<string>();
     for (const route of this.#routes) {
       if (!matches(route.match, labels)) continue;
-      groups.push(groupOf(route, labels, now_ms));
+      const receivers = route.receivers.filter((name) => !told.has(name));
+      if (receivers.length > 0) groups.push(groupOf(route, receivers, labels, now_ms));
       if (!route.continue) break;
+      for (const name of receivers) told.add(name);
     }
     return groups;
   }
 
   /** What is to be told now, in order. */
   due(now_ms: number, alerts: AlertsNow): OutboxMessage[] {
-    const messages: OutboxMessage[] = [];
+    const messages = this.#ready;
+    this.#ready = [];
     for (const route of this.#routes) {
       for (const group of route.groups.values()) {
         if (group.pending.length > 0) {
@@ -177,7 +194,7 @@ export class Notifier {
   }
 
   #tell(group: Group, now_ms: number, messages: OutboxMessage[]): void {
-    const { route, members, pending } = group;
+    const { route, receivers, members, pending } = group;
     const told: AlertEvent[] = [];
     for (const event of pending) {
       const { id, labels } = event.alert;
@@ -190,11 +207,11 @@ export class Notifier {
     group.pending = [];
     group.told_ms = now_ms;
     this.#changed = true;
-    for (const part of split(told)) this.#put(group, route.receivers, part, false, now_ms, messages);
+    for (const part of split(told)) this.#put(group, receivers, part, false, now_ms, messages);
   }
 
   #repeat(group: Group, now_ms: number, { isQuiet, alertOf }: AlertsNow, messages: OutboxMessage[]): void {
-    const { route, members } = group;
+    const { receivers, members } = group;
     const events: AlertEvent[] = [];
     for (const [id, { fired_ms, labels }] of members) {
       const alert = alertOf(id);
@@ -208,8 +225,8 @@ export class Notifier {
       }
     }
     const loud = events.filter(({ alert }) => !isQuiet(alert.id));
-    const forgetful = route.receivers.filter((name) => this.#forgetful.has(name));
-    const others = route.receivers.filter((name) => !this.#forgetful.has(name));
+    const forgetful = receivers.filter((name) => this.#forgetful.has(name));
+    const others = receivers.filter((name) => !this.#forgetful.has(name));
     const before = messages.length;
     for (const part of split(loud)) this.#put(group, others, part, true, now_ms, messages);
     for (const part of split(events)) this.#put(group, forgetful, part, true, now_ms, messages);
@@ -262,20 +279,35 @@ function everythingTo(receivers: NotifyConfig["receivers"]): RouteConfig[] {
   ];
 }
 
-function groupOf(route: Route, labels: Labels, now_ms: number): Group {
+function groupOf(route: Route, receivers: readonly string[], labels: Labels, now_ms: number): Group {
+  const { groups, group_by } = route;
   const own = Object.fromEntries(
-    route.group_by.flatMap((label) => (labels[label] ? [[label, labels[label]]] : [])),
+    group_by.flatMap((label) => (labels[label] ? [[label, labels[label]]] : [])),
   );
-  const full = route.groups.size >= MAX_GROUPS && !route.groups.has(JSON.stringify(own));
-  const common: Labels = full ? {} : own;
-  return route.groups.get(JSON.stringify(common)) ?? openGroup(route, common, now_ms);
+  const known = groups.get(groupKey(receivers, own));
+  if (known) return known;
+  const common: Labels = groups.size >= MAX_GROUPS ? {} : own;
+  return groups.get(groupKey(receivers, common)) ?? openGroup(route, receivers, common, now_ms);
 }
 
-function openGroup(route: Route, labels: Labels, opened_ms: number): Group {
-  const key = JSON.stringify(labels);
-  const group: Group = { route, key, labels, opened_ms, told_ms: null, members: new Map(), pending: [] };
+function openGroup(route: Route, receivers: readonly string[], labels: Labels, opened_ms: number): Group {
+  const key = groupKey(receivers, labels);
+  const group: Group = {
+    route,
+    key,
+    receivers,
+    labels,
+    opened_ms,
+    told_ms: null,
+    members: new Map(),
+    pending: [],
+  };
   route.groups.set(key, group);
   return group;
+}
+
+function groupKey(receivers: readonly string[], labels: Labels): string {
+  return JSON.stringify([receivers, labels]);
 }
 
 function isTurn({ route, opened_ms, told_ms, pending }: Group, now_ms: number): boolean {

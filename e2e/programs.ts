@@ -2,28 +2,34 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** A browser of the system: playwright's own downloads are not needed, and some networks have none. */
-interface Browser {
+/** A program of the system: playwright's own downloads are not needed, and some networks have none. */
+interface Program {
   /** Names its executable where it is not on the PATH. */
   readonly variable: string;
   readonly commands: readonly string[];
   readonly debian_package: string;
 }
 
-const BROWSERS = {
+const PROGRAMS = {
   chromium: {
     variable: "CHROMIUM",
     commands: ["chromium", "chromium-browser", "google-chrome"],
     debian_package: "chromium",
   },
   firefox: { variable: "FIREFOX", commands: ["firefox-esr", "firefox"], debian_package: "firefox-esr" },
-} satisfies Record<string, Browser>;
+  // What alerts are told to besides our own receivers.
+  alertmanager: {
+    variable: "ALERTMANAGER",
+    commands: ["prometheus-alertmanager", "alertmanager"],
+    debian_package: "prometheus-alertmanager",
+  },
+} satisfies Record<string, Program>;
 
-export type BrowserName = keyof typeof BROWSERS;
+type ProgramName = keyof typeof PROGRAMS;
 
-/** The browser's executable, or undefined where there is none. */
-export function findBrowser(name: BrowserName): string | undefined {
-  const { variable, commands } = BROWSERS[name];
+/** The program's executable, or undefined where there is none. */
+export function findProgram(name: ProgramName): string | undefined {
+  const { variable, commands } = PROGRAMS[name];
   const given = process.env[variable];
   if (given) {
     if (isExecutable(given)) return given;
@@ -34,16 +40,16 @@ export function findBrowser(name: BrowserName): string | undefined {
 }
 
 /** Installs by apt what is missing, and says what a person can do where that is impossible. */
-export function installBrowsers(names: readonly BrowserName[]): void {
-  const missing = names.filter((name) => findBrowser(name) === undefined);
+export function installPrograms(names: readonly ProgramName[]): void {
+  const missing = names.filter((name) => findProgram(name) === undefined);
   if (missing.length === 0) return;
-  const packages = missing.map((name) => BROWSERS[name].debian_package);
-  const variables = missing.map((name) => BROWSERS[name].variable);
+  const packages = missing.map((name) => PROGRAMS[name].debian_package);
+  const variables = missing.map((name) => PROGRAMS[name].variable);
   console.log(`No ${missing.join(" and no ")} here: installing ${packages.join(" ")} by apt-get`);
   const installed = asRoot("apt-get", "update") && asRoot("apt-get", "install", "-y", ...packages);
-  if (installed && missing.every((name) => findBrowser(name) !== undefined)) return;
+  if (installed && missing.every((name) => findProgram(name) !== undefined)) return;
   console.log(
-    `The browser tests need ${missing.join(" and ")}, and apt-get could not install it ` +
+    `The tests need ${missing.join(" and ")}, and apt-get could not install it ` +
       `(it takes Debian or Ubuntu, a network, and root or sudo without a password). ` +
       `Install ${packages.join(" ")} yourself, or set ${variables.join(" and ")} to the executable.`,
   );

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ManualClock } from "../../clock.ts";
+import { NOTHING } from "../../store/conformance.ts";
+import { openStore } from "../../store/sqlite.ts";
+import { Notify } from "./notify.ts";
+import { ends, fires, overload, receiving, T0 } from "./notify-fixture.ts";
+import { notifySchema } from "./schema.ts";
+import { reachable } from "./secrets.ts";
+
+const NOW = { isQuiet: () => false, alertOf: () => undefined };
+
+function notifyTo(url: string, store: ReturnType<typeof openStore>, clock: ManualClock): Notify {
+  const config = notifySchema.parse({
+    receivers: url === "" ? [] : [{ name: "pager", kind: "webhook", url }],
+  });
+  const found = reachable(config, { env: {}, readFile: () => "" });
+  if ("problems" in found) throw new Error(found.problems.join("\n"));
+  const rest = { base_url: "https://fleet.example/", clock, random: () => 0, log: () => {} };
+  return new Notify({ config, reachable: found, ...rest }, store);
+}
+
+test("an alert of a tick arrives at its receiver, and its end after a restart", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-notify-"));
+  const path = join(folder, "fleet.db");
+  const clock = new ManualClock(T0);
+  const pager = await receiving(() => 200);
+  for (const event of [fires(overload("W1")), ends(overload("W1"), T0, T0 + 20_000)]) {
+    clock.set(event.at_ms);
+    const store = openStore(path, { housekeeping: "inline" });
+    const notify = notifyTo(pager.url, store, clock);
+    const step = notify.step([event], clock.now(), NOW);
+    store.append({ ...NOTHING, at_ms: clock.now(), ...step });
+    notify.written(step.messages);
+    while (store.waitingMessages(0, 1).length > 0) await new Promise(setImmediate);
+    expect(notify.status()).toMatchObject([{ name: "pager", waiting: 0, delivered_ms: clock.now() }]);
+    await notify.close();
+    await store.close();
+  }
+  expect(pager.got.map(({ body }) => body)).toMatchObject([
+    { id: 1, status: "firing", alerts: [{ id: "worker_overload:W1" }] },
+    { id: 2, status: "resolved", alerts: [{ id: "worker_overload:W1" }] },
+  ]);
+  await pager.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("without a receiver nothing is kept and nothing is sent", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-notify-"));
+  const store = openStore(join(folder, "fleet.db"), { housekeeping: "inline" });
+  const notify = notifyTo("", store, new ManualClock(T0));
+  expect(notify.step([fires(overload("W1"))], T0, NOW)).toEqual({ messages: [], facts: {} });
+  await notify.close();
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("a test is labelled as one, and tells what the receiver answered", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-notify-"));
+  const store = openStore(join(folder, "fleet.db"), { housekeeping: "inline" });
+  const pager = await receiving(() => [404, {}, "no such hook"]);
+  const notify = notifyTo(pager.url, store, new ManualClock(T0));
+  expect(await notify.test("pager")).toEqual({ outcome: "refused", error: "answered 404: no such hook" });
+  expect(pager.got[0]!.body).toMatchObject({
+    test: true,
+    title: "Test of Evenkeel: this receiver is reached",
+    alerts: [{ severity: "notice" }],
+  });
+  expect(await notify.test("nobody")).toBeUndefined();
+  expect(store.waitingMessages(0, 1)).toEqual([]);
+  await notify.close();
+  await store.close();
+  await pager.close();
+  rmSync(folder, { recursive: true });
+});
