@@ -1,13 +1,20 @@
-import type { Alert, AlertLabel } from "../../model.ts";
+import type { Alert, AlertEvent } from "../../model.ts";
 
-export type Labels = Readonly<Partial<Record<AlertLabel, string>>>;
-export type LabelledAlert = Alert & { readonly labels: Labels };
+export type Labels = Alert["labels"];
 
-/** An alert began to be worth telling, or one that was told has ended. Per alert in order. */
-export interface AlertEvent {
-  readonly kind: "firing" | "resolved";
-  readonly at_ms: number;
-  readonly fired_ms: number;
-  readonly ended_ms: number | null;
-  readonly alert: LabelledAlert;
+/** What is told of an alert. */
+export type ToldAlert = Pick<
+  Alert,
+  "id" | "rule" | "severity" | "title" | "detail" | "many" | "since_ms" | "subject" | "labels"
+>;
+
+/** An event as it is told. */
+export interface ToldEvent extends Omit<AlertEvent, "alert"> {
+  readonly alert: ToldAlert;
+}
+
+/** Without what nobody is told, such as all that became of it. */
+export function toldOf(alert: ToldAlert, labels: Labels): ToldAlert {
+  const { id, rule, severity, title, detail, many, since_ms, subject } = alert;
+  return { id, rule, severity, title, detail, many, since_ms, subject, labels };
 }

@@ -1,4 +1,4 @@
-import type { AlertEvent, Labels } from "./event.ts";
+import type { Labels, ToldEvent } from "./event.ts";
 
 /** What is told at once to a receiver: the events of one group. */
 export interface Message {
@@ -18,7 +18,7 @@ export interface Message {
   /** Until when it holds, unless it is told again: for receivers that forget. */
   readonly holds_until_ms: number;
   /** Each alert once. */
-  readonly events: readonly AlertEvent[];
+  readonly events: readonly ToldEvent[];
 }
 
 /** Alerts of one message. */
@@ -27,8 +27,8 @@ const MAX_EVENTS = 1000;
 const MAX_CHARACTERS = 512 * 1024;
 
 /** Splits events so that each part tells each alert once and stays within the bounds, in their order. */
-export function split(events: readonly AlertEvent[]): AlertEvent[][] {
-  const parts: AlertEvent[][] = [];
+export function split(events: readonly ToldEvent[]): ToldEvent[][] {
+  const parts: ToldEvent[][] = [];
   let ids = new Set<string>();
   let characters = 0;
   for (const event of events) {

@@ -45,7 +45,7 @@ export class RefusedAddress extends Error {
   override readonly name = "RefusedAddress";
 }
 
-export const resolveName: Resolve = async (host) =>
+const resolveName: Resolve = async (host) =>
   (await lookupName(host, { all: true })).map(({ address, family }) => ({
     address,
     family: family === 6 ? 6 : 4,

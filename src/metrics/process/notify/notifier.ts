@@ -1,6 +1,7 @@
+import { ALERT_LABELS } from "../../model.ts";
 import type { OutboxMessage } from "../../outbox.ts";
-import type { AlertEvent, LabelledAlert, Labels } from "./event.ts";
-import { matches } from "./match.ts";
+import { wildcard } from "../rules/compile.ts";
+import { type Labels, type ToldAlert, type ToldEvent, toldOf } from "./event.ts";
 import { type Message, split, toDocument } from "./message.ts";
 import type { NotifyConfig, RouteConfig } from "./schema.ts";
 
@@ -9,7 +10,7 @@ export interface AlertsNow {
   /** Acknowledged or silenced: it is not told again. */
   isQuiet(alert_id: string): boolean;
   /** Undefined where it does not fire. */
-  alertOf(alert_id: string): LabelledAlert | undefined;
+  alertOf(alert_id: string): ToldAlert | undefined;
 }
 
 /** All that a restart has to know; JSON. */
@@ -26,7 +27,7 @@ interface GroupState {
   readonly opened_ms: number;
   readonly told_ms: number | null;
   readonly members: readonly (readonly [alert_id: string, Member])[];
-  readonly pending: readonly AlertEvent[];
+  readonly pending: readonly ToldEvent[];
 }
 
 /** An alert that was told and fires. */
@@ -47,11 +48,12 @@ interface Group {
   told_ms: number | null;
   readonly members: Map<string, Member>;
   /** Not told yet, in order. */
-  pending: AlertEvent[];
+  pending: ToldEvent[];
 }
 
 interface Route extends RouteConfig {
   readonly id: string;
+  readonly matches: (labels: Labels) => boolean;
   readonly groups: Map<string, Group>;
 }
 
@@ -86,6 +88,7 @@ export class Notifier {
     this.#routes = (routes ?? everythingTo(receivers)).map((route) => ({
       ...route,
       id: JSON.stringify([route.match, route.receivers, route.group_by]),
+      matches: matcher(route.match),
       groups: new Map(),
     }));
     this.#forgetful = new Set(
@@ -139,7 +142,7 @@ export class Notifier {
     if (groups?.size === 0) this.#groups_of.delete(alert_id);
   }
 
-  take(events: readonly AlertEvent[], now_ms: number): void {
+  take(events: readonly ToldEvent[], now_ms: number): void {
     for (const event of events) {
       const { id, labels } = event.alert;
       const known = this.#groups_of.get(id);
@@ -147,7 +150,7 @@ export class Notifier {
       const groups = event.kind === "resolved" && known ? [...known] : this.#groupsFor(labels, now_ms);
       for (const other of known ?? []) this.#tellBefore(event, other, groups, now_ms);
       for (const group of groups) {
-        group.pending.push(event);
+        group.pending.push({ ...event, alert: toldOf(event.alert, labels) });
         this.#join(id, group);
         this.#changed = true;
       }
@@ -155,7 +158,7 @@ export class Notifier {
   }
 
   /** What waits of the alert in a group that it has left comes before what happens to it now. */
-  #tellBefore({ alert }: AlertEvent, other: Group, groups: readonly Group[], now_ms: number): void {
+  #tellBefore({ alert }: ToldEvent, other: Group, groups: readonly Group[], now_ms: number): void {
     if (groups.includes(other) || !other.pending.some((one) => one.alert.id === alert.id)) return;
     this.#tell(other, now_ms, this.#ready);
   }
@@ -164,7 +167,7 @@ export class Notifier {
     const groups: Group[] = [];
     const told = new Set<string>();
     for (const route of this.#routes) {
-      if (!matches(route.match, labels)) continue;
+      if (!route.matches(labels)) continue;
       const receivers = route.receivers.filter((name) => !told.has(name));
       if (receivers.length > 0) groups.push(groupOf(route, receivers, labels, now_ms));
       if (!route.continue) break;
@@ -195,13 +198,15 @@ export class Notifier {
 
   #tell(group: Group, now_ms: number, messages: OutboxMessage[]): void {
     const { route, receivers, members, pending } = group;
-    const told: AlertEvent[] = [];
+    const told: ToldEvent[] = [];
     for (const event of pending) {
       const { id, labels } = event.alert;
       const held = members.get(id);
       if (event.kind === "firing") members.set(id, held ?? { fired_ms: event.fired_ms, labels });
       else members.delete(id);
-      if (event.kind === "firing" || route.resolved) told.push(labelled(event, held?.labels ?? labels));
+      if (event.kind === "firing" || route.resolved) {
+        told.push({ ...event, alert: toldOf(event.alert, held?.labels ?? labels) });
+      }
     }
     for (const { alert } of pending) if (!members.has(alert.id)) this.#leave(alert.id, group);
     group.pending = [];
@@ -212,11 +217,11 @@ export class Notifier {
 
   #repeat(group: Group, now_ms: number, { isQuiet, alertOf }: AlertsNow, messages: OutboxMessage[]): void {
     const { receivers, members } = group;
-    const events: AlertEvent[] = [];
+    const events: ToldEvent[] = [];
     for (const [id, { fired_ms, labels }] of members) {
       const alert = alertOf(id);
       const event = { kind: "firing", at_ms: now_ms, fired_ms, ended_ms: null } as const;
-      if (alert) events.push({ ...event, alert: { ...alert, labels } });
+      if (alert) events.push({ ...event, alert: toldOf(alert, labels) });
       else {
         // It ended and nobody said so: there is nothing to repeat.
         members.delete(id);
@@ -238,7 +243,7 @@ export class Notifier {
   #put(
     { route, key, labels, members }: Group,
     receivers: readonly string[],
-    events: readonly AlertEvent[],
+    events: readonly ToldEvent[],
     repeat: boolean,
     now_ms: number,
     messages: OutboxMessage[],
@@ -260,6 +265,19 @@ export class Notifier {
       this.#next_id += 1;
     }
   }
+}
+
+/** Whether each label that is asked for has one of the values; an alert without the label has none of them. */
+function matcher(match: RouteConfig["match"]): (labels: Labels) => boolean {
+  const wanted = ALERT_LABELS.flatMap((label) => {
+    const likes = match[label]?.map(wildcard);
+    return likes ? [{ label, likes }] : [];
+  });
+  return (labels) =>
+    wanted.every(({ label, likes }) => {
+      const value = labels[label];
+      return value !== undefined && likes.some((like) => like(value));
+    });
 }
 
 /** A file that names receivers and no routes. */
@@ -320,8 +338,4 @@ function isTurn({ route, opened_ms, told_ms, pending }: Group, now_ms: number): 
 /** A clock that was set back must not make anybody wait for the time it had. */
 function isPast(since_ms: number | null, interval_ms: number, now_ms: number): boolean {
   return since_ms === null || Math.abs(now_ms - since_ms) >= interval_ms;
-}
-
-function labelled(event: AlertEvent, labels: Labels): AlertEvent {
-  return event.alert.labels === labels ? event : { ...event, alert: { ...event.alert, labels } };
 }

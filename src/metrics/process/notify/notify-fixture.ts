@@ -1,23 +1,20 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Severity } from "../../model.ts";
-import type { AlertEvent, LabelledAlert } from "./event.ts";
+import type { ToldAlert, ToldEvent } from "./event.ts";
 import type { Message } from "./message.ts";
 
 // What the tests of the notification begin with.
 
 export const T0 = Date.UTC(2026, 0, 1, 12);
 
-export function overload(
-  worker: string,
-  labels: LabelledAlert["labels"] = {},
-  severity: Severity = "critical",
-) {
-  const alert: LabelledAlert = {
+export function overload(worker: string, labels: ToldAlert["labels"] = {}, severity: Severity = "critical") {
+  const alert: ToldAlert = {
     id: `worker_overload:${worker}`,
     rule: "worker_overload",
     severity,
     title: `Worker ${worker} is overloaded`,
+    many: "{{count}} gpu workers are overloaded",
     detail: "95 % CPU, 5 pending tasks",
     since_ms: T0 - 2000,
     subject: { kind: "worker", id: worker },
@@ -26,15 +23,15 @@ export function overload(
   return alert;
 }
 
-export function fires(alert: LabelledAlert, at_ms = T0): AlertEvent {
+export function fires(alert: ToldAlert, at_ms = T0): ToldEvent {
   return { kind: "firing", at_ms, fired_ms: at_ms, ended_ms: null, alert };
 }
 
-export function ends(alert: LabelledAlert, fired_ms: number, at_ms: number): AlertEvent {
+export function ends(alert: ToldAlert, fired_ms: number, at_ms: number): ToldEvent {
   return { kind: "resolved", at_ms, fired_ms, ended_ms: at_ms, alert };
 }
 
-export function messageOf(events: readonly AlertEvent[], fields: Partial<Message> = {}): Message {
+export function messageOf(events: readonly ToldEvent[], fields: Partial<Message> = {}): Message {
   return {
     id: 7,
     created_ms: T0,

@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Outbox, OutboxMessage } from "../../outbox.ts";
 import { createDeliver, type Deliver, type Delivery } from "./deliver.ts";
-import type { AlertEvent } from "./event.ts";
+import type { ToldEvent } from "./event.ts";
 import { type AlertsNow, Notifier, type NotifierState } from "./notifier.ts";
 import type { NotifyConfig } from "./schema.ts";
 import type { Reachable } from "./secrets.ts";
@@ -53,7 +53,7 @@ export class Notify {
 
   /** What this tick has to keep, in one transaction with the records of its alerts. */
   step(
-    events: readonly AlertEvent[],
+    events: readonly ToldEvent[],
     now_ms: number,
     alerts: AlertsNow,
   ): { messages: OutboxMessage[]; facts: Record<string, string> } {

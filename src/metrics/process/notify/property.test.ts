@@ -9,7 +9,7 @@ import type { MetricStore } from "../../store/contract.ts";
 import { asIfDied } from "../../store/fixture.ts";
 import { openStore } from "../../store/sqlite.ts";
 import type { Deliver, Delivery } from "./deliver.ts";
-import type { AlertEvent, LabelledAlert } from "./event.ts";
+import type { ToldAlert, ToldEvent } from "./event.ts";
 import { type AlertsNow, Notifier, type NotifierState } from "./notifier.ts";
 import { ends, fires, overload, T0 } from "./notify-fixture.ts";
 import { notifySchema } from "./schema.ts";
@@ -69,7 +69,7 @@ class World {
   readonly #folder: string;
   readonly #fates: string[];
   readonly #clock = new ManualClock(T0);
-  readonly #firing = new Map<string, { alert: LabelledAlert; fired_ms: number }>();
+  readonly #firing = new Map<string, { alert: ToldAlert; fired_ms: number }>();
   readonly #quiet = new Set<string>();
   /** By alert, what the rule engine said of it. */
   readonly #said = new Map<string, string[]>();
@@ -133,7 +133,7 @@ class World {
   }
 
   /** An alert that did not fire fires, perhaps with other labels than before; one that did ends. */
-  #toggled(worker: number, worker_type: string): AlertEvent {
+  #toggled(worker: number, worker_type: string): ToldEvent {
     const now_ms = this.#clock.now();
     const alert = overload(`W${worker}`, { worker_type });
     const held = this.#firing.get(alert.id);
@@ -148,7 +148,7 @@ class World {
     return fires(alert, now_ms);
   }
 
-  #tick(events: AlertEvent[]): void {
+  #tick(events: ToldEvent[]): void {
     const now_ms = this.#clock.now();
     this.#notifier.take(events, now_ms);
     const alerts: AlertsNow = {

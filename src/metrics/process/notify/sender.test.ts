@@ -8,7 +8,7 @@ import { NOTHING } from "../../store/conformance.ts";
 import type { MetricStore } from "../../store/contract.ts";
 import { openStore } from "../../store/sqlite.ts";
 import { createDeliver, type Deliver, type Delivery } from "./deliver.ts";
-import type { AlertEvent } from "./event.ts";
+import type { ToldEvent } from "./event.ts";
 import { toDocument } from "./message.ts";
 import { ends, fires, messageOf, overload, type Receiving, receiving, T0 } from "./notify-fixture.ts";
 import type { Receiver } from "./secrets.ts";
@@ -56,7 +56,7 @@ function start(deliver: Deliver, to = named("pager")): void {
 }
 
 /** Makes it durable and hands it over, as a tick does. */
-function tell(events: AlertEvent[], receiver = "pager", group = "0 {}"): void {
+function tell(events: ToldEvent[], receiver = "pager", group = "0 {}"): void {
   const id = next_id++;
   const document = toDocument(messageOf(events, { group }));
   const message = { id, receiver, created_ms: clock.now(), document };

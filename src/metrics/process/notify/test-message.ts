@@ -37,6 +37,7 @@ function testMessage(now_ms: number): Message {
           rule: "test",
           severity: "notice",
           title: "Test of Evenkeel: this receiver is reached",
+          many: "",
           detail: "nothing is wrong, and nothing is to be done",
           since_ms: now_ms,
           subject: { kind: "system", id: "test" },

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { alertPath } from "../../../alert-path.ts";
-import type { AlertEvent } from "../event.ts";
+import type { ToldEvent } from "../event.ts";
 import type { Message } from "../message.ts";
 import { plain, statusOf } from "../text.ts";
 
@@ -15,12 +15,12 @@ function rfc3339(at_ms: number): string {
 }
 
 /** What makes an alert the same alert there; the end has to be told under the same labels as the beginning. */
-function labelsOf({ alert }: AlertEvent): Record<string, string> {
+function labelsOf({ alert }: ToldEvent): Record<string, string> {
   const labels = Object.entries({ ...alert.labels, alertname: alert.rule, alert_id: alert.id });
   return Object.fromEntries(labels.map(([name, value]) => [name, plain(value, MAX_VALUE)]));
 }
 
-function annotationsOf({ alert }: AlertEvent): Record<string, string> {
+function annotationsOf({ alert }: ToldEvent): Record<string, string> {
   return { summary: plain(alert.title), description: plain(alert.detail) };
 }
 

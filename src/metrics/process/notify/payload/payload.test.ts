@@ -54,7 +54,7 @@ describe("the generic webhook", () => {
 
   test("has a status for the whole and for each", () => {
     const { status, alerts, title } = webhookBody(mixed, "pager", BASE);
-    expect([status, title]).toEqual(["firing", "3 gpu workers: worker overload"]);
+    expect([status, title]).toEqual(["firing", "3 gpu workers are overloaded"]);
     expect(alerts.map((alert) => alert.status)).toEqual(["resolved", "firing", "firing"]);
     expect(webhookBody(messageOf(mixed.events.slice(0, 1)), "pager", BASE)).toMatchObject({
       status: "resolved",
@@ -109,16 +109,16 @@ describe("Alertmanager's API", () => {
 describe("Slack", () => {
   test("is told the worst first, each linked, in the colour of the worst", () => {
     expect(slackBody(mixed, BASE)).toEqual({
-      text: "*3 gpu workers: worker overload* (2 firing (5 in all), 1 resolved)",
+      text: "*3 gpu workers are overloaded* (2 firing (5 in all), 1 resolved)",
       attachments: [
         {
           color: "#c62828",
-          fallback: "3 gpu workers: worker overload",
+          fallback: "3 gpu workers are overloaded",
           mrkdwn_in: ["text"],
           text: [
-            `critical: <${BASE}alerts/worker_overload%3AW3|Worker W3 is overloaded> 95 % CPU, 5 pending tasks, since 2026-01-01T11:59:58Z`,
-            `warning: <${BASE}alerts/worker_overload%3AW2|Worker W2 is overloaded> 95 % CPU, 5 pending tasks, since 2026-01-01T11:59:58Z`,
-            `resolved: <${BASE}alerts/worker_overload%3AW1|Worker W1 is overloaded> 95 % CPU, 5 pending tasks, ended 2026-01-01T12:00:00Z after 1 min 30 s`,
+            `critical: <${BASE}alerts/worker_overload%3AW3|Worker W3 is overloaded> 95 % CPU, 5 pending tasks, since 2026-01-01 11:59:58\u00a0UTC`,
+            `warning: <${BASE}alerts/worker_overload%3AW2|Worker W2 is overloaded> 95 % CPU, 5 pending tasks, since 2026-01-01 11:59:58\u00a0UTC`,
+            `resolved: <${BASE}alerts/worker_overload%3AW1|Worker W1 is overloaded> 95 % CPU, 5 pending tasks, ended 2026-01-01 12:00:00\u00a0UTC after 1\u00a0m\u00a030\u00a0s`,
           ].join("\n"),
         },
       ],
@@ -127,7 +127,7 @@ describe("Slack", () => {
 
   test("is told the first ten of many", () => {
     const { text, attachments } = slackBody(storm, BASE);
-    expect(text).toBe("*20 gpu workers: worker overload* (firing)");
+    expect(text).toBe("*20 gpu workers are overloaded* (firing)");
     const lines = attachments[0]!.text.split("\n");
     expect(lines).toHaveLength(11);
     expect(lines.at(-1)).toBe(`<${BASE}alerts|and 10 more>`);
@@ -153,7 +153,7 @@ describe("a mail", () => {
       text: `Worker W3 is overloaded: firing
 
 Worker W3 is overloaded [critical]
-95 % CPU, 5 pending tasks, since 2026-01-01T11:59:58Z
+95 % CPU, 5 pending tasks, since 2026-01-01 11:59:58\u00a0UTC
 ${BASE}alerts/worker_overload%3AW3
 
 All alerts: ${BASE}alerts

@@ -1,5 +1,5 @@
 import { alertPath } from "../../../alert-path.ts";
-import type { AlertEvent } from "../event.ts";
+import type { ToldEvent } from "../event.ts";
 import type { Message } from "../message.ts";
 import { countsOf, detailOf, namedOf, plain, titleOf, toneOf } from "../text.ts";
 
@@ -25,7 +25,7 @@ export function slackBody(message: Message, base_url: string) {
   };
 }
 
-function lineOf(event: AlertEvent, base_url: string): string {
+function lineOf(event: ToldEvent, base_url: string): string {
   const { kind, alert } = event;
   // A bar would end the address within the link.
   const title = escaped(plain(alert.title)).replaceAll("|", "¦");

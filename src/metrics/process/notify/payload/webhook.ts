@@ -1,6 +1,7 @@
 import { alertPath } from "../../../alert-path.ts";
+import { inUtc } from "../../../format.ts";
 import type { Message } from "../message.ts";
-import { instant, statusOf, titleOf } from "../text.ts";
+import { statusOf, titleOf } from "../text.ts";
 
 /** The body of a generic webhook; README describes it. */
 export function webhookBody(message: Message, receiver: string, base_url: string) {
@@ -8,7 +9,7 @@ export function webhookBody(message: Message, receiver: string, base_url: string
   return {
     version: 1,
     id,
-    at: instant(created_ms),
+    at: inUtc(created_ms),
     receiver,
     status: statusOf(message),
     repeat,
@@ -26,9 +27,9 @@ export function webhookBody(message: Message, receiver: string, base_url: string
       detail: alert.detail,
       subject: alert.subject,
       labels: alert.labels,
-      since: instant(alert.since_ms),
-      fired_at: instant(fired_ms),
-      ended_at: ended_ms === null ? null : instant(ended_ms),
+      since: inUtc(alert.since_ms),
+      fired_at: inUtc(fired_ms),
+      ended_at: ended_ms === null ? null : inUtc(ended_ms),
       url: base_url + alertPath(alert.id),
     })),
   };
