@@ -32,6 +32,39 @@ export interface OutboxRecord extends OutboxMessage {
   ended_ms: number | null;
 }
 
+/** A message as a page shows it. */
+export interface MessageSummary extends Omit<OutboxRecord, "document"> {
+  /** What it is about: "20 gpu workers are overloaded". */
+  title: string;
+  /** "firing", "still firing", "resolved" or "2 firing, 1 resolved". */
+  what: string;
+}
+
+/** How a receiver is doing. */
+export interface ReceiverStatus {
+  readonly name: string;
+  readonly kind: string;
+  readonly waiting: number;
+  /** When it last took a message, since the start; else null. */
+  readonly delivered_ms: number | null;
+  /** Since when nothing reaches it; null while all is well. */
+  readonly failing_since_ms: number | null;
+  readonly last_error: string | null;
+  /** When it is tried next; null where nothing waits for it. */
+  readonly next_ms: number | null;
+}
+
+/** What is told to whom, and what is not. */
+export interface Telling {
+  readonly receivers: readonly ReceiverStatus[];
+  /** Still to be told, in order. */
+  readonly waiting: readonly MessageSummary[];
+  /** Told, refused or given up, the last first. */
+  readonly ended: readonly MessageSummary[];
+}
+
+export const TELLS_NOBODY: Telling = { receivers: [], waiting: [], ended: [] };
+
 /** What the sender needs of the store. */
 export interface Outbox {
   /** Those that are still to be told, from after that id on, in order; at most `limit`. */

@@ -2,25 +2,31 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
 import { readYaml } from "../yaml.ts";
+import { checkNotify, NOBODY, type NotifyConfig, notifyShape } from "./notify/schema.ts";
 import { DEFAULT_RULES, WRITTEN_DEFAULTS } from "./rules/default-rules.ts";
 import { buildRules, type Rule, rulesShape, unknownKey } from "./rules/rule.ts";
 
 /** What the file of alerts says. */
 export interface AlertsFile {
   readonly rules: readonly Rule[];
+  /** Who is told of alerts. */
+  readonly notify: NotifyConfig;
 }
 
 /** What holds without a file. */
-export const NO_ALERTS_FILE: AlertsFile = { rules: DEFAULT_RULES };
+export const NO_ALERTS_FILE: AlertsFile = { rules: DEFAULT_RULES, notify: NOBODY };
 
-const schema = z.strictObject(rulesShape, { error: unknownKey });
+const schema = z
+  .strictObject({ ...rulesShape, ...notifyShape }, { error: unknownKey })
+  .superRefine(checkNotify);
 
 /** @returns what a file says, or all that is wrong with it, each with its field and line */
 export function readAlertsFile(text: string, file: string): AlertsFile | { problems: string[] } {
   const read = readYaml(text, schema, file);
   if ("problems" in read) return read;
-  const { defaults, rules } = read.value;
-  return buildRules(rules, defaults ? WRITTEN_DEFAULTS : [], file, read.lineOf);
+  const { defaults, rules, ...notify } = read.value;
+  const built = buildRules(rules, defaults ? WRITTEN_DEFAULTS : [], file, read.lineOf);
+  return "problems" in built ? built : { ...built, notify };
 }
 
 /** @throws EvenkeelError "invalid" with all that is wrong with the file */

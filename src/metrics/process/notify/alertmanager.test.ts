@@ -11,7 +11,10 @@ import type { HttpReceiver } from "./secrets.ts";
 
 const program = findProgram("alertmanager");
 const BASE = "https://fleet.example/";
-const deliver = createDeliver({ network: { allow_private: false, follow_redirects: false }, base_url: BASE });
+const deliver = createDeliver({
+  network: { allow_private: false, follow_redirects: false },
+  base_url: () => BASE,
+});
 
 // Where continuous integration runs it must be there.
 describe.skipIf(program === undefined && !process.env.CI)("a real Prometheus Alertmanager", () => {

@@ -32,7 +32,7 @@ function deliver(
   options: Partial<DeliverOptions> = {},
   signal = NEVER,
 ) {
-  return createDeliver({ network: STRICT, base_url: BASE, ...options })(receiver, MESSAGE, signal);
+  return createDeliver({ network: STRICT, base_url: () => BASE, ...options })(receiver, MESSAGE, signal);
 }
 
 describe("a delivery by HTTP", () => {
@@ -269,7 +269,7 @@ describe("a delivery by mail", () => {
     const { port, mails } = await mailServer();
     const alert = { ...overload("W"), title: "W\r\nBcc: all@fleet.example\r\n\r\nhello" };
     const message = messageOf([fires(alert)]);
-    await createDeliver({ network: STRICT, base_url: BASE })(mailbox(port), message, NEVER);
+    await createDeliver({ network: STRICT, base_url: () => BASE })(mailbox(port), message, NEVER);
     expect(mails[0]!.to).toHaveLength(2);
     expect(mails[0]!.text).not.toMatch(/^Bcc/im);
   });

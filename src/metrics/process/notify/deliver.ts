@@ -21,8 +21,8 @@ export type Deliver = (receiver: Receiver, message: Message, signal: AbortSignal
 
 export interface DeliverOptions {
   readonly network: NetworkRules;
-  /** Where the dashboard is, for links: ends with a slash. */
-  readonly base_url: string;
+  /** Where the dashboard is, for links: ends with a slash. A server learns it once it listens. */
+  readonly base_url: () => string;
   /** What an attempt may take in all. */
   readonly timeout_ms?: number;
   readonly resolve?: Resolve;
@@ -68,7 +68,7 @@ async function post(
       method: "POST",
       url: receiver.kind === "alertmanager" ? alertsOf(url) : url,
       headers: { "Idempotency-Key": key, ...headers },
-      body: JSON.stringify(bodyOf(receiver, message, base_url)),
+      body: JSON.stringify(bodyOf(receiver, message, base_url())),
     },
     network,
     signal,
@@ -126,7 +126,7 @@ async function mail(
   const { code, text } = await sendMail(
     receiver,
     message,
-    emailText(message, base_url),
+    emailText(message, base_url()),
     network,
     signal,
     resolve,

@@ -3,8 +3,7 @@ import type { OutboxMessage } from "../../outbox.ts";
 import type { ToldAlert, ToldEvent } from "./event.ts";
 import { fromDocument } from "./message.ts";
 import { type AlertsNow, Notifier, type NotifierState } from "./notifier.ts";
-import { ends, fires, overload, T0 } from "./notify-fixture.ts";
-import { notifySchema } from "./schema.ts";
+import { configOf, ends, fires, overload, T0 } from "./notify-fixture.ts";
 
 const RECEIVERS = [
   { name: "pager", kind: "webhook", url: "http://pager.example" },
@@ -19,13 +18,13 @@ const H = 3_600_000;
 class Scene {
   readonly firing = new Map<string, ToldAlert>();
   readonly quiet = new Set<string>();
-  readonly config: ReturnType<typeof notifySchema.parse>;
+  readonly config: ReturnType<typeof configOf>;
   notifier: Notifier;
   state: NotifierState | null = null;
   #newest_id = 0;
 
   constructor(...routes: object[]) {
-    this.config = notifySchema.parse({ receivers: RECEIVERS, ...(routes.length > 0 && { routes }) });
+    this.config = configOf({ receivers: RECEIVERS, ...(routes.length > 0 && { routes }) });
     this.notifier = new Notifier(this.config, null, 1);
   }
 
@@ -265,7 +264,7 @@ describe("a restart", () => {
   test("with other routes tells the end by those", () => {
     const scene = new Scene({ receivers: ["pager"] });
     scene.tick(T0, fires(W1));
-    scene.restart(notifySchema.parse({ receivers: RECEIVERS, routes: [{ receivers: ["chat"] }] }));
+    scene.restart(configOf({ receivers: RECEIVERS, routes: [{ receivers: ["chat"] }] }));
     expect(said(scene.tick(T0 + 20 * S, ends(W1, T0, T0 + 20 * S)))).toEqual(["chat: -W1"]);
   });
 

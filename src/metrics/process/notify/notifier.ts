@@ -102,6 +102,10 @@ export class Notifier {
   takeState(): NotifierState | null {
     if (!this.#changed) return null;
     this.#changed = false;
+    return this.state();
+  }
+
+  state(): NotifierState {
     const groups = this.#routes.flatMap((route) =>
       Array.from(route.groups.values(), ({ receivers, labels, opened_ms, told_ms, members, pending }) => ({
         route: route.id,

@@ -1,10 +1,17 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { z } from "zod";
 import type { Severity } from "../../model.ts";
 import type { ToldAlert, ToldEvent } from "./event.ts";
 import type { Message } from "./message.ts";
+import { checkNotify, type NotifyConfig, notifyShape } from "./schema.ts";
 
 // What the tests of the notification begin with.
+
+/** What a file with these keys says. */
+export function configOf(written: object): NotifyConfig {
+  return z.strictObject(notifyShape).superRefine(checkNotify).parse(written);
+}
 
 export const T0 = Date.UTC(2026, 0, 1, 12);
 

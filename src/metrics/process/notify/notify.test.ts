@@ -5,21 +5,24 @@ import { expect, test } from "vitest";
 import { ManualClock } from "../../clock.ts";
 import { NOTHING } from "../../store/conformance.ts";
 import { openStore } from "../../store/sqlite.ts";
-import { Notify } from "./notify.ts";
-import { ends, fires, overload, receiving, T0 } from "./notify-fixture.ts";
-import { notifySchema } from "./schema.ts";
+import { Notify, type NotifyPlan } from "./notify.ts";
+import { configOf, ends, fires, overload, receiving, T0 } from "./notify-fixture.ts";
 import { reachable } from "./secrets.ts";
 
 const NOW = { isQuiet: () => false, alertOf: () => undefined };
 
-function notifyTo(url: string, store: ReturnType<typeof openStore>, clock: ManualClock): Notify {
-  const config = notifySchema.parse({
+function planOf(url: string): NotifyPlan {
+  const config = configOf({
     receivers: url === "" ? [] : [{ name: "pager", kind: "webhook", url }],
   });
   const found = reachable(config, { env: {}, readFile: () => "" });
   if ("problems" in found) throw new Error(found.problems.join("\n"));
-  const rest = { base_url: "https://fleet.example/", clock, random: () => 0, log: () => {} };
-  return new Notify({ config, reachable: found, ...rest }, store);
+  return { config, reachable: found };
+}
+
+function notifyTo(url: string, store: ReturnType<typeof openStore>, clock: ManualClock): Notify {
+  const rest = { base_url: () => "https://fleet.example/", clock, random: () => 0, log: () => {} };
+  return new Notify(planOf(url), rest, store);
 }
 
 test("an alert of a tick arrives at its receiver, and its end after a restart", async () => {
@@ -35,7 +38,11 @@ test("an alert of a tick arrives at its receiver, and its end after a restart", 
     store.append({ ...NOTHING, at_ms: clock.now(), ...step });
     notify.written(step.messages);
     while (store.waitingMessages(0, 1).length > 0) await new Promise(setImmediate);
-    expect(notify.status()).toMatchObject([{ name: "pager", waiting: 0, delivered_ms: clock.now() }]);
+    expect(notify.telling(1)).toMatchObject({
+      receivers: [{ name: "pager", waiting: 0, delivered_ms: clock.now() }],
+      waiting: [],
+      ended: [{ title: "Worker W1 is overloaded", what: event.kind, outcome: "delivered" }],
+    });
     await notify.close();
     await store.close();
   }
@@ -44,6 +51,32 @@ test("an alert of a tick arrives at its receiver, and its end after a restart", 
     { id: 2, status: "resolved", alerts: [{ id: "worker_overload:W1" }] },
   ]);
   await pager.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("other receivers take over what waits, once and in order", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-notify-"));
+  const store = openStore(join(folder, "fleet.db"), { housekeeping: "inline" });
+  const clock = new ManualClock(T0);
+  const hanging = await receiving(() => null);
+  const pager = await receiving(() => 200);
+  const notify = notifyTo(hanging.url, store, clock);
+  const tell = (at_ms: number, ...events: Parameters<Notify["step"]>[0]) => {
+    const step = notify.step(events, at_ms, NOW);
+    store.append({ ...NOTHING, at_ms, ...step });
+    notify.written(step.messages);
+  };
+  tell(T0, fires(overload("W1")));
+  while (hanging.got.length === 0) await new Promise(setImmediate);
+  const replaced = notify.replace(planOf(pager.url));
+  tell(T0 + 20_000, ends(overload("W1"), T0, T0 + 20_000), fires(overload("W2")));
+  await replaced;
+  while (store.waitingMessages(0, 1).length > 0) await new Promise(setImmediate);
+  expect(pager.got.map(({ body }) => (body as { status: string }).status)).toEqual(["firing", "firing"]);
+  expect(pager.got[1]!.body).toMatchObject({ alerts: [{ status: "resolved" }, { status: "firing" }] });
+  await notify.close();
+  await store.close();
+  for (const receiver of [hanging, pager]) await receiver.close();
   rmSync(folder, { recursive: true });
 });
 

@@ -1,24 +1,31 @@
 import type { Clock } from "../../clock.ts";
-import type { Outbox, OutboxMessage } from "../../outbox.ts";
+import type { MessageSummary, Outbox, OutboxMessage, OutboxRecord, Telling } from "../../outbox.ts";
 import { createDeliver, type Deliver, type Delivery } from "./deliver.ts";
 import type { ToldEvent } from "./event.ts";
+import { fromDocument } from "./message.ts";
 import { type AlertsNow, Notifier, type NotifierState } from "./notifier.ts";
 import type { NotifyConfig } from "./schema.ts";
 import type { Reachable } from "./secrets.ts";
-import { type ReceiverStatus, Sender } from "./sender.ts";
+import { Sender } from "./sender.ts";
 import { sendTest } from "./test-message.ts";
+import { countsOf, titleOf } from "./text.ts";
 
 /** What is kept of it between two runs, beside the outbox. */
 export interface NotifyStore extends Outbox {
   newestMessageId(): number;
+  endedMessages(limit: number): OutboxRecord[];
   fact(name: string): string | undefined;
 }
 
-export interface NotifyOptions {
+/** What the alerts file says of it, with the secrets that it takes. */
+export interface NotifyPlan {
   readonly config: NotifyConfig;
   readonly reachable: Reachable;
+}
+
+export interface NotifyOptions {
   /** Where the dashboard is, for links: ends with a slash. */
-  readonly base_url: string;
+  readonly base_url: () => string;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: (message: string) => void;
@@ -30,25 +37,44 @@ const STATE = "notify";
 /** Who is told what of the alerts: decides at each tick what is to be told, and tells it beside the ticks. */
 export class Notify {
   readonly #options: NotifyOptions;
-  readonly #notifier: Notifier;
-  readonly #sender: Sender;
-  readonly #deliver: Deliver;
+  readonly #store: NotifyStore;
+  #plan: NotifyPlan;
+  #deliver: Deliver;
+  #notifier: Notifier;
+  #sender: Sender;
 
-  constructor(options: NotifyOptions, store: NotifyStore) {
-    const { config, reachable, base_url, clock, random, log } = options;
+  constructor(plan: NotifyPlan, options: NotifyOptions, store: NotifyStore) {
     this.#options = options;
+    this.#store = store;
+    this.#plan = plan;
     const state = JSON.parse(store.fact(STATE) ?? "null") as NotifierState | null;
-    this.#notifier = new Notifier(config, state, store.newestMessageId() + 1);
-    this.#deliver = createDeliver({ network: config.network, base_url });
-    this.#sender = new Sender({
-      outbox: store,
-      receivers: reachable.receivers,
-      deliver: this.#deliver,
-      clock,
-      random,
-      log,
-    });
+    this.#notifier = new Notifier(plan.config, state, store.newestMessageId() + 1);
+    this.#deliver = this.#createDeliver();
+    this.#sender = this.#createSender();
     this.#sender.start();
+  }
+
+  #createDeliver(): Deliver {
+    const { base_url } = this.#options;
+    return createDeliver({ network: this.#plan.config.network, base_url });
+  }
+
+  #createSender(): Sender {
+    const { clock, random, log } = this.#options;
+    const { receivers } = this.#plan.reachable;
+    return new Sender({ outbox: this.#store, receivers, deliver: this.#deliver, clock, random, log });
+  }
+
+  /** Other receivers and routes from now on; what is on its way is broken off and sent again. */
+  async replace(plan: NotifyPlan): Promise<void> {
+    this.#plan = plan;
+    this.#notifier = new Notifier(plan.config, this.#notifier.state(), 1);
+    const former = this.#sender;
+    this.#deliver = this.#createDeliver();
+    const sender = this.#createSender();
+    this.#sender = sender;
+    await former.close();
+    sender.start();
   }
 
   /** What this tick has to keep, in one transaction with the records of its alerts. */
@@ -70,16 +96,26 @@ export class Notify {
 
   /** Sends a test to a receiver; undefined where the file names none such. */
   async test(name: string): Promise<Delivery | undefined> {
-    const { reachable, clock } = this.#options;
-    const receiver = reachable.receivers.find((one) => one.name === name);
-    return receiver && sendTest(this.#deliver, receiver, clock.now());
+    const receiver = this.#plan.reachable.receivers.find((one) => one.name === name);
+    return receiver && sendTest(this.#deliver, receiver, this.#options.clock.now());
   }
 
-  status(): ReceiverStatus[] {
-    return this.#sender.status();
+  /** @param limit messages of each list at most */
+  telling(limit: number): Telling {
+    return {
+      receivers: this.#sender.status(),
+      waiting: this.#store.waitingMessages(0, limit).map(summaryOf),
+      ended: this.#store.endedMessages(limit).map(summaryOf),
+    };
   }
 
   close(): Promise<void> {
     return this.#sender.close();
   }
+}
+
+function summaryOf(record: OutboxRecord): MessageSummary {
+  const { document: _, ...rest } = record;
+  const message = fromDocument(record);
+  return { ...rest, title: titleOf(message), what: countsOf(message) };
 }

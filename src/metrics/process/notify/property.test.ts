@@ -11,11 +11,10 @@ import { openStore } from "../../store/sqlite.ts";
 import type { Deliver, Delivery } from "./deliver.ts";
 import type { ToldAlert, ToldEvent } from "./event.ts";
 import { type AlertsNow, Notifier, type NotifierState } from "./notifier.ts";
-import { ends, fires, overload, T0 } from "./notify-fixture.ts";
-import { notifySchema } from "./schema.ts";
+import { configOf, ends, fires, overload, T0 } from "./notify-fixture.ts";
 import { Sender } from "./sender.ts";
 
-const CONFIG = notifySchema.parse({
+const CONFIG = configOf({
   receivers: [
     { name: "pager", kind: "webhook", url: "http://pager.example" },
     { name: "am", kind: "alertmanager", url: "http://am.example" },

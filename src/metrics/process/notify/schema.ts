@@ -131,22 +131,26 @@ const network = strict(
   "a map of allow_private and follow_redirects",
 );
 
-const keys = strict(
-  {
-    receivers: listOf(receiver, MAX_RECEIVERS, "receivers").default([]),
-    routes: listOf(route, MAX_ROUTES, "routes").optional(),
-    heartbeat: heartbeat.optional(),
-    network: network.default({ allow_private: false, follow_redirects: false }),
-  },
-  "a map",
-);
+/** The keys of the alerts file that say who is told what. */
+export const notifyShape = {
+  receivers: listOf(receiver, MAX_RECEIVERS, "receivers").default([]),
+  routes: listOf(route, MAX_ROUTES, "routes").optional(),
+  heartbeat: heartbeat.optional(),
+  network: network.default({ allow_private: false, follow_redirects: false }),
+};
 
+const keys = z.object(notifyShape);
 export type NotifyConfig = z.output<typeof keys>;
 export type ReceiverConfig = NotifyConfig["receivers"][number];
 export type RouteConfig = NonNullable<NotifyConfig["routes"]>[number];
 
-/** The keys `receivers`, `routes`, `heartbeat` and `network`; `safeExtend` adds others to them. */
-export const notifySchema = keys.superRefine(({ receivers, routes = [], heartbeat }, context) => {
+export const NOBODY: NotifyConfig = keys.parse({});
+
+/** What those keys have to keep beyond each for itself. */
+export function checkNotify(
+  { receivers, routes = [], heartbeat }: NotifyConfig,
+  context: z.RefinementCtx<NotifyConfig>,
+): void {
   const complain = (path: (string | number)[], message: string) =>
     context.addIssue({ code: "custom", path, message });
   const names = receivers.map((receiver) => receiver.name);
@@ -170,7 +174,7 @@ export const notifySchema = keys.superRefine(({ receivers, routes = [], heartbea
     });
   });
   if (heartbeat) checkEither(heartbeat, "url", true, (field, text) => complain(["heartbeat", field], text));
-});
+}
 
 type Complain = (field: string, message: string) => void;
 

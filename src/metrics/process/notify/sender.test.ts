@@ -215,7 +215,7 @@ describe("a receiver", () => {
     receivers.push(pager);
     const to: Receiver[] = [{ name: "pager", kind: "webhook", url: pager.url, headers: {} }];
     const network = { allow_private: false, follow_redirects: false };
-    const deliver = createDeliver({ network, base_url: "http://x/" });
+    const deliver = createDeliver({ network, base_url: () => "http://x/" });
     start(deliver, to);
     const told: string[] = [];
     for (let minute = 0; minute < 10; minute++) {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Outbox, OutboxAttempt, OutboxRecord } from "../../outbox.ts";
+import type { Outbox, OutboxAttempt, OutboxRecord, ReceiverStatus } from "../../outbox.ts";
 import type { Deliver, Delivery } from "./deliver.ts";
 import { fromDocument } from "./message.ts";
 import { isReached, nextOf, pauseAfter, soonest_ms, type Waiting, waiting } from "./queue.ts";
@@ -14,18 +14,6 @@ export interface SenderOptions {
   readonly random: () => number;
   /** What a person should know of, such as an outbox that can't be written. */
   readonly log: (message: string) => void;
-}
-
-/** How a receiver is doing. */
-export interface ReceiverStatus {
-  readonly name: string;
-  readonly kind: Receiver["kind"];
-  readonly waiting: number;
-  readonly delivered_ms: number | null;
-  /** Since when nothing reaches it; null while all is well. */
-  readonly failing_since_ms: number | null;
-  readonly last_error: string | null;
-  readonly next_ms: number | null;
 }
 
 const MAX_SENDING = 2;
@@ -50,6 +38,7 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #lanes: ReadonlyMap<string, Lane>;
   #timer: NodeJS.Timeout | null = null;
+  #running = false;
   #closed = false;
 
   constructor(options: SenderOptions) {
@@ -63,6 +52,8 @@ export class Sender {
   /** Goes on with what an earlier run left in the outbox. */
   start(): void {
     const { outbox, clock } = this.#options;
+    if (this.#closed) return;
+    this.#running = true;
     for (let after = 0; ; ) {
       const records = outbox.waitingMessages(after, PAGE);
       const last = records.at(-1);
@@ -79,8 +70,9 @@ export class Sender {
     this.wake();
   }
 
-  /** What has just become durable goes out at once. */
+  /** What has just become durable goes out at once; before the start it waits for that. */
   add(messages: readonly Pick<OutboxRecord, "id" | "receiver" | "created_ms" | "document">[]): void {
+    if (!this.#running) return;
     const fresh = { attempts: 0, tried_ms: null, next_ms: null, error: null, outcome: null, ended_ms: null };
     for (const message of messages) this.#queue({ ...message, ...fresh });
     if (messages.length > 0) this.wake();
@@ -92,7 +84,7 @@ export class Sender {
 
   /** Begins whatever may be sent now. */
   wake(): void {
-    if (this.#closed) return;
+    if (!this.#running) return;
     for (const lane of this.#lanes.values()) lane.send();
     if (this.#timer) clearTimeout(this.#timer);
     const now_ms = this.#options.clock.now();
@@ -115,6 +107,7 @@ export class Sender {
   /** Breaks off what is on its way; it is sent again after the next start. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#running = false;
     if (this.#timer) clearTimeout(this.#timer);
     for (const lane of this.#lanes.values()) lane.close();
     await this.settled();
