@@ -59,6 +59,16 @@ describe("a command line", () => {
     expect(helpText("mark")).toContain("--base-path");
   });
 
+  test("of test-notify may name a receiver", () => {
+    const flags = { alerts: "alerts.yaml" };
+    expect(parseCommand(["test-notify", "--alerts", "alerts.yaml"])).toEqual({ name: "test-notify", flags });
+    expect(parseCommand(["test-notify", "pager", "--alerts=alerts.yaml"])).toEqual({
+      name: "test-notify",
+      receiver: "pager",
+      flags,
+    });
+  });
+
   test("may leave the token to the environment", () => {
     const env = { EVENKEEL_INGEST_TOKEN: "from-the-environment" };
     expect(parseCommand(["demo"], env)).toMatchObject({ token: "from-the-environment" });
@@ -116,7 +126,14 @@ describe("a mistake", () => {
 
 describe("the help", () => {
   test("lists every command", () => {
-    for (const name of ["serve", "demo", "replay FILE", "check-config", "--version"]) {
+    for (const name of [
+      "serve",
+      "demo",
+      "replay FILE",
+      "test-notify [RECEIVER]",
+      "check-config",
+      "--version",
+    ]) {
       expect(helpText()).toContain(`  ${name}`);
     }
   });

@@ -89,6 +89,11 @@ const COMMANDS = {
     argument: setting(path, "", "Reports, one a line, or a YAML file of series (.yaml, .yml)"),
     options: SETTINGS,
   },
+  "test-notify": {
+    summary: "Send a test to one receiver of the alerts file, or to each, and show what was answered",
+    argument: setting(matching("a receiver's name", "[RECEIVER]", /^.+$/s), "", "Only to this receiver"),
+    options: SETTINGS,
+  },
   "check-config": { summary: "Show every setting, its value and where it came from", options: SETTINGS },
 } satisfies Record<string, CommandSpec>;
 
@@ -102,6 +107,7 @@ export type Command =
   | { readonly name: "serve" | "check" | "check-config"; readonly flags: SettingTexts }
   | { readonly name: "backup"; readonly file: string; readonly flags: SettingTexts }
   | { readonly name: "test-rules"; readonly file: string; readonly flags: SettingTexts }
+  | { readonly name: "test-notify"; readonly receiver: string | undefined; readonly flags: SettingTexts }
   | ({ readonly name: "demo" } & Values<typeof DEMO>)
   | ({ readonly name: "mark"; readonly text: string; readonly flags: SettingTexts } & Values<typeof MARK>)
   | ({ readonly name: "replay"; readonly file: string } & Values<typeof REPLAY>)
@@ -131,6 +137,7 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   const { texts, argument, help } = read(name, spec, rest);
   if (help) return { name: "help", command: name };
   if (name === "serve" || name === "check" || name === "check-config") return { name, flags: texts };
+  if (name === "test-notify") return { name, receiver: argument, flags: texts };
   if (name === "backup") {
     if (argument === undefined) throw new UsageError("backup needs the FILE to write: evenkeel backup FILE");
     return { name, file: argument, flags: texts };

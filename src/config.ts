@@ -6,6 +6,7 @@ import {
   complaint,
   didYouMean,
   duration,
+  externalUrl,
   frameAncestors,
   host,
   integer,
@@ -56,7 +57,12 @@ export const SETTINGS = {
   alerts: setting(
     optional(path),
     "",
-    "A YAML file of alert rules, read again on SIGHUP; without it the default rules hold",
+    "A YAML file of alert rules and of who is told, read again on SIGHUP; without it the default rules hold",
+  ),
+  external_url: setting(
+    externalUrl,
+    "",
+    "Where people reach the dashboard, for links in messages; empty for the address that it listens on",
   ),
   max_body_bytes: setting(bytes("1KiB", "1GiB"), "16MiB", "The largest body, after decompression"),
   max_reports_per_body: setting(integer(1, 1_000_000), "10000", "Reports in one body"),

@@ -55,6 +55,17 @@ export const url: Kind<string> = {
   read: (text) => (/^https?:\/\//.test(text) && URL.canParse(text) ? text : undefined),
 };
 
+/** Where people reach the dashboard: ends with a slash once read; empty where it is not said. */
+export const externalUrl: Kind<string> = {
+  rule: "an address that starts with http:// or https://, without ? and #, or empty",
+  placeholder: "URL",
+  read(text) {
+    if (text === "") return "";
+    if (url.read(text) === undefined || /[?#]/.test(text)) return undefined;
+    return text.endsWith("/") ? text : `${text}/`;
+  },
+};
+
 /** Visible ASCII, as a bearer token travels in a header. */
 export const token = matching(
   "at least 16 characters, visible ASCII without spaces",

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { loadAlerts } from "./alerts.ts";
 import { type Command, helpText, parseCommand, UsageError } from "./cli.ts";
 import {
   ConfigError,
@@ -10,6 +11,7 @@ import {
   serverUrl,
 } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
+import { didYouMean } from "./kinds.ts";
 import { createLog } from "./log.ts";
 import { systemClock } from "./metrics/clock.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
@@ -17,6 +19,9 @@ import { runDemo } from "./metrics/collect/demo/runner.ts";
 import { type ReplayProgress, replay } from "./metrics/collect/replay.ts";
 import { httpSend } from "./metrics/collect/sender.ts";
 import { loadAlertsFile, NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
+import { createDeliver } from "./metrics/process/notify/deliver.ts";
+import type { Receiver } from "./metrics/process/notify/secrets.ts";
+import { sendTest } from "./metrics/process/notify/test-message.ts";
 import { backupDatabase } from "./metrics/store/backup.ts";
 import { type CheckReport, checkDatabase, isEmptyDatabase } from "./metrics/store/check.ts";
 import { rehearse } from "./rehearse.ts";
@@ -42,6 +47,8 @@ async function main(command: Command): Promise<void> {
       return backup(command);
     case "test-rules":
       return testRules(command);
+    case "test-notify":
+      return testNotify(command);
     case "check":
       return check(command.flags);
     case "serve":
@@ -125,6 +132,33 @@ function check(flags: SettingTexts): void {
 
 function holdsNothing({ counts, problems }: CheckReport): boolean {
   return problems.length === 0 && Object.values(counts).every((found) => found === 0);
+}
+
+async function testNotify({ receiver, flags }: Extract<Command, { name: "test-notify" }>): Promise<void> {
+  const loaded = load(flags);
+  const { alerts, external_url } = loaded.settings;
+  if (alerts === "")
+    throw new EvenkeelError("invalid", "no alerts file is named: set EVENKEEL_ALERTS or --alerts");
+  const { config, reachable } = loadAlerts(alerts, process.env).plan;
+  const names = reachable.receivers.map(({ name }) => name);
+  const chosen = reachable.receivers.filter(({ name }) => receiver === undefined || name === receiver);
+  if (chosen.length === 0) {
+    const wanted = receiver === undefined ? "a receiver" : `a receiver ${JSON.stringify(receiver)}`;
+    throw new EvenkeelError(
+      "not_found",
+      `${alerts} does not name ${wanted}${didYouMean(receiver ?? "", names)}`,
+    );
+  }
+  const base_url = external_url || serverUrl(loaded);
+  const deliver = createDeliver({ network: config.network, base_url: () => base_url });
+  const test = async (to: Receiver) => {
+    const delivery = await sendTest(deliver, to, systemClock.now());
+    const delivered = delivery.outcome === "delivered";
+    if (!delivered) process.exitCode = 1;
+    const answer = delivered ? delivery.answer : `${delivery.outcome}: ${delivery.error}`;
+    (delivered ? process.stdout : process.stderr).write(`${to.name} (${to.kind}): ${answer}\n`);
+  };
+  await Promise.all(chosen.map(test));
 }
 
 async function serve(flags: SettingTexts): Promise<void> {

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
 import { serve } from "@hono/node-server";
+import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
 import type { Log } from "./log.ts";
@@ -12,7 +13,9 @@ import { CYCLE_MS } from "./metrics/collect/demo/faults.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
 import type { Send } from "./metrics/collect/sender.ts";
 import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
-import { type AlertsFile, loadAlertsFile, NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
+import { NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
+import { Heartbeat } from "./metrics/process/notify/heartbeat.ts";
+import { Notify } from "./metrics/process/notify/notify.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openSessions, type SessionStore } from "./metrics/store/sessions.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
@@ -45,10 +48,18 @@ const COMPACT_EVERY_MS = 60_000;
 const DEMO_PAST_WORK = (15 * CYCLE_MS) / 1000;
 const DEMO_PAST_LEAST_S = 60;
 
+/** What holds without a file of alerts. */
+const NO_ALERTS: Alerts = {
+  rules: NO_ALERTS_FILE.rules,
+  plan: { config: NO_ALERTS_FILE.notify, reachable: { receivers: [], heartbeat: null } },
+};
+
 /** A pipeline with its store: the real one, or the demo fleet's. */
 interface Instance {
   pipeline: Pipeline;
   store: MetricStore;
+  /** Null for the demo fleet, of which nobody is told. */
+  notify: Notify | null;
   end(): Promise<void>;
 }
 
@@ -76,7 +87,8 @@ class Evenkeel implements RunningServer {
   /** Whether a report ever came that was no demo's. */
   #reported = false;
   #sessions: SessionStore | null = null;
-  #alerts_file: AlertsFile = NO_ALERTS_FILE;
+  #alerts: Alerts = NO_ALERTS;
+  #heartbeat: Heartbeat | null = null;
   #server: Server | null = null;
   #timer: NodeJS.Timeout | null = null;
   #compacting: Promise<void> = Promise.resolve();
@@ -135,7 +147,8 @@ class Evenkeel implements RunningServer {
 
   async start(): Promise<void> {
     const { db, demo, alerts } = this.#settings;
-    if (alerts !== "") this.#alerts_file = loadAlertsFile(alerts);
+    if (alerts !== "") this.#alerts = loadAlerts(alerts, process.env);
+    this.#heartbeat = this.#createHeartbeat();
     if (demo !== "on") this.#real = this.#open(db, this.#clock, false);
     this.#reported = this.#real?.store.fact(FIRST_REPORT) !== undefined;
     if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
@@ -156,6 +169,7 @@ class Evenkeel implements RunningServer {
       max_bytes: max_db_bytes === 0 ? null : max_db_bytes,
       fresh: demo,
     });
+    const notify = demo ? null : this.#createNotify(store);
     const options: PipelineOptions = {
       clock,
       store,
@@ -163,7 +177,8 @@ class Evenkeel implements RunningServer {
       tick_ms: settings.tick_ms,
       limits: settings,
       fleet: settings,
-      rules: this.#alerts_file.rules,
+      rules: this.#alerts.rules,
+      notify,
       self: () => {
         const { viewers, viewers_dropped, ticks_skipped, limits_reached } = this.#hub.health();
         return {
@@ -181,7 +196,28 @@ class Evenkeel implements RunningServer {
         };
       },
     };
-    return { pipeline: new Pipeline(options), store, end: () => store.close() };
+    const end = async () => {
+      await notify?.close();
+      await store.close();
+    };
+    return { pipeline: new Pipeline(options), store, notify, end };
+  }
+
+  #createNotify(store: MetricStore): Notify {
+    const { external_url } = this.#settings;
+    const options = {
+      base_url: () => external_url || this.url,
+      clock: this.#clock,
+      random: Math.random,
+      log: (message: string) => this.#log("error", message),
+    };
+    return new Notify(this.#alerts.plan, options, store);
+  }
+
+  #createHeartbeat(): Heartbeat | null {
+    const { config, reachable } = this.#alerts.plan;
+    const { heartbeat } = reachable;
+    return heartbeat && new Heartbeat(heartbeat.url, heartbeat.interval_ms, config.network);
   }
 
   /** The demo fleet reports through the same route as anybody, into a database file of its own. */
@@ -251,19 +287,27 @@ class Evenkeel implements RunningServer {
   }
 
   reloadAlerts(): string | null {
-    if (this.#settings.alerts === "") return null;
+    const { alerts } = this.#settings;
+    if (alerts === "") return null;
     let error: string | null = null;
     try {
-      this.#alerts_file = loadAlertsFile(this.#settings.alerts);
-      this.#log("info", `${this.#settings.alerts} is read again`);
+      this.#alerts = loadAlerts(alerts, process.env);
+      this.#log("info", `${alerts} is read again`);
+      this.#replaceNotify();
     } catch (caught) {
       error = (caught as Error).message;
       this.#log("error", `the former rules hold: ${error}`);
     }
     for (const instance of [this.#real, this.#demo]) {
-      instance?.pipeline.setRules(error === null ? this.#alerts_file.rules : null, error);
+      instance?.pipeline.setRules(error === null ? this.#alerts.rules : null, error);
     }
     return error;
+  }
+
+  #replaceNotify(): void {
+    const replaced = [this.#heartbeat?.close(), this.#real?.notify?.replace(this.#alerts.plan)];
+    this.#heartbeat = this.#createHeartbeat();
+    Promise.all(replaced).catch((error: unknown) => this.#log("error", `receivers: ${String(error)}`));
   }
 
   /** At whole multiples of the tick's length, so that two servers tick together and drift never adds up. */
@@ -281,6 +325,7 @@ class Evenkeel implements RunningServer {
     const { pipeline, store } = this.#shown;
     try {
       pipeline.tick(now_ms);
+      if (pipeline.read().self.store_error === null) this.#heartbeat?.tick(now_ms);
     } catch (error) {
       this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
     }
@@ -333,6 +378,7 @@ class Evenkeel implements RunningServer {
       this.#shown.pipeline.tick(this.#clock.now());
     }
     await this.#compacting;
+    await this.#heartbeat?.close();
     this.#sessions?.close();
     await this.#demo?.end();
     await this.#real?.end();

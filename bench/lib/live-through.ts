@@ -25,6 +25,7 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
     limits: settings,
     fleet: settings,
     rules: DEFAULT_RULES,
+    notify: null,
     self: () => ({
       version: "bench",
       url: "",

@@ -1,10 +1,11 @@
 import type { Clock } from "./clock.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
+import type { Notify } from "./process/notify/notify.ts";
 import { DEFAULT_RULES } from "./process/rules/default-rules.ts";
 import type { MetricStore } from "./store/contract.ts";
 
 /** A pipeline as a server has it, with limits that tests stay below. */
-export function pipelineWith(store: MetricStore, clock: Clock): Pipeline {
+export function pipelineWith(store: MetricStore, clock: Clock, notify: Notify | null = null): Pipeline {
   const started_at_ms = clock.now();
   const options: PipelineOptions = {
     clock,
@@ -21,6 +22,7 @@ export function pipelineWith(store: MetricStore, clock: Clock): Pipeline {
     },
     fleet: { worker_ttl_ms: 3_600_000, task_ttl_ms: 86_400_000 },
     rules: DEFAULT_RULES,
+    notify,
     demo: false,
     tick_ms: 1000,
     self: () => ({

@@ -5,7 +5,6 @@ import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import {
   ALERT,
   type Alert,
-  type AlertEvent,
   type Mark,
   RESTART,
   type Silence,
@@ -14,6 +13,7 @@ import {
 } from "./model.ts";
 import type { EndedByModel } from "./models.ts";
 import { Orders } from "./orders.ts";
+import { type OutboxMessage, TELLS_NOBODY } from "./outbox.ts";
 import { goneAt, lifeOf, readPast, recentAt } from "./past.ts";
 import { AlertBook } from "./process/alert-book.ts";
 import { AnomalyWatch, type DetectorDocument } from "./process/anomaly-watch.ts";
@@ -23,6 +23,8 @@ import { DURATIONS, EVENTS } from "./process/flow.ts";
 import { KeptTasks } from "./process/kept-tasks.ts";
 import { matchesOf, scoresOf } from "./process/matches.ts";
 import type { BookDocument } from "./process/model-book.ts";
+import type { AlertsNow } from "./process/notify/notifier.ts";
+import type { Notify } from "./process/notify/notify.ts";
 import { OwnFigures } from "./process/own-figures.ts";
 import { taskOf } from "./process/past.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
@@ -62,6 +64,8 @@ export interface PipelineOptions {
   limits: CollectorLimits;
   fleet: Omit<FleetOptions, "grace_ms">;
   rules: readonly Rule[];
+  /** Who tells receivers of alerts; null where nobody is told, as of the demo fleet's. */
+  notify: Notify | null;
   /** True for the demo fleet's own pipeline. */
   demo: boolean;
   tick_ms: number;
@@ -93,6 +97,7 @@ const BACK_MS = 2000;
 /** Changes of workers' states, and of alerts, kept while the store can't write. */
 const MAX_UNWRITTEN_CHANGES = 100_000;
 const MAX_UNWRITTEN_DOCUMENTS = 10_000;
+const MAX_UNWRITTEN_MESSAGES = 10_000;
 /** The fact that keeps what is pending, and the kinds of documents that keep silences and what was learnt. */
 const PENDING = "pending_alerts";
 const SILENCE = "silence";
@@ -386,6 +391,7 @@ export class Pipeline {
     try {
       this.#gatherChanges(waiting);
       this.#gatherAlerts(waiting, now_ms);
+      this.#gatherMessages(waiting, now_ms);
       this.#gatherLearnt(waiting, now_ms);
       this.#gatherFigures(waiting, now_ms);
       this.#gatherFlows(waiting);
@@ -395,6 +401,7 @@ export class Pipeline {
       this.#store.append(batchOf(now_ms, waiting));
       this.#unwritten = nothingUnwritten();
       this.#store_error = null;
+      this.#options.notify?.written(waiting.messages);
     } catch (error) {
       this.#store_error = (error as Error).message;
     }
@@ -458,6 +465,36 @@ export class Pipeline {
       const { id, ends_ms } = silence;
       documents.push({ kind: SILENCE, id, until_ms: ends_ms, document: JSON.stringify(silence) });
     }
+  }
+
+  /** What is to be told of it. */
+  #gatherMessages({ messages, facts }: Unwritten, now_ms: number): void {
+    const events = this.#alerts.takeEvents();
+    const told = this.#options.notify?.step(events, now_ms, this.#alertsNow());
+    if (!told) return;
+    messages.push(...told.messages);
+    if (messages.length > MAX_UNWRITTEN_MESSAGES)
+      messages.splice(0, messages.length - MAX_UNWRITTEN_MESSAGES);
+    Object.assign(facts, told.facts);
+  }
+
+  #alertsNow(): AlertsNow {
+    const { all } = this.#alerts;
+    let by_id: ReadonlyMap<string, Alert> | undefined;
+    const find = (id: string) => {
+      by_id ??= new Map(all.map((alert) => [alert.id, alert]));
+      return by_id.get(id);
+    };
+    return {
+      alertOf: find,
+      isQuiet(id) {
+        const alert = find(id);
+        return (
+          alert !== undefined &&
+          (alert.acknowledged !== null || alert.silenced_by !== null || alert.inhibited_by !== null)
+        );
+      },
+    };
   }
 
   /** What detectors learnt: little is lost where it is an hour old, and it is a lot to write. */
@@ -607,6 +644,7 @@ export class Pipeline {
       silences: () => book.silences,
       rules: () => book.rules,
       rules_error: this.#rules_error,
+      telling: (limit) => this.#options.notify?.telling(limit) ?? TELLS_NOBODY,
       sources,
       self,
       orders: this.#orders,
@@ -737,11 +775,6 @@ export class Pipeline {
     this.#alerts.endSilence(id, at_ms);
   }
 
-  /** What there is to tell receivers since the last call. */
-  takeAlertEvents(): AlertEvent[] {
-    return this.#alerts.takeEvents();
-  }
-
   /** Keeps all that detectors learnt with the next tick, which is the last one. */
   keepAll(): void {
     this.#keep_all = true;
@@ -809,6 +842,7 @@ interface Unwritten {
   states: StateChange[];
   alerts: Map<string, AlertRecord>;
   documents: DocumentRecord[];
+  messages: OutboxMessage[];
   samples: Sample[];
   histograms: Map<string, HistogramRecord>;
   marks: Mark[];
@@ -824,6 +858,7 @@ function nothingUnwritten(): Unwritten {
     states: [],
     alerts: new Map(),
     documents: [],
+    messages: [],
     samples: [],
     histograms: new Map(),
     marks: [],
@@ -847,7 +882,7 @@ function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
     marks: waiting.marks,
     alerts: [...waiting.alerts.values()],
     documents: waiting.documents,
-    messages: [],
+    messages: waiting.messages,
     facts: waiting.facts,
   };
 }

@@ -12,6 +12,7 @@ import type {
 } from "./model.ts";
 import type { EndedByModel } from "./models.ts";
 import type { Orders } from "./orders.ts";
+import type { Telling } from "./outbox.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 import type { Runs } from "./runs.ts";
 import type { Matches, Waiting, WorkerScores } from "./scores.ts";
@@ -169,6 +170,8 @@ export interface Read {
   rules(): readonly AlertRule[];
   /** What is wrong with the file of alerts, whose former rules hold; null where nothing is. */
   readonly rules_error: string | null;
+  /** What receivers are told of alerts, and what waits and why; at most `limit` messages of each. */
+  telling(limit: number): Telling;
   readonly sources: readonly Source[];
   readonly self: SelfHealth;
   /** Orders of lists that somebody looks at. */

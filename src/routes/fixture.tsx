@@ -42,6 +42,7 @@ export function read(given: Partial<Read> = {}): Read {
     silences: () => [],
     rules: () => [],
     rules_error: null,
+    telling: () => ({ receivers: [], waiting: [], ended: [] }),
     sources: [],
     self: SELF,
     workers: () => [],

@@ -214,6 +214,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     silences: () => [],
     rules: () => [],
     rules_error: null,
+    telling: () => ({ receivers: [], waiting: [], ended: [] }),
     sources: empty
       ? []
       : [

@@ -1,5 +1,6 @@
-import { count, counted, instant, seconds, shorten } from "../../format.ts";
+import { counted, instant, seconds, shorten } from "../../format.ts";
 import { SEVERITIES } from "../../model.ts";
+import { manyTitle } from "../status.ts";
 import type { ToldEvent } from "./event.ts";
 import type { Message } from "./message.ts";
 
@@ -19,14 +20,14 @@ export function statusOf({ events }: Pick<Message, "events">): "firing" | "resol
   return events.some(({ kind }) => kind === "firing") ? "firing" : "resolved";
 }
 
-/** "Worker W3 is overloaded", or "20 gpu workers are overloaded". */
+/** "Worker W3 is overloaded", or "20 gpu workers are overloaded": what fires, or else what ended. */
 export function titleOf({ events }: Message): string {
-  const [first] = events;
-  if (events.length === 1) return plain(first!.alert.title);
-  const alike = events.every(({ alert }) => alert.many === first?.alert.many);
-  return plain(
-    alike ? first!.alert.many.replaceAll("{{count}}", count(events.length)) : counted(events.length, "alert"),
-  );
+  const firing = events.filter(({ kind }) => kind === "firing");
+  const about = (firing.length > 0 ? firing : events).map(({ alert }) => alert);
+  const [first] = about;
+  if (!first || about.length === 1) return plain(first?.title ?? "");
+  const alike = about.every(({ many }) => many === first.many);
+  return plain(alike ? manyTitle(first, about.length) : counted(about.length, "alert"));
 }
 
 /** "firing", "still firing", "resolved" or "2 firing, 1 resolved". */

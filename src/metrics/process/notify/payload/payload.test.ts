@@ -54,7 +54,7 @@ describe("the generic webhook", () => {
 
   test("has a status for the whole and for each", () => {
     const { status, alerts, title } = webhookBody(mixed, "pager", BASE);
-    expect([status, title]).toEqual(["firing", "3 gpu workers are overloaded"]);
+    expect([status, title]).toEqual(["firing", "2 gpu workers are overloaded"]);
     expect(alerts.map((alert) => alert.status)).toEqual(["resolved", "firing", "firing"]);
     expect(webhookBody(messageOf(mixed.events.slice(0, 1)), "pager", BASE)).toMatchObject({
       status: "resolved",
@@ -109,11 +109,11 @@ describe("Alertmanager's API", () => {
 describe("Slack", () => {
   test("is told the worst first, each linked, in the colour of the worst", () => {
     expect(slackBody(mixed, BASE)).toEqual({
-      text: "*3 gpu workers are overloaded* (2 firing (5 in all), 1 resolved)",
+      text: "*2 gpu workers are overloaded* (2 firing (5 in all), 1 resolved)",
       attachments: [
         {
           color: "#c62828",
-          fallback: "3 gpu workers are overloaded",
+          fallback: "2 gpu workers are overloaded",
           mrkdwn_in: ["text"],
           text: [
             `critical: <${BASE}alerts/worker_overload%3AW3|Worker W3 is overloaded> 95 % CPU, 5 pending tasks, since 2026-01-01 11:59:58\u00a0UTC`,
