@@ -53,6 +53,11 @@ test("README's SQL answers from a file that a server wrote", async () => {
   rmSync(folder, { recursive: true });
 });
 
+test("README's example of an alerts file is one", () => {
+  const text = section("alerts example")!.replace(/^```yaml\n|```$/g, "");
+  expect(readAlertsFile(text, "README.md")).toMatchObject({ notify: { receivers: { length: 5 } } });
+});
+
 test("README's table of settings is the code's", () => {
   expect(section("settings")).toBe(settingsTable());
 });

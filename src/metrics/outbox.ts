@@ -8,6 +8,12 @@ export interface OutboxMessage {
   document: string;
 }
 
+/** A message on its way into the outbox. */
+export interface NewMessage extends OutboxMessage {
+  /** Nothing that shares one of them is told before what came earlier; the document has them too. */
+  keys: readonly string[];
+}
+
 /** How a message ended: told, refused by its receiver for good, or given up after long or for want of room. */
 export type Outcome = "delivered" | "refused" | "given_up";
 

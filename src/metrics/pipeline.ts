@@ -13,7 +13,7 @@ import {
 } from "./model.ts";
 import type { EndedByModel } from "./models.ts";
 import { Orders } from "./orders.ts";
-import { type OutboxMessage, TELLS_NOBODY } from "./outbox.ts";
+import { type NewMessage, TELLS_NOBODY } from "./outbox.ts";
 import { goneAt, lifeOf, readPast, recentAt } from "./past.ts";
 import { AlertBook } from "./process/alert-book.ts";
 import { AnomalyWatch, type DetectorDocument } from "./process/anomaly-watch.ts";
@@ -842,7 +842,7 @@ interface Unwritten {
   states: StateChange[];
   alerts: Map<string, AlertRecord>;
   documents: DocumentRecord[];
-  messages: OutboxMessage[];
+  messages: NewMessage[];
   samples: Sample[];
   histograms: Map<string, HistogramRecord>;
   marks: Mark[];

@@ -32,8 +32,8 @@ export class OutboxTable {
   }
 
   write(messages: readonly OutboxMessage[]): void {
-    for (const message of messages) {
-      this.#put.run({ ...message, created_ms: Math.floor(message.created_ms) });
+    for (const { id, receiver, created_ms, document } of messages) {
+      this.#put.run({ id, receiver, created_ms: Math.floor(created_ms), document });
     }
   }
 

@@ -1,7 +1,7 @@
 import { ask, type HttpAnswer } from "./http.ts";
 import { sendMail } from "./mail.ts";
 import type { Message } from "./message.ts";
-import { type NetworkRules, RefusedAddress, type Resolve, unlessAborted } from "./network.ts";
+import { type NetworkRules, RefusedAddress, type Resolve, within } from "./network.ts";
 import { alertmanagerBody, alertmanagerWebhookBody } from "./payload/alertmanager.ts";
 import { emailText } from "./payload/email.ts";
 import { slackBody } from "./payload/slack.ts";
@@ -40,17 +40,14 @@ const WORTH_RETRYING = [401, 403, 407, 408, 409, 421, 423, 424, 425, 429];
 export function createDeliver(options: DeliverOptions): Deliver {
   return async (receiver, message, signal) => {
     const { timeout_ms = receiver.kind === "email" ? MAIL_TIMEOUT_MS : TIMEOUT_MS } = options;
-    const deadline = AbortSignal.timeout(timeout_ms);
-    const either = AbortSignal.any([signal, deadline]);
     try {
-      const sent =
+      return await within(timeout_ms, signal, (own) =>
         receiver.kind === "email"
-          ? mail(receiver, message, options, either)
-          : post(receiver, message, options, either);
-      return await unlessAborted(sent, either);
+          ? mail(receiver, message, options, own)
+          : post(receiver, message, options, own),
+      );
     } catch (error) {
-      const late = deadline.aborted ? `it did not answer within ${timeout_ms / 1000} s` : reasonOf(error);
-      return failed(late);
+      return failed(reasonOf(error));
     }
   };
 }

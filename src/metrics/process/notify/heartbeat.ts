@@ -1,5 +1,5 @@
 import { ask } from "./http.ts";
-import type { NetworkRules, Resolve } from "./network.ts";
+import { type NetworkRules, within } from "./network.ts";
 import { plain } from "./text.ts";
 
 const TIMEOUT_MS = 10_000;
@@ -19,17 +19,15 @@ export class Heartbeat {
   readonly #url: string;
   readonly #interval_ms: number;
   readonly #network: NetworkRules;
-  readonly #resolve: Resolve | undefined;
   readonly #abort = new AbortController();
   #next_ms: number | null = null;
   #beating: Promise<void> | null = null;
   #status: HeartbeatStatus = { arrived_ms: null, last_error: null };
 
-  constructor(url: string, interval_ms: number, network: NetworkRules, resolve?: Resolve) {
+  constructor(url: string, interval_ms: number, network: NetworkRules) {
     this.#url = url;
     this.#interval_ms = interval_ms;
     this.#network = network;
-    this.#resolve = resolve;
   }
 
   /** Call it at the end of each tick that wrote what it had to. */
@@ -45,11 +43,12 @@ export class Heartbeat {
   }
 
   async #beat(now_ms: number): Promise<void> {
-    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(TIMEOUT_MS)]);
     let last_error: string | null = null;
     try {
       const given = { method: "GET", url: this.#url, headers: {} } as const;
-      const { status, text } = await ask(given, this.#network, signal, this.#resolve);
+      const { status, text } = await within(TIMEOUT_MS, this.#abort.signal, (signal) =>
+        ask(given, this.#network, signal),
+      );
       if (status < 200 || status >= 300) last_error = plain(`answered ${status}: ${text}`, 200);
     } catch (error) {
       last_error = plain((error as Error).message, 200);

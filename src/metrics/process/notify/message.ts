@@ -25,6 +25,8 @@ export interface Message {
 const MAX_EVENTS = 1000;
 /** Of one message's events as JSON, unless a single one is larger. */
 const MAX_CHARACTERS = 512 * 1024;
+/** Of an event beside the texts of its alert. */
+const FIXED_CHARACTERS = 300;
 
 /** Splits events so that each part tells each alert once and stays within the bounds, in their order. */
 export function split(events: readonly ToldEvent[]): ToldEvent[][] {
@@ -32,7 +34,7 @@ export function split(events: readonly ToldEvent[]): ToldEvent[][] {
   let ids = new Set<string>();
   let characters = 0;
   for (const event of events) {
-    const size = JSON.stringify(event).length;
+    const size = sizeOf(event);
     const part = parts.at(-1);
     const fits = part && part.length < MAX_EVENTS && characters + size <= MAX_CHARACTERS;
     if (fits && !ids.has(event.alert.id)) part.push(event);
@@ -45,6 +47,18 @@ export function split(events: readonly ToldEvent[]): ToldEvent[][] {
     characters += size;
   }
   return parts;
+}
+
+/** About how many characters it is as JSON: to count them would take as long as to write them. */
+function sizeOf({ alert }: ToldEvent): number {
+  const { id, title, detail, many, labels } = alert;
+  const values = Object.values(labels).reduce((sum, value) => sum + value.length, 0);
+  return FIXED_CHARACTERS + 2 * id.length + title.length + detail.length + many.length + values;
+}
+
+/** Its group and its alerts: of each, one message is told after the other. */
+export function keysOf({ group, events }: Pick<Message, "group" | "events">): string[] {
+  return [`group ${group}`, ...events.map(({ alert }) => `alert ${alert.id}`)];
 }
 
 /** A message as the outbox keeps it: its id and its instant have columns of their own. */

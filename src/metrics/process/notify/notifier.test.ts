@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { OutboxMessage } from "../../outbox.ts";
+import type { NewMessage } from "../../outbox.ts";
 import type { ToldAlert, ToldEvent } from "./event.ts";
 import { fromDocument } from "./message.ts";
 import { type AlertsNow, Notifier, type NotifierState } from "./notifier.ts";
@@ -28,7 +28,7 @@ class Scene {
     this.notifier = new Notifier(this.config, null, 1);
   }
 
-  tick(now_ms: number, ...events: ToldEvent[]): OutboxMessage[] {
+  tick(now_ms: number, ...events: ToldEvent[]): NewMessage[] {
     for (const { kind, alert } of events) {
       if (kind === "firing") this.firing.set(alert.id, alert);
       else this.firing.delete(alert.id);
@@ -50,7 +50,7 @@ class Scene {
 }
 
 /** "pager: firing W1 W2" */
-function said(messages: readonly OutboxMessage[]): string[] {
+function said(messages: readonly NewMessage[]): string[] {
   return messages.map((message) => {
     const { events, repeat } = fromDocument(message);
     const words = events.map(({ kind, alert }) => `${kind === "firing" ? "" : "-"}${alert.subject.id}`);

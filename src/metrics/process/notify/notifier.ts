@@ -1,8 +1,8 @@
 import { ALERT_LABELS } from "../../model.ts";
-import type { OutboxMessage } from "../../outbox.ts";
+import type { NewMessage } from "../../outbox.ts";
 import { wildcard } from "../rules/compile.ts";
 import { type Labels, type ToldAlert, type ToldEvent, toldOf } from "./event.ts";
-import { type Message, split, toDocument } from "./message.ts";
+import { keysOf, type Message, split, toDocument } from "./message.ts";
 import type { NotifyConfig, RouteConfig } from "./schema.ts";
 
 /** What the rule engine knows of alerts now. */
@@ -75,7 +75,7 @@ export class Notifier {
   readonly #groups_of = new Map<string, Set<Group>>();
   #next_id: number;
   /** What had to be told before its turn. */
-  #ready: OutboxMessage[] = [];
+  #ready: NewMessage[] = [];
   #changed = false;
 
   /** @param least_id no message of the outbox has it or a larger one */
@@ -181,7 +181,7 @@ export class Notifier {
   }
 
   /** What is to be told now, in order. */
-  due(now_ms: number, alerts: AlertsNow): OutboxMessage[] {
+  due(now_ms: number, alerts: AlertsNow): NewMessage[] {
     const messages = this.#ready;
     this.#ready = [];
     for (const route of this.#routes) {
@@ -200,7 +200,7 @@ export class Notifier {
     return messages;
   }
 
-  #tell(group: Group, now_ms: number, messages: OutboxMessage[]): void {
+  #tell(group: Group, now_ms: number, messages: NewMessage[]): void {
     const { route, receivers, members, pending } = group;
     const told: ToldEvent[] = [];
     for (const event of pending) {
@@ -219,7 +219,7 @@ export class Notifier {
     for (const part of split(told)) this.#put(group, receivers, part, false, now_ms, messages);
   }
 
-  #repeat(group: Group, now_ms: number, { isQuiet, alertOf }: AlertsNow, messages: OutboxMessage[]): void {
+  #repeat(group: Group, now_ms: number, { isQuiet, alertOf }: AlertsNow, messages: NewMessage[]): void {
     const { receivers, members } = group;
     const events: ToldEvent[] = [];
     for (const [id, { fired_ms, labels }] of members) {
@@ -250,7 +250,7 @@ export class Notifier {
     events: readonly ToldEvent[],
     repeat: boolean,
     now_ms: number,
-    messages: OutboxMessage[],
+    messages: NewMessage[],
   ): void {
     const message: Omit<Message, "id"> = {
       created_ms: now_ms,
@@ -264,8 +264,9 @@ export class Notifier {
     };
     // The same text for all of them.
     const document = toDocument({ ...message, id: 0 });
+    const keys = keysOf(message);
     for (const receiver of receivers) {
-      messages.push({ id: this.#next_id, receiver, created_ms: now_ms, document });
+      messages.push({ id: this.#next_id, receiver, created_ms: now_ms, document, keys });
       this.#next_id += 1;
     }
   }
@@ -303,17 +304,20 @@ function everythingTo(receivers: NotifyConfig["receivers"]): RouteConfig[] {
 
 function groupOf(route: Route, receivers: readonly string[], labels: Labels, now_ms: number): Group {
   const { groups, group_by } = route;
-  const own = Object.fromEntries(
-    group_by.flatMap((label) => (labels[label] ? [[label, labels[label]]] : [])),
-  );
-  const known = groups.get(groupKey(receivers, own));
+  const values = group_by.map((label) => labels[label] ?? "");
+  const known = groups.get(groupKey(receivers, values));
   if (known) return known;
-  const common: Labels = groups.size >= MAX_GROUPS ? {} : own;
-  return groups.get(groupKey(receivers, common)) ?? openGroup(route, receivers, common, now_ms);
+  if (groups.size < MAX_GROUPS) {
+    const own = group_by.flatMap((label) => (labels[label] ? [[label, labels[label]]] : []));
+    return openGroup(route, receivers, Object.fromEntries(own), now_ms);
+  }
+  const none = group_by.map(() => "");
+  return groups.get(groupKey(receivers, none)) ?? openGroup(route, receivers, {}, now_ms);
 }
 
 function openGroup(route: Route, receivers: readonly string[], labels: Labels, opened_ms: number): Group {
-  const key = groupKey(receivers, labels);
+  const values = route.group_by.map((label) => labels[label] ?? "");
+  const key = groupKey(receivers, values);
   const group: Group = {
     route,
     key,
@@ -328,8 +332,9 @@ function openGroup(route: Route, receivers: readonly string[], labels: Labels, o
   return group;
 }
 
-function groupKey(receivers: readonly string[], labels: Labels): string {
-  return JSON.stringify([receivers, labels]);
+/** No receiver's name has a comma in it. */
+function groupKey(receivers: readonly string[], values: readonly string[]): string {
+  return `${receivers.join()} ${JSON.stringify(values)}`;
 }
 
 function isTurn({ route, opened_ms, told_ms, pending }: Group, now_ms: number): boolean {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { MessageSummary, Outbox, OutboxMessage, OutboxRecord, Telling } from "../../outbox.ts";
+import type { MessageSummary, NewMessage, Outbox, OutboxRecord, Telling } from "../../outbox.ts";
 import { createDeliver, type Deliver, type Delivery } from "./deliver.ts";
 import type { ToldEvent } from "./event.ts";
 import { fromDocument } from "./message.ts";
@@ -82,7 +82,7 @@ export class Notify {
     events: readonly ToldEvent[],
     now_ms: number,
     alerts: AlertsNow,
-  ): { messages: OutboxMessage[]; facts: Record<string, string> } {
+  ): { messages: NewMessage[]; facts: Record<string, string> } {
     this.#notifier.take(events, now_ms);
     const messages = this.#notifier.due(now_ms, alerts);
     const state = this.#notifier.takeState();
@@ -90,7 +90,7 @@ export class Notify {
   }
 
   /** Sends what has become durable. */
-  written(messages: readonly OutboxMessage[]): void {
+  written(messages: readonly NewMessage[]): void {
     this.#sender.add(messages);
   }
 

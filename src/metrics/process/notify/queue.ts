@@ -1,11 +1,11 @@
 import type { OutboxRecord } from "../../outbox.ts";
-import { fromDocument } from "./message.ts";
+import { fromDocument, keysOf } from "./message.ts";
 
 /** A message that waits, without its text. */
 export interface Waiting {
   readonly id: number;
   readonly created_ms: number;
-  /** Its group and its alerts: nothing of them is told before what came earlier. */
+  /** Nothing that shares one of them is told before what came earlier. */
   readonly keys: readonly string[];
   /** Characters of its text. */
   readonly size: number;
@@ -19,19 +19,12 @@ const WINDOW = 200;
 /** A clock that was set back must not make a message wait for longer than it ever would. */
 const MAX_PAUSE_MS = 600_000;
 
-export function waiting(record: OutboxRecord): Waiting {
-  const { id, created_ms, attempts, next_ms } = record;
-  const { group, events } = fromDocument(record);
-  const keys = [`group ${group}`, ...events.map(({ alert }) => `alert ${alert.id}`)];
-  return {
-    id,
-    created_ms,
-    keys,
-    size: record.document.length,
-    attempts,
-    next_ms: next_ms ?? 0,
-    sending: false,
-  };
+export function waiting(
+  record: OutboxRecord,
+  keys: readonly string[] = keysOf(fromDocument(record)),
+): Waiting {
+  const { id, created_ms, document, attempts, next_ms } = record;
+  return { id, created_ms, keys, size: document.length, attempts, next_ms: next_ms ?? 0, sending: false };
 }
 
 /** Those of the first that nothing which is still to be told before them holds up: of their group or their alerts. */

@@ -9,7 +9,7 @@ import type { MetricStore } from "../../store/contract.ts";
 import { openStore } from "../../store/sqlite.ts";
 import { createDeliver, type Deliver, type Delivery } from "./deliver.ts";
 import type { ToldEvent } from "./event.ts";
-import { toDocument } from "./message.ts";
+import { keysOf, toDocument } from "./message.ts";
 import { ends, fires, messageOf, overload, type Receiving, receiving, T0 } from "./notify-fixture.ts";
 import type { Receiver } from "./secrets.ts";
 import { MAX_WAITING, Sender } from "./sender.ts";
@@ -58,8 +58,8 @@ function start(deliver: Deliver, to = named("pager")): void {
 /** Makes it durable and hands it over, as a tick does. */
 function tell(events: ToldEvent[], receiver = "pager", group = "0 {}"): void {
   const id = next_id++;
-  const document = toDocument(messageOf(events, { group }));
-  const message = { id, receiver, created_ms: clock.now(), document };
+  const told = messageOf(events, { group });
+  const message = { id, receiver, created_ms: clock.now(), document: toDocument(told), keys: keysOf(told) };
   store.append({ ...NOTHING, at_ms: clock.now(), messages: [message] });
   sender.add([message]);
 }
@@ -285,12 +285,13 @@ describe("a receiver", () => {
 
   test("for which too many wait loses the oldest, and each is shown as given up", async () => {
     start(async () => FAILED);
-    const document = toDocument(messageOf([fires(overload("W1"))]));
+    const told = messageOf([fires(overload("W1"))]);
     const messages = Array.from({ length: MAX_WAITING + 3 }, (_, i) => ({
       id: i + 1,
       receiver: "pager",
       created_ms: T0,
-      document,
+      document: toDocument(told),
+      keys: keysOf(told),
     }));
     store.append({ ...NOTHING, at_ms: T0, messages });
     sender.add(messages);

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Outbox, OutboxAttempt, OutboxRecord, ReceiverStatus } from "../../outbox.ts";
+import type { NewMessage, Outbox, OutboxAttempt, ReceiverStatus } from "../../outbox.ts";
 import type { Deliver, Delivery } from "./deliver.ts";
 import { fromDocument } from "./message.ts";
 import { isReached, nextOf, pauseAfter, soonest_ms, type Waiting, waiting } from "./queue.ts";
@@ -60,7 +60,8 @@ export class Sender {
       if (!last) break;
       after = last.id;
       for (const record of records) {
-        if (this.#lanes.has(record.receiver)) this.#queue(record);
+        const lane = this.#lanes.get(record.receiver);
+        if (lane) lane.add(waiting(record));
         else {
           const error = "the alerts file names no such receiver any more";
           outbox.noteAttempt(record.id, { at_ms: clock.now(), error, next_ms: null, outcome: "given_up" });
@@ -71,15 +72,13 @@ export class Sender {
   }
 
   /** What has just become durable goes out at once; before the start it waits for that. */
-  add(messages: readonly Pick<OutboxRecord, "id" | "receiver" | "created_ms" | "document">[]): void {
+  add(messages: readonly NewMessage[]): void {
     if (!this.#running) return;
     const fresh = { attempts: 0, tried_ms: null, next_ms: null, error: null, outcome: null, ended_ms: null };
-    for (const message of messages) this.#queue({ ...message, ...fresh });
+    for (const { keys, ...message } of messages) {
+      this.#lanes.get(message.receiver)?.add(waiting({ ...message, ...fresh }, keys));
+    }
     if (messages.length > 0) this.wake();
-  }
-
-  #queue(record: OutboxRecord): void {
-    this.#lanes.get(record.receiver)?.add(waiting(record));
   }
 
   /** Begins whatever may be sent now. */
