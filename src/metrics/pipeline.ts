@@ -485,15 +485,17 @@ export class Pipeline {
       by_id ??= new Map(all.map((alert) => [alert.id, alert]));
       return by_id.get(id);
     };
+    const isQuiet = (id: string) => {
+      const alert = find(id);
+      return (
+        alert !== undefined &&
+        (alert.acknowledged !== null || alert.silenced_by !== null || alert.inhibited_by !== null)
+      );
+    };
     return {
       alertOf: find,
-      isQuiet(id) {
-        const alert = find(id);
-        return (
-          alert !== undefined &&
-          (alert.acknowledged !== null || alert.silenced_by !== null || alert.inhibited_by !== null)
-        );
-      },
+      isQuiet,
+      loud: () => all.filter(({ id, state }) => state === "firing" && !isQuiet(id)),
     };
   }
 

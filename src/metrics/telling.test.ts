@@ -99,6 +99,21 @@ test("a restart tells nothing twice and forgets no end", async () => {
   expect(await told()).toEqual([FIRING, "resolved: Worker W1 is overloaded"]);
 });
 
+test("a receiver that is new is told of what fires already", async () => {
+  const other = await receiving(() => 200);
+  await ticks(10, 99);
+  expect(await told()).toEqual([FIRING]);
+  const url = other.url;
+  const config = configOf({ receivers: [{ name: "chat", kind: "webhook", url }] });
+  const receivers = [{ name: "chat", kind: "webhook" as const, url, headers: {} }];
+  await notify.replace({ config, reachable: { receivers, heartbeat: null } });
+  await ticks(1, 99);
+  await ticks(30, 50);
+  expect(await told()).toEqual([FIRING]);
+  expect(other.got.map(({ body }) => (body as { status: string }).status)).toEqual(["firing", "resolved"]);
+  await other.close();
+});
+
 test("an alert that goes on is told again, but not once somebody acknowledged it", async () => {
   await ticks(310, 99);
   expect(await told()).toEqual([FIRING, "firing still: Worker W1 is overloaded"]);

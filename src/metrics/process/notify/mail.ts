@@ -27,8 +27,13 @@ export async function sendMail(
     getSocket: (_options, callback) => {
       const opened = connect({ host, port, lookup: pinned(addresses), signal });
       socket = opened;
-      opened.once("connect", () => callback(null, { connection: opened }));
-      opened.on("error", (error) => callback(error, false));
+      const fail = (error: Error) => callback(error, false);
+      opened.once("error", fail);
+      opened.once("connect", () => {
+        // From here on its errors are the transport's.
+        opened.off("error", fail);
+        callback(null, { connection: opened });
+      });
     },
     host,
     port,

@@ -37,6 +37,7 @@ class Scene {
     const alerts: AlertsNow = {
       isQuiet: (id) => this.quiet.has(id),
       alertOf: (id) => this.firing.get(id),
+      loud: () => [],
     };
     const messages = this.notifier.due(now_ms, alerts);
     this.state = this.notifier.takeState() ?? this.state;

@@ -11,6 +11,8 @@ export interface AlertsNow {
   isQuiet(alert_id: string): boolean;
   /** Undefined where it does not fire. */
   alertOf(alert_id: string): ToldAlert | undefined;
+  /** What fires and is neither silenced nor held back, nor acknowledged. */
+  loud(): Iterable<ToldAlert & { readonly fired_ms: number | null }>;
 }
 
 /** All that a restart has to know; JSON. */
@@ -158,6 +160,15 @@ export class Notifier {
         this.#join(id, group);
         this.#changed = true;
       }
+    }
+  }
+
+  /** Routes that are new are told of what fires already. */
+  adopt(alerts: AlertsNow, now_ms: number): void {
+    for (const alert of alerts.loud()) {
+      if (this.#groups_of.has(alert.id)) continue;
+      const fired_ms = alert.fired_ms ?? now_ms;
+      this.take([{ kind: "firing", at_ms: now_ms, fired_ms, ended_ms: null, alert }], now_ms);
     }
   }
 

@@ -9,7 +9,7 @@ import { Notify, type NotifyPlan } from "./notify.ts";
 import { configOf, ends, fires, overload, receiving, T0 } from "./notify-fixture.ts";
 import { reachable } from "./secrets.ts";
 
-const NOW = { isQuiet: () => false, alertOf: () => undefined };
+const NOW = { isQuiet: () => false, alertOf: () => undefined, loud: () => [] };
 
 function planOf(url: string): NotifyPlan {
   const config = configOf({

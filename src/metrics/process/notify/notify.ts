@@ -42,6 +42,8 @@ export class Notify {
   #deliver: Deliver;
   #notifier: Notifier;
   #sender: Sender;
+  /** Whether the present routes know of what fired before they were there. */
+  #adopted = false;
 
   constructor(plan: NotifyPlan, options: NotifyOptions, store: NotifyStore) {
     this.#options = options;
@@ -69,6 +71,7 @@ export class Notify {
   async replace(plan: NotifyPlan): Promise<void> {
     this.#plan = plan;
     this.#notifier = new Notifier(plan.config, this.#notifier.state(), 1);
+    this.#adopted = false;
     const former = this.#sender;
     this.#deliver = this.#createDeliver();
     const sender = this.#createSender();
@@ -84,6 +87,8 @@ export class Notify {
     alerts: AlertsNow,
   ): { messages: NewMessage[]; facts: Record<string, string> } {
     this.#notifier.take(events, now_ms);
+    if (!this.#adopted) this.#notifier.adopt(alerts, now_ms);
+    this.#adopted = true;
     const messages = this.#notifier.due(now_ms, alerts);
     const state = this.#notifier.takeState();
     return { messages, facts: state === null ? {} : { [STATE]: JSON.stringify(state) } };

@@ -153,6 +153,7 @@ class World {
     const alerts: AlertsNow = {
       isQuiet: (id) => this.#quiet.has(id),
       alertOf: (id) => this.#firing.get(id)?.alert,
+      loud: () => [],
     };
     const messages = this.#notifier.due(now_ms, alerts);
     const state = this.#notifier.takeState();

@@ -152,9 +152,6 @@ class Lane {
   send(): void {
     const now_ms = this.#options.clock.now();
     this.#noteRest();
-    for (const message of this.#queue.filter((one) => isOld(one, now_ms))) {
-      this.#giveUp(message, `nobody took it within ${MAX_AGE_MS / 86_400_000} days`);
-    }
     if (!isReached(this.#resumes_ms, now_ms)) return;
     while (this.sending.size < this.#limit && this.#unnoted.length === 0) {
       const message = nextOf(this.#queue, now_ms);
@@ -199,7 +196,9 @@ class Lane {
       this.#failing_since_ms ??= at_ms;
       this.#last_error = error;
       this.#resumes_ms = at_ms + Math.max(retry_after_ms, pauseAfter(this.#failures, random()));
-      this.#note(message.id, { at_ms, error, next_ms: message.next_ms, outcome: null });
+      if (at_ms - message.created_ms > MAX_AGE_MS) {
+        this.#giveUp(message, `nobody took it within ${MAX_AGE_MS / 86_400_000} days`);
+      } else this.#note(message.id, { at_ms, error, next_ms: message.next_ms, outcome: null });
       return;
     }
     this.#failures = 0;
@@ -270,8 +269,4 @@ class Lane {
   close(): void {
     this.#abort.abort();
   }
-}
-
-function isOld({ created_ms, sending }: Waiting, now_ms: number): boolean {
-  return !sending && now_ms - created_ms > MAX_AGE_MS;
 }
