@@ -197,6 +197,20 @@ describe("an alert that goes on", () => {
     expect(scene.tick(T0 + 2 * H)).toHaveLength(2);
   });
 
+  test("is told again whatever else happens in its group, and soon what would follow soon", () => {
+    const scene = new Scene({ receivers: ["pager"], repeat_interval: "1h" });
+    scene.tick(T0, fires(W1));
+    scene.tick(T0 + 20 * 60 * S, fires(W2));
+    for (let minute = 25; minute < 60; minute += 5) {
+      const at_ms = T0 + minute * 60 * S;
+      scene.tick(at_ms, fires(W3, at_ms));
+      scene.tick(at_ms + 60 * S, ends(W3, at_ms, at_ms + 60 * S));
+    }
+    expect(said(scene.tick(T0 + H))).toEqual(["pager: again W1 W2"]);
+    expect(scene.tick(T0 + 1.5 * H)).toEqual([]);
+    expect(said(scene.tick(T0 + 2 * H))).toEqual(["pager: again W1 W2"]);
+  });
+
   test("is told to nobody again while it is acknowledged or silenced, but to who forgets it", () => {
     const scene = new Scene({ receivers: ["pager", "am"], repeat_interval: "1h" });
     scene.tick(T0, fires(W1), fires(W2));
@@ -208,13 +222,14 @@ describe("an alert that goes on", () => {
     expect(said(scene.tick(T0 + 3 * H))).toEqual(["pager: again W1 W2", "am: again W1 W2"]);
   });
 
-  test("is told at once where its silence ends after its turn", () => {
+  test("is told soon where its silence ends after its turn", () => {
     const scene = new Scene({ receivers: ["pager"], repeat_interval: "1h" });
     scene.tick(T0, fires(W1));
     scene.quiet.add(W1.id);
     expect(scene.tick(T0 + H)).toEqual([]);
     scene.quiet.clear();
-    expect(said(scene.tick(T0 + H + S))).toEqual(["pager: again W1"]);
+    expect(scene.tick(T0 + H + 9 * S)).toEqual([]);
+    expect(said(scene.tick(T0 + H + 10 * S))).toEqual(["pager: again W1"]);
   });
 
   test("and ended without a word is not told again", () => {

@@ -35,6 +35,8 @@ interface GroupState {
 /** An alert that was told and fires. */
 interface Member {
   readonly fired_ms: number;
+  /** The last time. */
+  told_ms: number;
   /** As they were when it was told: its end is told under the same. */
   readonly labels: Labels;
 }
@@ -48,6 +50,8 @@ interface Group {
   readonly labels: Labels;
   readonly opened_ms: number;
   told_ms: number | null;
+  /** When the first of its members is to be told again. */
+  repeats_ms: number;
   readonly members: Map<string, Member>;
   /** Not told yet, in order. */
   pending: ToldEvent[];
@@ -134,6 +138,7 @@ export class Notifier {
       this.#join(alert_id, group);
     }
     for (const { alert } of pending) this.#join(alert.id, group);
+    group.repeats_ms = repeatsAt_ms(group);
   }
 
   #join(alert_id: string, group: Group): void {
@@ -155,20 +160,26 @@ export class Notifier {
       // Its end goes where its beginning went, whatever its labels are by now.
       const groups = event.kind === "resolved" && known ? [...known] : this.#groupsFor(labels, now_ms);
       for (const other of known ?? []) this.#tellBefore(event, other, groups, now_ms);
-      for (const group of groups) {
-        group.pending.push({ ...event, alert: toldOf(event.alert, labels) });
-        this.#join(id, group);
-        this.#changed = true;
-      }
+      this.#add(event, groups);
+    }
+  }
+
+  #add(event: ToldEvent, groups: readonly Group[]): void {
+    const { alert } = event;
+    for (const group of groups) {
+      group.pending.push({ ...event, alert: toldOf(alert, alert.labels) });
+      this.#join(alert.id, group);
+      this.#changed = true;
     }
   }
 
   /** Routes that are new are told of what fires already. */
   adopt(alerts: AlertsNow, now_ms: number): void {
     for (const alert of alerts.loud()) {
-      if (this.#groups_of.has(alert.id)) continue;
+      const routes = Array.from(this.#groups_of.get(alert.id) ?? [], ({ route }) => route);
+      const groups = this.#groupsFor(alert.labels, now_ms).filter(({ route }) => !routes.includes(route));
       const fired_ms = alert.fired_ms ?? now_ms;
-      this.take([{ kind: "firing", at_ms: now_ms, fired_ms, ended_ms: null, alert }], now_ms);
+      this.#add({ kind: "firing", at_ms: now_ms, fired_ms, ended_ms: null, alert }, groups);
     }
   }
 
@@ -200,8 +211,7 @@ export class Notifier {
         if (group.pending.length > 0) {
           if (isTurn(group, now_ms)) this.#tell(group, now_ms, messages);
         } else if (group.members.size > 0) {
-          if (isPast(group.told_ms, route.repeat_interval, now_ms))
-            this.#repeat(group, now_ms, alerts, messages);
+          if (repeats(group, now_ms)) this.#repeat(group, now_ms, alerts, messages);
         } else if (isPast(group.told_ms, route.group_interval, now_ms)) {
           route.groups.delete(group.key);
           this.#changed = true;
@@ -217,8 +227,8 @@ export class Notifier {
     for (const event of pending) {
       const { id, labels } = event.alert;
       const held = members.get(id);
-      if (event.kind === "firing") members.set(id, held ?? { fired_ms: event.fired_ms, labels });
-      else members.delete(id);
+      if (event.kind === "resolved") members.delete(id);
+      else members.set(id, { fired_ms: event.fired_ms, labels: held?.labels ?? labels, told_ms: now_ms });
       if (event.kind === "firing" || route.resolved) {
         told.push({ ...event, alert: toldOf(event.alert, held?.labels ?? labels) });
       }
@@ -226,32 +236,38 @@ export class Notifier {
     for (const { alert } of pending) if (!members.has(alert.id)) this.#leave(alert.id, group);
     group.pending = [];
     group.told_ms = now_ms;
+    group.repeats_ms = Math.min(group.repeats_ms, now_ms + route.repeat_interval);
     this.#changed = true;
     for (const part of split(told)) this.#put(group, receivers, part, false, now_ms, messages);
   }
 
+  /** Tells again what was told longest ago, and with it what would follow soon. */
   #repeat(group: Group, now_ms: number, { isQuiet, alertOf }: AlertsNow, messages: NewMessage[]): void {
-    const { receivers, members } = group;
-    const events: ToldEvent[] = [];
-    for (const [id, { fired_ms, labels }] of members) {
+    const { route, receivers, members } = group;
+    const forgetful = receivers.filter((name) => this.#forgetful.has(name));
+    const others = receivers.filter((name) => !this.#forgetful.has(name));
+    const loud: ToldEvent[] = [];
+    const all: ToldEvent[] = [];
+    for (const [id, member] of members) {
+      if (!isPast(member.told_ms, route.repeat_interval / 2, now_ms)) continue;
       const alert = alertOf(id);
-      const event = { kind: "firing", at_ms: now_ms, fired_ms, ended_ms: null } as const;
-      if (alert) events.push({ ...event, alert: toldOf(alert, labels) });
-      else {
+      if (!alert) {
         // It ended and nobody said so: there is nothing to repeat.
         members.delete(id);
         this.#leave(id, group);
-        this.#changed = true;
+        continue;
       }
+      const { fired_ms, labels } = member;
+      const quiet = isQuiet(id);
+      const event = { kind: "firing", at_ms: now_ms, fired_ms, ended_ms: null } as const;
+      all.push({ ...event, alert: toldOf(alert, labels) });
+      if (!quiet) loud.push(all.at(-1)!);
+      if (!quiet || forgetful.length > 0) member.told_ms = now_ms;
     }
-    const loud = events.filter(({ alert }) => !isQuiet(alert.id));
-    const forgetful = receivers.filter((name) => this.#forgetful.has(name));
-    const others = receivers.filter((name) => !this.#forgetful.has(name));
-    const before = messages.length;
     for (const part of split(loud)) this.#put(group, others, part, true, now_ms, messages);
-    for (const part of split(events)) this.#put(group, forgetful, part, true, now_ms, messages);
-    if (messages.length === before) return;
-    group.told_ms = now_ms;
+    for (const part of split(all)) this.#put(group, forgetful, part, true, now_ms, messages);
+    // What is quiet is looked at again: somebody may want to hear of it after all.
+    group.repeats_ms = Math.max(repeatsAt_ms(group), now_ms + route.group_interval);
     this.#changed = true;
   }
 
@@ -336,6 +352,7 @@ function openGroup(route: Route, receivers: readonly string[], labels: Labels, o
     labels,
     opened_ms,
     told_ms: null,
+    repeats_ms: Number.POSITIVE_INFINITY,
     members: new Map(),
     pending: [],
   };
@@ -353,6 +370,16 @@ function isTurn({ route, opened_ms, told_ms, pending }: Group, now_ms: number): 
   return told_ms === null
     ? isPast(opened_ms, route.group_wait, now_ms)
     : isPast(told_ms, route.group_interval, now_ms);
+}
+
+function repeats({ route, repeats_ms }: Group, now_ms: number): boolean {
+  return now_ms >= repeats_ms || repeats_ms - now_ms > route.repeat_interval;
+}
+
+function repeatsAt_ms({ route, members }: Group): number {
+  let first_ms = Number.POSITIVE_INFINITY;
+  for (const { told_ms } of members.values()) first_ms = Math.min(first_ms, told_ms);
+  return first_ms + route.repeat_interval;
 }
 
 /** A clock that was set back must not make anybody wait for the time it had. */
