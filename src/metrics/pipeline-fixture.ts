@@ -1,11 +1,14 @@
 import type { Clock } from "./clock.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
-import type { Notify } from "./process/notify/notify.ts";
 import { DEFAULT_RULES } from "./process/rules/default-rules.ts";
 import type { MetricStore } from "./store/contract.ts";
 
 /** A pipeline as a server has it, with limits that tests stay below. */
-export function pipelineWith(store: MetricStore, clock: Clock, notify: Notify | null = null): Pipeline {
+export function pipelineWith(
+  store: MetricStore,
+  clock: Clock,
+  notify: PipelineOptions["notify"] = null,
+): Pipeline {
   const started_at_ms = clock.now();
   const options: PipelineOptions = {
     clock,

@@ -65,7 +65,7 @@ export interface PipelineOptions {
   fleet: Omit<FleetOptions, "grace_ms">;
   rules: readonly Rule[];
   /** Who tells receivers of alerts; null where nobody is told, as of the demo fleet's. */
-  notify: Notify | null;
+  notify: Pick<Notify, "step" | "written" | "telling"> | null;
   /** True for the demo fleet's own pipeline. */
   demo: boolean;
   tick_ms: number;
