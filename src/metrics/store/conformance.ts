@@ -354,6 +354,17 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
           list({ model_family: "t5" }).ids,
           expected((t) => t.model_family === "t5"),
         );
+        assert.deepEqual(
+          list({ status: ["failed", "cancelled"], ofWorker: (id) => id !== "W3" }).ids,
+          expected((t) => t.status === "failed" && t.worker_id !== "W3"),
+        );
+        assert.deepEqual(
+          list({ matches: ({ id }) => id.endsWith("77") }).ids,
+          expected((t) => t.id.endsWith("77")),
+        );
+        const [, second] = list({ limit: 2 }).ids;
+        const after = { id: second!, ended_at_ms: tasks.find(({ id }) => id === second)!.ended_at_ms! };
+        assert.deepEqual(list({ after }).ids, expected(() => true).slice(2));
         assert.deepEqual(list({ type: "unknown" }).ids, []);
         assert.deepEqual(list({ type: "" }).ids, []);
         const [third_last] = tasks.slice(-3);

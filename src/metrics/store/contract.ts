@@ -76,11 +76,17 @@ export interface EndedTasksQuery {
   from_ms: number;
   /** Exclusive, Unix milliseconds. */
   to_ms: number;
-  /** Each, where it is given, leaves only the tasks of exactly that value. */
+  /** Goes on after that task, the last of an answer: only those that come after it in the order of answers. */
+  after?: Pick<TaskRecord, "id"> & { ended_at_ms: number };
+  /** Each, where it is given, leaves only the tasks of exactly that value, or of one of those statuses. */
   type?: string | undefined;
   model_family?: string | undefined;
   worker_id?: string | undefined;
-  status?: string | undefined;
+  status?: string | readonly string[] | undefined;
+  /** Leaves only the tasks of workers that it is true of; null is no worker. */
+  ofWorker?: ((worker_id: string | null) => boolean) | undefined;
+  /** Leaves only the tasks whose record it is true of, beside the other filters. */
+  matches?: ((record: Omit<TaskRecord, "ended_at_ms">) => boolean) | undefined;
   /** From 1 to 10,000. */
   limit: number;
 }
@@ -91,7 +97,7 @@ export interface EndedTasksAnswer {
   /**
    * Down to this instant the answer has all that was asked for: from_ms, or a later one where there are more than
    * the limit (then the last task's, of whose very millisecond some may be missing) or where the engine has looked
-   * through as many as one query may.
+   * through as many as one query may, some 30 ms. It goes on with `after`, or up to this instant.
    */
   searched_from_ms: number;
 }

@@ -93,20 +93,35 @@ export function checkedRecords({ from_ms, to_ms, began_ms, columns, records }: T
   return tasks;
 }
 
-/** The rows of a pack that a query asks for, the last ended first. */
+/** The rows of a pack that a query asks for by its columns, the last ended first. */
 export function matchingRows(columns: Uint8Array, query: EndedTasksQuery): number[] {
   const { ended_ms, codes, values } = readColumns(columns);
   const wanted = FILTERS.flatMap((filter, column) => {
-    const value = query[filter];
-    return value === undefined ? [] : [{ codes: codes[column]!, code: values[column]!.indexOf(value) }];
+    const isWanted = wantedOf(query, filter);
+    // Each value is looked at once.
+    return isWanted ? [{ codes: codes[column]!, wanted: values[column]!.map(isWanted) }] : [];
   });
+  if (wanted.some(({ wanted }) => !wanted.includes(true))) return [];
+  const last_ms = query.after?.ended_at_ms ?? Number.POSITIVE_INFINITY;
   const rows: number[] = [];
   for (let row = PACK_TASKS - 1; row >= 0; row -= 1) {
     const at_ms = ended_ms[row]!;
-    if (at_ms < query.from_ms || at_ms >= query.to_ms) continue;
-    if (wanted.every(({ codes, code }) => codes[row] === code)) rows.push(row);
+    if (at_ms < query.from_ms || at_ms >= query.to_ms || at_ms > last_ms) continue;
+    if (wanted.every(({ codes, wanted }) => wanted[codes[row]!])) rows.push(row);
   }
   return rows;
+}
+
+/** Which values of a column a query asks for; null for all of them. */
+function wantedOf(
+  query: EndedTasksQuery,
+  filter: (typeof FILTERS)[number],
+): ((value: string | null) => boolean) | null {
+  const value = query[filter];
+  const { ofWorker } = filter === "worker_id" ? query : {};
+  if (value === undefined) return ofWorker ?? null;
+  const isValue = (one: string | null) => (Array.isArray(value) ? value.includes(one) : value === one);
+  return ofWorker ? (one) => isValue(one) && ofWorker(one) : isValue;
 }
 
 /** The records of a pack as JSON, in their order. */
