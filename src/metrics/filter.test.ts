@@ -71,12 +71,14 @@ it("leaves the runs of the tasks that match", () => {
 });
 
 describe("a part of the fleet", () => {
-  it("has the workers of a type with what they run, and all that waits", () => {
+  it("has the workers of a type with what they run: what waits has no worker yet, and is not counted", () => {
     const part = now.filtered({ worker_type: "gpu" });
     expect(ids(part)).toEqual(["gpu-1", "gpu-2"]);
     expect(part.system.get("total_workers")).toBe(2);
     expect(part.system.get("cpu_utilization_mean")).toBe(59.5);
-    expect(part.tasks_by_state).toMatchObject({ queued: 6, assigned: 4, running: 4, completed: null });
+    expect(part.tasks_by_state).toMatchObject({ queued: null, assigned: 4, running: 4, completed: null });
+    expect([part.queue, part.oldestQueued()]).toEqual([null, undefined]);
+    expect([part.system.has("queued_tasks"), part.system.has("oldest_queued_s")]).toEqual([false, false]);
     expect(part.system.has("throughput_per_minute")).toBe(false);
     expect(part.alerts.map(({ id }) => id)).toEqual(["worker_overload:gpu-1"]);
     expect(now.filtered({ worker_type: "cpu" }).alerts).toEqual([]);
@@ -139,7 +141,7 @@ describe("a part of the fleet", () => {
           const matches =
             (given.task_type ?? task.type) === task.type &&
             (given.model_family ?? task.model_family) === task.model_family &&
-            (worker === undefined || (given.worker_type ?? worker.type) === worker.type) &&
+            (given.worker_type === undefined || given.worker_type === worker?.type) &&
             (given.q === undefined ||
               [...texts, worker?.type, ...(worker?.tags ?? [])].some((text) =>
                 text?.toLowerCase().includes(given.q!.toLowerCase()),

@@ -11,9 +11,24 @@ import { oldestOf } from "./process/system.ts";
 import type { TaskDocument } from "./process/task.ts";
 import { compareIds, type WorkerDocument } from "./process/worker.ts";
 import type { SeriesName } from "./range.ts";
-import type { GoneWorker, LifeState, Read, RecentSeries, StateCounts } from "./read.ts";
+import type {
+  EndedQuery,
+  EndedStep,
+  EndedText,
+  GoneWorker,
+  LifeState,
+  Read,
+  RecentSeries,
+  StateCounts,
+} from "./read.ts";
 import { type Runs, runsByWorker, runsOf } from "./runs.ts";
-import { GONE, type InstantValue, type MetricStore, type WorkerAt } from "./store/contract.ts";
+import {
+  type EndedTasksQuery,
+  GONE,
+  type InstantValue,
+  type MetricStore,
+  type WorkerAt,
+} from "./store/contract.ts";
 
 /** A value older than this is not the value of the moment. */
 const FLEET_WITHIN_MS = 90_000;
@@ -28,6 +43,8 @@ const ALERTS_LIMIT = 1000;
 const TASKS_LIMIT = 200_000;
 /** Ended tasks that are read at most to tell what ran until one moment: some 40 ms. */
 const RUNS_LIMIT = 2000;
+/** Ended tasks that one step of a search reads at most: some 10 ms. */
+const ENDED_A_STEP = 600;
 
 const WORKER_METRICS = CATALOGUE.filter(({ scope, kind }) => scope === "worker" && kind !== "events");
 
@@ -77,6 +94,8 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     life: (id, limit) => lifeOf(store, id, at_ms, limit),
     task: (id) => tasks.find((task) => task.id === id) ?? endedAt(store, id, at_ms),
     tasks: () => tasks,
+    liveTask: (id) => tasks.find((task) => task.id === id),
+    ended: (query) => endedOf(store, { ...query, to_ms: Math.min(query.to_ms, at_ms + 1) }),
     tasksOf,
     // Of workers' capabilities and of models only what is known now is kept.
     waiting: () => null,
@@ -93,6 +112,35 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
   const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
     recentAt(store, { scope: cut, entity: name, metric }, at_ms, minutes, step_s);
   return past;
+}
+
+/** Searches the ended tasks that are kept. */
+export function* endedOf(store: MetricStore, query: EndedQuery): Generator<EndedStep> {
+  const { from_ms, to_ms, states: status, worker_id, task_type: type, model_family, ofWorker } = query;
+  const all = { from_ms, to_ms, status, worker_id, type, model_family, ofWorker };
+  let asked: EndedTasksQuery = { ...all, limit: ENDED_A_STEP };
+  if (query.texts) asked.matches = (record) => query.texts!.every((text) => mentions(record, text));
+  for (;;) {
+    const { tasks: records, searched_from_ms } = store.endedTasks(asked);
+    const last = records.length < asked.limit ? undefined : records.at(-1)!;
+    const tasks = records.map(({ id, document }) => taskOf(id, JSON.parse(document) as TaskDocument));
+    // Of the last one's millisecond there may be more.
+    const known_ms = last ? Math.floor(last.ended_at_ms!) + 1 : searched_from_ms;
+    yield { tasks: tasks.filter(query.matches), searched_from_ms: Math.max(from_ms, known_ms) };
+    if (last) asked = { ...asked, after: { id: last.id, ended_at_ms: last.ended_at_ms! } };
+    else if (searched_from_ms <= from_ms || searched_from_ms >= asked.to_ms) return;
+    else asked = { ...asked, to_ms: searched_from_ms };
+  }
+}
+
+/** Whether a record has the text somewhere: the names that a text is looked for in, or any other part of it. */
+function mentions(
+  { id, type, model_family, worker_id, document }: Parameters<NonNullable<EndedTasksQuery["matches"]>>[0],
+  { part, workers }: EndedText,
+): boolean {
+  if (worker_id !== null && workers?.has(worker_id)) return true;
+  if ([id, type, model_family].some((name) => name?.toLowerCase().includes(part))) return true;
+  return document.toLowerCase().includes(JSON.stringify(part).slice(1, -1));
 }
 
 /** A task that had ended by that instant. */

@@ -14,7 +14,7 @@ import {
 import type { EndedByModel } from "./models.ts";
 import { Orders } from "./orders.ts";
 import { type NewMessage, TELLS_NOBODY } from "./outbox.ts";
-import { goneAt, lifeOf, readPast, recentAt } from "./past.ts";
+import { endedOf, goneAt, lifeOf, readPast, recentAt } from "./past.ts";
 import { AlertBook } from "./process/alert-book.ts";
 import { AnomalyWatch, type DetectorDocument } from "./process/anomaly-watch.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
@@ -41,6 +41,8 @@ import { MINUTE_MS, QUARTER_MS, type SeriesName } from "./range.ts";
 import {
   type Durations,
   type DurationsQuery,
+  type EndedQuery,
+  type EndedStep,
   MARKS_LIMIT,
   RECENT_MINUTES,
   type Read,
@@ -681,6 +683,8 @@ export class Pipeline {
       filters: {},
       recent_cut: null,
       tasks: () => fleet.tasks.values(),
+      liveTask: (id) => fleet.tasks.get(id),
+      ended: (query) => this.#ended(query),
       tasksOf,
       cut: (cut, name) => cuts[cut].get(name),
       cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
@@ -694,6 +698,25 @@ export class Pipeline {
     // What the store has of it is old once it is spoken of again.
     if (known) this.#kept_tasks.forget(id);
     return known ?? this.#kept_tasks.get(id);
+  }
+
+  /** While the store can't be written, what it does not have yet comes first. */
+  *#ended(query: EndedQuery): Iterable<EndedStep> {
+    const { states, worker_id, task_type, model_family, from_ms, to_ms, ofWorker, matches } = query;
+    const unwritten = [...this.#unwritten.tasks.values()].filter(
+      (task) =>
+        task.ended_at_ms !== null &&
+        task.ended_at_ms >= from_ms &&
+        task.ended_at_ms < to_ms &&
+        (states?.includes(task.state) ?? task.ended) &&
+        (worker_id ?? task.worker_id) === task.worker_id &&
+        (task_type ?? task.type) === task.type &&
+        (model_family ?? task.model_family) === task.model_family &&
+        (ofWorker?.(task.worker_id) ?? true) &&
+        matches(task),
+    );
+    if (unwritten.length > 0) yield { tasks: unwritten, searched_from_ms: to_ms };
+    yield* endedOf(this.#store, query);
   }
 
   /** Those of before the start are read back when they are asked for, some at a time. */

@@ -92,6 +92,40 @@ export interface GoneWorker {
   readonly gone_ms: number;
 }
 
+/** Text that is looked for among ended tasks, in any case: what every task that has it contains, and maybe more. */
+export interface EndedText {
+  /** In small letters. */
+  readonly part: string;
+  /** What these workers ran counts as well. */
+  readonly workers?: ReadonlySet<string>;
+}
+
+/** Which ended tasks are looked for; what is undefined leaves everything in. */
+export interface EndedQuery {
+  /** Inclusive, Unix milliseconds. */
+  readonly from_ms: number;
+  /** Exclusive, Unix milliseconds. */
+  readonly to_ms: number;
+  readonly states?: readonly TaskState[] | undefined;
+  readonly worker_id?: string | undefined;
+  readonly task_type?: string | undefined;
+  readonly model_family?: string | undefined;
+  /** Whether tasks of a worker are meant; null is no worker. */
+  readonly ofWorker?: ((worker_id: string | null) => boolean) | undefined;
+  /** Only what has each of these. */
+  readonly texts?: readonly EndedText[];
+  /** Only what it is true of. */
+  readonly matches: (task: Task) => boolean;
+}
+
+/** One step of a search through ended tasks. */
+export interface EndedStep {
+  /** What it found beside the steps before, newest end first. */
+  readonly tasks: readonly Task[];
+  /** Down to this instant, Unix milliseconds, the steps so far found all that there is. */
+  readonly searched_from_ms: number;
+}
+
 /** How Evenkeel itself is doing. */
 export interface SelfHealth {
   readonly version: string;
@@ -151,8 +185,8 @@ export interface Read {
   readonly filters: Filters;
   /** What `recent` tells of; null for the whole fleet. */
   readonly recent_cut: { readonly cut: Cut; readonly name: string } | null;
-  /** Waiting tasks, most urgent priority first. */
-  readonly queue: readonly QueueCell[];
+  /** Waiting tasks, most urgent priority first; null where they are not counted by what is filtered. */
+  readonly queue: readonly QueueCell[] | null;
   /** Ended in the last hour, by task type; null where that is not counted by what is filtered. */
   readonly ended_by_type: ReadonlyMap<string, { readonly completed: number; readonly failed: number }> | null;
   /** Ended in the last hour, by model; null where that is not counted by what is filtered, and in the past. */
@@ -187,6 +221,10 @@ export interface Read {
   task(id: string): Task | undefined;
   /** Every unfinished task, and those that ended lately. */
   tasks(): Iterable<Task>;
+  /** One of `tasks`. */
+  liveTask(id: string): Task | undefined;
+  /** Every ended task that is kept, newest end first, from the store: each step takes some 40 ms at most. */
+  ended(query: EndedQuery): Iterable<EndedStep>;
   /** The unfinished tasks that a worker has. */
   tasksOf(worker_id: string): readonly Task[];
   /** The newest metrics of one part of the fleet; undefined for one that is not known. */

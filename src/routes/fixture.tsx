@@ -71,6 +71,8 @@ export function read(given: Partial<Read> = {}): Read {
     orders: new Orders(),
     recent_cut: null,
     tasks: () => [],
+    liveTask: () => undefined,
+    ended: () => [],
     cut: () => undefined,
     cutNames: () => [],
     filtered: (filters) => ({ ...whole, filters }),

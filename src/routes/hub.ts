@@ -1,6 +1,7 @@
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
 import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFacts } from "./frames.ts";
+import { prepared } from "./moment.ts";
 import type { PanelRequest } from "./params.ts";
 import { SITE, type Site } from "./site.ts";
 import { sameTick, Topics } from "./topics.ts";
@@ -93,6 +94,11 @@ export class Hub {
     this.#read = read;
     this.#elapsed_ms = elapsed_ms ?? (() => performance.now());
     this.topics = new Topics({ read, renderPanel, max_topics: this.limits.max_topics });
+  }
+
+  /** Looks up what panels need, before a viewer joins: each tick then shows what was found. */
+  prepared(requests: readonly PanelRequest[]): Promise<void> {
+    return prepared(requests, this.#read());
   }
 
   /**

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
 import type { Panel } from "../views/panel.ts";
@@ -54,4 +55,11 @@ export async function shownOf(
   if (moment === null) return { read: newest(), topic: (request) => topics.get(request), moment };
   const read = await readAt(moment.at_ms);
   return { read, topic: (request) => topics.of(request, read), moment };
+}
+
+/** Looks up what panels need before they are loaded; others have their turn between the steps. */
+export async function prepared(requests: readonly PanelRequest[], read: Read): Promise<void> {
+  for (const { panel, params } of requests) {
+    for (const _ of panel.prepare?.(read, params) ?? []) await turn();
+  }
 }

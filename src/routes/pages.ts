@@ -4,7 +4,7 @@ import type { Page } from "../views/panel.ts";
 import { chosenPanels, type Preferences } from "../views/preferences.ts";
 import { MOMENT, PAGE_LOOK } from "../views/window.ts";
 import { answer } from "./answers.ts";
-import { type MomentDeps, momentOf, type Shown, shownOf } from "./moment.ts";
+import { type MomentDeps, momentOf, prepared, type Shown, shownOf } from "./moment.ts";
 import { negotiate } from "./negotiate.ts";
 import { type Given, given, keepingOrder, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import { type Ctx, pathNames, type Route } from "./route.ts";
@@ -58,6 +58,7 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
       const moment = momentOf(arranged.panels, values, deps.read().now_ms);
       if (form === "html" && moment?.relative) return c.redirect(atMoment(c, moment.at_ms), 302);
       const shown = await shownOf(arranged.panels, values, deps);
+      await prepared(requests, shown.read);
       if (form === "json") return pageData(c, requests, shown);
       const markup = requests.map((request) => shown.topic(request).rendered().html);
       return answer(c, deps.renderPage(c, arranged, markup, values, shown), {
@@ -82,7 +83,9 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
         const values = given(c);
         const { panels } = arrangedPage(page, values);
         const requests = panels.map((panel) => panelRequest(panel, values));
-        return pageData(c, requests, await shownOf(panels, values, deps));
+        const shown = await shownOf(panels, values, deps);
+        await prepared(requests, shown.read);
+        return pageData(c, requests, shown);
       },
     },
   ];

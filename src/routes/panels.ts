@@ -7,7 +7,7 @@ import { toText } from "../views/text.ts";
 import { MOMENT } from "../views/window.ts";
 import { answer, REVALIDATE, streamed } from "./answers.ts";
 import { drawingHeaders } from "./headers.ts";
-import { type MomentDeps, type Shown, shownOf } from "./moment.ts";
+import { type MomentDeps, prepared, type Shown, shownOf } from "./moment.ts";
 import { namesHtml, negotiate } from "./negotiate.ts";
 import { type Given, given, keepingOrder, type PanelRequest, panelRequest } from "./params.ts";
 import type { Ctx, Route } from "./route.ts";
@@ -48,7 +48,8 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
       handler: async (c) => {
         const values = given(c);
         const request = panelRequest(panel, values);
-        const { topic } = await shownOf([panel], values, deps);
+        const { topic, read } = await shownOf([panel], values, deps);
+        await prepared([request], read);
         return answer(c, topic(request).rendered().html, { type: HTML, cache: REVALIDATE });
       },
     },
@@ -63,6 +64,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
         const values = keepingOrder([panel], given(c), deps.read().now_ms);
         const request = panelRequest(panel, values);
         const shown = await shownOf([panel], values, deps);
+        await prepared([request], shown.read);
         const page = deps.embed(c, request, shown.topic(request).rendered().html, values, shown);
         return answer(c, page, { type: HTML, cache: REVALIDATE, headers: deps.embed_headers });
       },
@@ -95,6 +97,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
         }
         const request = panelRequest(panel, values);
         const { topic, read } = await shownOf([panel], values, deps);
+        await prepared([request], read);
         const type = form === "json" || form === "ndjson" ? FORMS[form] : `${FORMS[form]}; charset=utf-8`;
         const text = dataAs(form, topic(request), deps.site, read);
         return answer(c, text, { type, ...(form === "svg" ? { headers: drawingHeaders(text) } : {}) });

@@ -68,7 +68,7 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
   ];
 }
 
-function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Response {
+async function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Promise<Response> {
   const values = given(c);
   if (values.has("at")) {
     throw new EvenkeelError("invalid", "A stream shows the present: it takes no at", {
@@ -98,6 +98,7 @@ function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Response {
   if (c.req.method === "HEAD") return new Response(null, { headers });
   const outgoing = c.env?.outgoing;
   if (!outgoing) throw new EvenkeelError("unavailable", "A stream needs a connection of its own");
+  await hub.prepared(requests);
   hub.join(requests, format, gzip, () => {
     outgoing.writeHead(200, headers);
     return outgoing;

@@ -91,13 +91,15 @@ export function Name({ children }: { children: string }) {
   return <bdi>{clean(children)}</bdi>;
 }
 
-/** A figure and its unit; a dash that says so where the value is not known. */
-export function Figure({ value }: { value: Quantity }) {
+/** A figure and its unit; a dash that says so where the value is not known, and why where that is given. */
+export function Figure({ value, why = null }: { value: Quantity; why?: string | null }) {
   if (value.value === NONE) {
     return (
       <>
-        <span aria-hidden="true">{NONE}</span>
-        <Hidden>not known</Hidden>
+        <span aria-hidden="true" title={why ?? undefined}>
+          {NONE}
+        </span>
+        <Hidden>{why ?? "not known"}</Hidden>
       </>
     );
   }
@@ -150,6 +152,8 @@ interface KpiProps {
   id: string;
   label: string;
   value: Quantity;
+  /** Why it is a dash, where it is one. */
+  why?: string | null;
   /** Beside the figure: of how many. */
   of?: string | undefined;
   /** What exactly is counted, for a pointer that rests on the label. */
@@ -158,13 +162,13 @@ interface KpiProps {
   lines: readonly Child[] | string;
 }
 
-export function Kpi({ id, label, value, of, help, lines }: KpiProps) {
+export function Kpi({ id, label, value, why = null, of, help, lines }: KpiProps) {
   const gap = of === undefined ? "" : widthLacking(value.value, of);
   return (
     <Part id={id} class="kpi">
       <h3 title={help}>{label}</h3>
       <p class="v">
-        <Figure value={value} />
+        <Figure value={value} why={why} />
         {of === undefined ? null : (
           <>
             {gap}

@@ -1,12 +1,16 @@
 import { z } from "zod";
 import type { Filters, Read } from "../metrics/read.ts";
+import { clean, shorten } from "./format.ts";
+
+/** Letters of a value that a sentence has room for. */
+const NAME_LENGTH = 40;
 
 const name = z.string().min(1).max(256).optional();
 
 /** The query parameters that narrow what is shown, on every page and panel that takes them. */
 export const FILTERS = z.object({
   worker_type: name.describe(
-    "Only workers of this type and their tasks; tasks that wait have no worker yet and stay",
+    "Only workers of this type and their tasks; tasks that wait have no worker yet, and are not counted",
   ),
   task_type: name.describe("Only tasks of this type, and the workers that have some"),
   model_family: name.describe("Only tasks of this model family, and the workers that have some"),
@@ -41,4 +45,41 @@ export function partOf(read: Read, params: Filters): Read {
 /** Whether something is left out. */
 export function isFiltered({ filters }: Pick<Read, "filters">): boolean {
   return FILTER_NAMES.some((filter) => filters[filter] !== undefined);
+}
+
+const WORDS: Readonly<Record<keyof Filters, (value: string) => string>> = {
+  worker_type: (name) => `of type ${name}`,
+  task_type: (name) => `with tasks of type ${name}`,
+  model_family: (name) => `with tasks of family ${name}`,
+  q: (text) => `with the text ${text}`,
+};
+
+/** Which workers a filter leaves, after the word worker; empty where it leaves all of them. */
+export function filterWords({ filters }: Pick<Read, "filters">): string {
+  return FILTER_NAMES.flatMap((filter) => {
+    const value = filters[filter];
+    return value === undefined ? [] : [WORDS[filter](clean(shorten(value, NAME_LENGTH)))];
+  }).join(", ");
+}
+
+/** Why figures that are not counted by a filter are a dash; null where nothing of that kind is left out. */
+export const UNCOUNTED = z
+  .object({
+    waiting: z.string().nullable().describe("Why waiting tasks are not counted; null where they are"),
+    ended: z
+      .string()
+      .nullable()
+      .describe("Why rates, durations and ended tasks are not counted; null where they are"),
+  })
+  .describe("Why a filter leaves figures uncounted");
+
+export function uncounted({ filters }: Pick<Read, "filters">): z.output<typeof UNCOUNTED> {
+  const names = FILTER_NAMES.filter((filter) => filters[filter] !== undefined);
+  const [only] = names;
+  const kept = names.length === 1 && (only === "task_type" || only === "model_family");
+  const by = names.length === 1 ? FILTER_LABEL[only!].toLowerCase() : "these filters together";
+  return {
+    waiting: filters.worker_type === undefined ? null : "waiting tasks have no worker yet",
+    ended: names.length === 0 || kept ? null : `not counted by ${by}`,
+  };
 }

@@ -15,7 +15,7 @@ import type { Durations, LifeState, QueueCell, Read, RecentSeries, StateCounts }
 import type { WorkerScores } from "../metrics/scores.ts";
 import { alertWith } from "./alert-fixture.ts";
 import { byNaturalOrder } from "./identity.ts";
-import { matchesOf, runsOf, taskOf, tasksOf, waitingOf } from "./task-fixture.ts";
+import { endedIn, matchesOf, runsOf, taskOf, tasksOf, waitingOf } from "./task-fixture.ts";
 
 /** 2026-11-23 19:42:06 UTC. */
 export const NOW_MS = 1_795_462_926_000;
@@ -230,6 +230,8 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     // A hostile fleet has its task under its usual name too, for the panels about one.
     task: (id) => tasks.find((task) => task.id === id) ?? (id === "t-17" ? oldest : undefined),
     tasks: () => tasks,
+    liveTask: (id) => tasks.find((task) => task.id === id),
+    ended: endedIn(tasks),
     filters: {},
     orders: new Orders(),
     recent_cut: null,

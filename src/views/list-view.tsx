@@ -4,7 +4,7 @@ import { CUTS, type Cut } from "../metrics/catalogue.ts";
 import type { Filters, Read } from "../metrics/read.ts";
 import { Bars, Figure, Name, Time } from "./components.tsx";
 import { FILTER_LABEL } from "./filters.ts";
-import { clean, count, quantity, shorten } from "./format.ts";
+import { clean, count, counted, quantity, shorten } from "./format.ts";
 import { type Column, columnOf, type Listed, type ListParams } from "./list.ts";
 import type { Markup } from "./panel.ts";
 import { Part } from "./part.tsx";
@@ -39,6 +39,8 @@ export type ShownParams = ListParams &
     readonly status?: readonly string[] | undefined;
     readonly tag?: string | undefined;
     readonly worker?: string | undefined;
+    readonly ended?: string | undefined;
+    readonly before?: number | undefined;
   };
 
 /** What the parts of a list's view share. */
@@ -52,7 +54,14 @@ export interface Shown {
   readonly columns: readonly Column<any>[];
   readonly states: readonly string[];
   readonly params: ShownParams;
-  readonly data: Listed<unknown> | (Omit<Listed<unknown>, "rows"> & { choices: z.output<typeof CHOICES> });
+  readonly data: Omit<Listed<unknown>, "rows" | "ended"> & { ended?: SearchFacts | null };
+}
+
+/** How far a search through ended tasks came. */
+interface SearchFacts {
+  readonly count: number;
+  readonly from_ms: number | null;
+  readonly searched_from_ms: number | null;
 }
 
 type Changes = Partial<Record<keyof ShownParams, string | number | undefined>>;
@@ -76,11 +85,16 @@ function hrefOf(shown: Shown, changes: Changes): string {
   return address(shown.path, queryOf(shown, changes));
 }
 
-/** "1–50 of 1 234". */
-function rangeOf({ page, limit, total }: Omit<Listed<unknown>, "rows">): string {
+/** "1–50 of 1 234", or "of at least" so many where a search was bounded. */
+function rangeOf({ page, limit, total, ended }: Shown["data"]): string {
   if (total === 0) return "No";
-  return `${count((page - 1) * limit + 1)}–${count(Math.min(page * limit, total))} of ${count(total)}`;
+  const bounded = typeof ended?.searched_from_ms === "number";
+  const of = `of ${bounded ? "at least " : ""}${count(total)}`;
+  return `${count((page - 1) * limit + 1)}–${count(Math.min(page * limit, total))} ${of}`;
 }
+
+/** How far back ended tasks may be listed. */
+const ENDED_SPANS = ["15m", "1h", "24h", "7d"];
 
 /** Narrows and sorts the list in any browser. It is left alone while the list changes: somebody may be typing. */
 function ListForm({ shown, choices }: { shown: Shown; choices: z.output<typeof CHOICES> }) {
@@ -112,6 +126,7 @@ function ListForm({ shown, choices }: { shown: Shown; choices: z.output<typeof C
           Worker <input name="worker" value={clean(params.worker ?? "")} placeholder="its id" size={12} />
         </label>
       ) : null}
+      {path === "tasks" ? <EndedField shown={shown} /> : null}
       <fieldset>
         <legend class="vh">State</legend>
         {states.map((state) => (
@@ -146,6 +161,24 @@ function ListForm({ shown, choices }: { shown: Shown; choices: z.output<typeof C
       <SameLook params={params} />
       <button type="submit">Show</button>
     </form>
+  );
+}
+
+/** How long ago what is listed may have ended. */
+function EndedField({ shown: { params, data } }: { shown: Shown }) {
+  const chosen = params.ended;
+  return (
+    <label>
+      Ended
+      <select name="ended">
+        <option value="">{data.ended && chosen === undefined ? "as long as kept" : "lately"}</option>
+        {withChosen(ENDED_SPANS, chosen).map((span) => (
+          <option value={span} selected={span === chosen}>
+            within {span}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 
@@ -235,13 +268,50 @@ function Pager({ shown, noun }: { shown: Shown; noun: string }) {
       <Part as="span" id={`${prefix}-order`} class={data.changed ? "order changed" : "order"}>
         {data.changed ? "The order has changed since " : "In the order of "}
         <Time at_ms={data.sorted_ms} />: <a href={hrefOf(shown, { page: params.page })}>sort again</a>
+        {data.left === 0
+          ? null
+          : ` · ${counted(data.left, "row")} no longer match${data.left === 1 ? "es" : ""}`}
       </Part>
+      {data.ended ? <Searched shown={shown} ended={data.ended} /> : null}
       <span class="whole">
-        Whole list: <a href={whole("csv")}>CSV</a>, <a href={whole("ndjson")}>NDJSON</a> · this page:{" "}
-        <a href={address(api, queryOf(shown, {}))}>JSON</a>
+        Whole list{data.ended ? ", what ended by its end" : ""}: <a href={whole("csv")}>CSV</a>,{" "}
+        <a href={whole("ndjson")}>NDJSON</a> · this page: <a href={address(api, queryOf(shown, {}))}>JSON</a>
       </span>
     </div>
   );
+}
+
+/** What of all ended tasks is listed, and the way to those before. */
+function Searched({ shown, ended }: { shown: Shown; ended: SearchFacts }) {
+  const { count: found, from_ms, searched_from_ms } = ended;
+  const { before } = shown.params;
+  const until = before === undefined ? null : <>, before {<Time at_ms={before} full />}</>;
+  if (searched_from_ms === null) {
+    const since = from_ms === null ? " that is kept" : <> since {<Time at_ms={from_ms} full />}</>;
+    return (
+      <span class="searched">
+        {counted(found, "ended task")}: all{since}
+        {until}
+      </span>
+    );
+  }
+  return (
+    <span class="searched">
+      {found === 0 ? "No ended task" : <>The newest {counted(found, "ended task")}</>}, back to{" "}
+      <Time at_ms={searched_from_ms} full />
+      {until}: <a href={hrefOf(shown, { before: searched_from_ms, page: 1 })}>look further back</a>
+    </span>
+  );
+}
+
+/** The class of a row: its state's, and of one that is only kept in its place. */
+export function rowClass(state: string | null, fits: boolean): string {
+  return `${state ?? "unknown"}${fits ? "" : " unfit"}`;
+}
+
+/** Says of a row why it still stands under a filter that it does not pass. */
+export function NoLonger({ fits }: { fits: boolean }) {
+  return fits ? null : <span class="vh"> (no longer matches the filter)</span>;
 }
 
 /** One field of a row; `data-label` names it where rows stand one below the other. */

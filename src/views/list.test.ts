@@ -6,6 +6,7 @@ import { renderPanel } from "./frame.tsx";
 import type { Panel, Table } from "./panel.ts";
 import { taskList } from "./panels/task-list.tsx";
 import { workerList } from "./panels/worker-list.tsx";
+import { endedIn, taskOf } from "./task-fixture.ts";
 
 type Given = Record<string, string | string[]>;
 const rowsOf = (panel: Panel, read: Read, given: Given = {}) => {
@@ -42,13 +43,37 @@ const TASKS: readonly Partial<Task>[] = [
 function withTasks(tasks: readonly Partial<Task>[] = TASKS): Read {
   const read = fixtureRead();
   const whole = tasks.map((task) => ({ ...read.oldestQueued()!, queued_at_ms: null, ...task }));
-  return { ...read, tasks: () => whole, task: (id) => whole.find((task) => task.id === id) };
+  const find = (id: string) => whole.find((task) => task.id === id);
+  return { ...read, tasks: () => whole, task: find, liveTask: find, ended: endedIn(whole) };
 }
 
 describe("the order of a list", () => {
   test("is the worst first, where nothing else is asked for", () => {
     expect(idsOf(taskList, withTasks())).toEqual(["o-1", "f-1", "r-10", "r-9", "q-1", "q-2"]);
-    expect(idsOf(workerList, fixtureRead()).slice(0, 5)).toEqual(["W3", "W11", "W7", "W14", "W1"]);
+    expect(idsOf(workerList, fixtureRead()).slice(0, 4)).toEqual(["W3", "W11", "W7", "W14"]);
+  });
+
+  test("has of the workers of a state the least healthy first, then the most loaded, then by name", () => {
+    const values: Readonly<Record<string, [health: number | null, load: number | null]>> = {
+      W1: [90, 20],
+      W2: [90, 60],
+      W10: [40, 5],
+      W4: [null, 99],
+      W9: [90, 60],
+    };
+    let read = fixtureRead();
+    const active = read.workers().filter(({ state }) => state === "active");
+    for (const { id, metrics } of active) {
+      const [health, load] = values[id] ?? [100, 1];
+      const changed = new Map([...metrics].filter(([name]) => name !== "health"));
+      if (health !== null) changed.set("health", health);
+      read = withWorker(read, id, { metrics: changed, load });
+    }
+    const ids = idsOf(workerList, read, { status: "active" });
+    expect([...ids.slice(0, 4), ids.at(-1)]).toEqual(["W10", "W2", "W9", "W1", "W4"]);
+    expect(htmlOf(workerList, read)).toContain(
+      "State, worst first, then the least healthy, then the most loaded",
+    );
   });
 
   test.each([
@@ -217,6 +242,124 @@ describe("a page that somebody looks at", () => {
       idsOf(workerList, later(changed, ms), { ...given, as_of: "1" });
     expect(idsOf(workerList, later(changed, 90_000), given)[0]).not.toBe(first);
   });
+});
+
+/** So many tasks that ended, one a second, of which every tenth failed; the last ended just now. */
+function endedTasks(size: number): Task[] {
+  return Array.from({ length: size }, (_, index) => {
+    const state = index % 10 === 0 ? ("failed" as const) : ("completed" as const);
+    return taskOf({
+      id: `e-${index}`,
+      state,
+      status: state,
+      worker_id: "W1",
+      ended_at_ms: NOW_MS - 1000 * index,
+    });
+  });
+}
+
+/** A fleet that no longer holds what ended: it is in the store alone, and `searches` counts how often that is asked. */
+function withKept(kept: readonly Task[], a_step?: number) {
+  const counts = { searches: 0 };
+  const search = endedIn(kept, a_step);
+  const read: Read = {
+    ...withTasks([{ id: "r-1", state: "running", worker_id: "W1", started_at_ms: NOW_MS }]),
+    ended: (query) => {
+      counts.searches += 1;
+      return search(query);
+    },
+  };
+  return { read, counts };
+}
+
+function prepared(panel: Panel, read: Read, given: Given): Read {
+  for (const _ of panel.prepare!(read, panel.params.parse(given)));
+  return read;
+}
+
+describe("tasks that ended long ago", () => {
+  test("are listed with the unfinished where a state of theirs or a time is asked for, the newest end first", () => {
+    const { read } = withKept(endedTasks(30));
+    expect(idsOf(taskList, read)).toEqual(["r-1"]);
+    for (const given of [{ status: "failed" }, { status: "failed,running" }])
+      expect(idsOf(taskList, prepared(taskList, read, given), given).slice(-3)).toEqual(
+        given.status === "failed" ? ["e-0", "e-10", "e-20"] : ["e-10", "e-20", "r-1"],
+      );
+    const lately = { ended: "15s", sort: "-ended" };
+    expect(idsOf(taskList, prepared(taskList, read, lately), lately)).toHaveLength(17);
+    expect(factsOf(taskList, read, lately)).toMatchObject({
+      total: 17,
+      ended: { count: 16, from_ms: NOW_MS - 15_000, searched_from_ms: null },
+    });
+  });
+
+  test("are sorted by any column, and paged", () => {
+    const { read } = withKept(endedTasks(120));
+    const given = { status: "completed,failed", sort: "-id", limit: "10", page: "2" };
+    expect(idsOf(taskList, prepared(taskList, read, given), given)[0]).toBe("e-109");
+    expect(htmlOf(taskList, read, given)).toContain("11–20 of 120 tasks");
+    expect(htmlOf(taskList, read, given)).toMatch(/120.ended tasks: all that is kept/);
+  });
+
+  test("beyond the newest thousand are said to be at least so many, with the way to those before", () => {
+    const { read } = withKept(endedTasks(2500));
+    const given = { status: "completed,failed", sort: "-ended" };
+    const html = htmlOf(taskList, prepared(taskList, read, given), given);
+    expect(html).toMatch(/1–50 of at least 1.?000 tasks/);
+    const before = NOW_MS - 1_000_000 + 1;
+    expect(html).toContain(`before=${before}`);
+    const older = { ...given, before: String(before) };
+    expect(idsOf(taskList, prepared(taskList, read, older), older)[0]).toBe("e-1000");
+    const { ended } = factsOf(taskList, read, given) as { ended: unknown };
+    expect(ended).toEqual({ count: 1000, from_ms: null, searched_from_ms: before });
+  });
+
+  test("are looked for so long and no longer, and it is said how far back", () => {
+    const { read } = withKept(endedTasks(1000), 20);
+    const given = { status: "completed,failed" };
+    expect(factsOf(taskList, prepared(taskList, read, given), given)).toMatchObject({
+      total: 79,
+      ended: { count: 79, searched_from_ms: NOW_MS - 79_000 + 1 },
+    });
+  });
+
+  test("are looked for once, and not again while somebody looks", () => {
+    const { read, counts } = withKept(endedTasks(30));
+    const given = { status: "failed", as_of: String(NOW_MS) };
+    prepared(taskList, read, given);
+    const ids = idsOf(taskList, read, given);
+    for (let second = 1; second < 120; second += 1) {
+      expect(idsOf(taskList, later(read, 1000 * second), given)).toEqual(ids);
+      prepared(taskList, later(read, 1000 * second), given);
+    }
+    expect(counts.searches).toBe(1);
+    expect(rowsOf(taskList, read, given)[0]).toMatchObject({ id: "e-0", state: "failed", fits: true });
+  });
+
+  test("come last in the whole list as a table, all of them", () => {
+    const { read } = withKept(endedTasks(2500));
+    const slices = [...taskList.slices!(read, taskList.params.parse({ ended: "7d" }))];
+    const ids = slices.flatMap(({ rows }) => rows.map(([id]) => id));
+    expect([ids.length, ids[0], ids[1], ids.at(-1)]).toEqual([2501, "r-1", "e-0", "e-2499"]);
+  });
+
+  test.each([
+    ["ended", "yesterday"],
+    ["before", "noon"],
+  ])("by %s=%s are refused", (name, value) => {
+    expect(taskList.params.safeParse({ [name]: value }).success).toBe(false);
+  });
+});
+
+test("a row that no longer matches stays, is marked, and is counted", () => {
+  const read = withTasks();
+  const given = { status: "running", as_of: String(NOW_MS) };
+  expect(idsOf(taskList, read, given)).toEqual(["r-10", "r-9"]);
+  const task = (id: string) => ({ ...read.task(id)!, ...(id === "r-9" && { state: "completed" as const }) });
+  const html = htmlOf(taskList, later({ ...read, task }, 1000), given);
+  expect(html).toContain('class="completed unfit"');
+  expect(html).toContain("no longer matches the filter");
+  expect(html).toMatch(/1.row no longer matches/);
 });
 
 describe("the whole list as a table", () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Order } from "../metrics/orders.ts";
+import type { Ended, Order } from "../metrics/orders.ts";
 import type { Read } from "../metrics/read.ts";
 import { byNaturalOrder } from "./identity.ts";
 import type { Table } from "./panel.ts";
@@ -55,6 +55,16 @@ export interface List<T> {
   readonly items: Iterable<T>;
   matches(item: T): boolean;
   find(id: string): T | undefined;
+  /** Where some of it is looked up once, when the page is asked for, and not again while somebody looks. */
+  readonly search?: (() => Search<T>) | undefined;
+}
+
+/** What is looked up a step at a time, each short enough that others have their turn after it. */
+interface Search<T> {
+  /** False once there is no more to do. */
+  step(): boolean;
+  /** What it found so far, and from when on that is all there is; null where it is all that is kept. */
+  found(): { readonly tasks: readonly T[]; readonly searched_from_ms: number | null };
 }
 
 /** Beside the parameters here, those of the list's filters. */
@@ -126,12 +136,14 @@ export const LISTED = z.object({
   sort: z.string().describe("The column it is sorted by; led by - it is descending"),
   sorted_ms: z.number().describe("The tick that the order is of, Unix milliseconds"),
   changed: z.boolean().describe("True where this page would now show others, or in another order"),
+  left: z.number().describe("Rows of the page that no longer match, count: they stay where they are"),
 });
 
 /** One page of a list. */
 export interface Listed<T> extends z.output<typeof LISTED> {
   /** What is found of each id of the page; undefined of one that is known no more. */
-  readonly rows: readonly (readonly [id: string, item: T | undefined])[];
+  readonly rows: readonly (readonly [id: string, item: T | undefined, fits: boolean])[];
+  readonly ended?: Ended | undefined;
 }
 
 /** So long nobody looks whether an order still holds, milliseconds: that costs as much as a new one. */
@@ -141,14 +153,14 @@ const RECHECK_MS = 5000;
  * The page that the parameters ask for. With `as_of` its order and its rows are those of the first time that it
  * was asked for so: values change in place, and no row moves from under a pointer.
  */
-export function listed<T extends { readonly id: string }>(
-  read: Read,
-  list: List<T>,
-  params: ListParams,
-): Listed<T> {
-  const { limit, sort, as_of } = params;
-  const order = as_of === undefined ? orderOf(read, list, params) : keptOrder(read, list, params);
-  const { total, page, sorted_ms, changed } = order;
+export function listed<T extends Item>(read: Read, list: List<T>, params: ListParams): Listed<T> {
+  const { limit, sort } = params;
+  const order = shownOrder(read, list, params);
+  const { total, page, sorted_ms, changed, ended } = order;
+  const rows = order.ids.map((id) => {
+    const item = list.find(id) ?? (ended?.tasks.get(id) as T | undefined);
+    return [id, item, item === undefined || list.matches(item)] as const;
+  });
   return {
     total,
     page,
@@ -157,13 +169,62 @@ export function listed<T extends { readonly id: string }>(
     sort,
     sorted_ms,
     changed,
-    rows: order.ids.map((id) => [id, list.find(id)] as const),
+    left: rows.filter(([, , fits]) => !fits).length,
+    rows,
+    ended,
   };
 }
 
-function keptOrder<T extends { readonly id: string }>(read: Read, list: List<T>, params: ListParams): Order {
+interface Item {
+  readonly id: string;
+}
+
+function shownOrder<T extends Item>(read: Read, list: List<T>, params: ListParams): Order {
+  if (list.search) {
+    const kept = read.orders.get(keyOf(list, params), read.now_ms);
+    if (kept) return kept;
+    // Nobody looked it up before: one step has to do.
+    const search = list.search();
+    search.step();
+    return keptSearch(read, list, search, params);
+  }
+  return params.as_of === undefined ? orderOf(read, list, params) : keptOrder(read, list, params);
+}
+
+/** Looks up what a list needs of the store, before it is loaded, in steps between which others have their turn. */
+export function* searching<T extends Item>(read: Read, list: List<T>, params: ListParams): Iterable<void> {
+  if (!list.search) return;
+  const kept = read.orders.get(keyOf(list, params), read.now_ms);
+  if (kept && (params.as_of !== undefined || kept.sorted_ms === read.now_ms)) return;
+  const search = list.search();
+  while (search.step()) yield;
+  keptSearch(read, list, search, params);
+}
+
+function keptSearch<T extends Item>(read: Read, list: List<T>, search: Search<T>, params: ListParams): Order {
+  const { tasks, searched_from_ms } = search.found();
+  const found = new Map(tasks.map((task) => [task.id, task]));
+  const items = [...list.items];
+  // One that began anew while it was searched for is in both.
+  for (const { id } of items) found.delete(id);
+  const order = orderOf(read, { ...list, items: [...items, ...found.values()] }, params);
+  const shown = order.ids.flatMap((id) => found.get(id) ?? []);
+  const ended = {
+    tasks: new Map(shown.map((task) => [task.id, task])),
+    count: found.size,
+    searched_from_ms,
+  };
+  read.orders.set(keyOf(list, params), { ...order, ended }, read.now_ms);
+  return { ...order, ended };
+}
+
+function keyOf({ id }: Pick<List<never>, "id">, params: ListParams): string {
+  return `${id} ${JSON.stringify(params)}`;
+}
+
+function keptOrder<T extends Item>(read: Read, list: List<T>, params: ListParams): Order {
   const { orders, now_ms } = read;
-  const key = `${list.id} ${JSON.stringify(params)}`;
+  const key = keyOf(list, params);
   const kept = orders.get(key, now_ms);
   // One that has changed stays so until it is asked for anew.
   if (kept && (kept.changed || now_ms - kept.checked_ms < RECHECK_MS)) return kept;
@@ -174,7 +235,7 @@ function keptOrder<T extends { readonly id: string }>(read: Read, list: List<T>,
   return order;
 }
 
-function orderOf<T extends { readonly id: string }>(
+function orderOf<T extends Item>(
   { now_ms }: Read,
   list: List<T>,
   { sort, page: asked, limit }: ListParams,

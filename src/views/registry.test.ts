@@ -15,7 +15,9 @@ const SIZES = [0, 15, 100, 500] as const;
 const paramsOf = (panel: Panel, read = fixtureRead()) => {
   const [worst] = read.workers();
   const subject = "worker_id" in panel.params.shape && worst ? { worker_id: worst.id } : {};
-  return panel.params.parse({ ...panel.example, ...subject });
+  // A page keeps the order that it was loaded in.
+  const order = "as_of" in panel.params.shape ? { as_of: NOW_MS } : {};
+  return panel.params.parse({ ...panel.example, ...subject, ...order });
 };
 const render = (panel: Panel, read: Read) => renderPanel(panel, paramsOf(panel, read), read);
 const panelOf = (id: string) => findPanel(id)!;
@@ -60,7 +62,10 @@ describe.each(PANELS.map((panel) => [panel.id, panel] as const))("panel %s", (_,
 
   if (panel.live !== false) {
     test("keeps its skeleton from tick to tick while only values change", () => {
-      const [before, after] = [0, 1].map((tick) => render(panel, fixtureRead({ workers: 100, tick })));
+      const { orders } = fixtureRead();
+      const [before, after] = [0, 1].map((tick) =>
+        render(panel, { ...fixtureRead({ workers: 100, tick }), orders }),
+      );
       expect(after!.skeleton).toBe(before!.skeleton);
     });
   }
@@ -284,7 +289,7 @@ describe("task distribution", () => {
     const text = words(render(tasks, fixtureRead()).html);
     expect(text).toContain("vision 20 8 402 0 100 %");
     expect(text).toContain("priority 3 26 vision 9, text 8, audio 5, multimodal 4");
-    expect(text).toContain("W3 overloaded 8 +5 pending");
+    expect(text).toContain("W3 overloaded 8 +5 assigned");
     expect(text).toContain("and 6 more workers with 7 running tasks");
   });
 

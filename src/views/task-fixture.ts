@@ -1,4 +1,5 @@
 import type { Attempt, Task, Worker } from "../metrics/model.ts";
+import type { EndedQuery, EndedStep } from "../metrics/read.ts";
 import { type Run, type Runs, runsByWorker } from "../metrics/runs.ts";
 import type { Match, Matches, Waiting } from "../metrics/scores.ts";
 
@@ -128,4 +129,22 @@ export function waitingOf(workers: readonly Worker[], task: Task): Waiting | nul
   const [backend = ""] = task.requirements?.backends ?? [];
   if (backend !== "hexagon") return { reason: "busy", ...counts };
   return { reason: "lacking", ...counts, suitable: 0, unmet: [{ kind: "backend", wanted: backend }] };
+}
+
+/** Those of the tasks that ended, as the store is searched: so many a step. */
+export function endedIn(tasks: readonly Task[], a_step = 500) {
+  return function* ({ from_ms, to_ms, states, worker_id, matches }: EndedQuery): Generator<EndedStep> {
+    const found = tasks
+      .filter(({ ended_at_ms }) => ended_at_ms !== null && ended_at_ms >= from_ms && ended_at_ms < to_ms)
+      .filter(
+        (task) => (states?.includes(task.state) ?? true) && (worker_id ?? task.worker_id) === task.worker_id,
+      )
+      .filter(matches)
+      .sort((a, b) => b.ended_at_ms! - a.ended_at_ms!);
+    for (let from = 0; from === 0 || from < found.length; from += a_step) {
+      const step = found.slice(from, from + a_step);
+      const searched_from_ms = from + a_step < found.length ? step.at(-1)!.ended_at_ms! + 1 : from_ms;
+      yield { tasks: step, searched_from_ms };
+    }
+  };
 }

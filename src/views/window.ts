@@ -16,7 +16,7 @@ const MAX_STREAMED_POINTS = 1_000_000;
 const span = duration("1s", "366d");
 const LAST_MS = 4_102_444_800_000;
 
-const instantField = (meaning: string) =>
+export const instantField = (meaning: string) =>
   z
     .string()
     .transform((text, context) => readInstant(text) ?? refused(context, INSTANT_RULE))
@@ -29,6 +29,19 @@ const durationField = (meaning: string) =>
     .transform((text, context) => span.read(text) ?? refused(context, `must be ${span.rule}`))
     .optional()
     .describe(`${meaning}: a duration such as 90s, 15m, 24h or 7d`);
+
+/** A duration that stays as it was written, for links and forms. */
+export const durationWord = (meaning: string) =>
+  z
+    .string()
+    .refine((text) => span.read(text) !== undefined, `must be ${span.rule}`)
+    .optional()
+    .describe(`${meaning}: a duration such as 90s, 15m, 24h or 7d`);
+
+/** @param text as `durationWord` takes it */
+export function lengthOf(text: string): number {
+  return span.read(text)!;
+}
 
 const INSTANT_RULE =
   "must be an instant from 1970 to 2099, RFC 3339 with an offset such as 2026-11-23T18:24:16Z, or Unix milliseconds";

@@ -1,5 +1,5 @@
 import { CUTS, type Cut } from "../catalogue.ts";
-import { type Alert, TASK_STATES, type Task, type Worker } from "../model.ts";
+import { type Alert, TASK_STATES, type Task, type TaskState, type Worker } from "../model.ts";
 import { endedWithin } from "../models.ts";
 import type { Filters, Read, RecentSeries, StateCounts } from "../read.ts";
 import { queueOf } from "./past.ts";
@@ -17,7 +17,7 @@ const UNFINISHED = new Set(["queued", "assigned", "running", "orphaned"]);
 /**
  * The same moment with only the workers and tasks that match. A worker matches by itself, or, where tasks are
  * filtered, by a matching task that it has; a task matches by itself and by its worker. A task that waits has no
- * worker yet: a worker's type leaves it in. What can't be told of the rest is absent. Each part is worked out
+ * worker yet: by a worker's type it is not counted. What can't be told of the rest is absent. Each part is worked out
  * when it is asked for: a list of tasks needs none of the figures.
  */
 export function filteredRead(read: Read, filters: Filters, sources: FilterSources): Read {
@@ -33,25 +33,39 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     const known = new Set(workers().map(({ id }) => id));
     return read.alerts.filter((alert) => concerns(alert, filters, known, read, matchesTask));
   });
+  const known_types = new Map<string, string | null | undefined>();
   const cut = cutOf(filters);
   const flow = cut === null || cut.cut === "worker_type" ? undefined : read.cut(cut.cut, cut.name);
-  const system = once(() => systemOf(workers(), live(), flow ?? new Map(), read.now_ms));
+  const counted = TASK_STATES.filter(
+    (state) => UNFINISHED.has(state) && (state !== "queued" || worker_type === undefined),
+  );
+  const system = once(() => systemOf(workers(), live(), counted, flow ?? new Map(), read.now_ms));
   const oldest = once(() => oldestOf(live()));
-  const queue = once(() => queueOf(live()));
-  const states = once(() => statesOf(live(), flow));
+  const queue = once(() => (worker_type === undefined ? queueOf(live()) : null));
+  const states = once(() => statesOf(live(), counted, flow));
   const ended = once(() => endedOf(read, filters));
 
-  function matchesTask(task: Pick<Task, "id" | "type" | "model_family" | "model_id" | "worker_id">): boolean {
+  function matchesTask(task: NamedTask): boolean {
     if (task_type !== undefined && task.type !== task_type) return false;
     if (model_family !== undefined && task.model_family !== model_family) return false;
     if (worker_type === undefined && has === null) return true;
     const { worker_id } = task;
-    if (worker_type !== undefined && worker_id !== null && read.worker(worker_id)?.type !== worker_type)
+    if (worker_type !== undefined && (worker_id === null || read.worker(worker_id)?.type !== worker_type))
       return false;
-    if (has === null) return true;
-    if (has(task.type) || has(task.model_family) || has(task.model_id)) return true;
+    return hasText(task);
+  }
+
+  function hasText({ id, type, model_family, model_id, worker_id }: NamedTask): boolean {
+    if (has === null || has(type) || has(model_family) || has(model_id)) return true;
     if (worker_id !== null && by_text().has(worker_id)) return true;
-    return task.id.toLowerCase().includes(text!);
+    return id.toLowerCase().includes(text!);
+  }
+
+  /** Of a worker that is known no more too: what it ran may have ended days ago. */
+  function typeOf(id: string | null): string | null | undefined {
+    if (id === null) return undefined;
+    if (!known_types.has(id)) known_types.set(id, (read.worker(id) ?? read.gone(id)?.worker)?.type);
+    return known_types.get(id);
   }
 
   function matchingWorkers(): readonly Worker[] {
@@ -95,6 +109,15 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     },
     workers,
     tasks: () => ({ [Symbol.iterator]: () => matching(read.tasks(), matchesTask) }),
+    ended: (query) =>
+      read.ended({
+        ...query,
+        ...(task_type !== undefined && { task_type }),
+        ...(model_family !== undefined && { model_family }),
+        ofWorker: worker_type === undefined ? query.ofWorker : (id) => typeOf(id) === worker_type,
+        texts: [...(query.texts ?? []), ...(has === null ? [] : [{ part: text!, workers: by_text() }])],
+        matches: (task) => hasText(task) && query.matches(task),
+      }),
     tasksOf: (worker_id) => read.tasksOf(worker_id).filter(matchesTask),
     runs: (from_ms) => {
       const runs = read.runs(from_ms);
@@ -109,6 +132,9 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     filtered: (more) => read.filtered(more),
   };
 }
+
+/** What a task is found by. */
+type NamedTask = Pick<Task, "id" | "type" | "model_family" | "model_id" | "worker_id">;
 
 function* matching(tasks: Iterable<Task>, matches: (task: Task) => boolean): Generator<Task> {
   for (const task of tasks) if (matches(task)) yield task;
@@ -226,11 +252,12 @@ function concerns(
 function systemOf(
   workers: readonly Worker[],
   live: readonly Task[],
+  counted: readonly TaskState[],
   flow: ReadonlyMap<string, number>,
   now_ms: number,
 ): Map<string, number> {
   const metrics = new Map([...flow, ...workerMetrics(workers)]);
-  for (const state of UNFINISHED)
+  for (const state of counted)
     metrics.set(`${state}_tasks`, live.filter((task) => task.state === state).length);
   const oldest_ms = oldestOf(live)?.queued_at_ms ?? null;
   if (oldest_ms !== null) metrics.set("oldest_queued_s", Math.max(0, now_ms - oldest_ms) / 1000);
@@ -238,10 +265,14 @@ function systemOf(
 }
 
 /** Ended ones are counted by task type and by model family alone. */
-function statesOf(live: readonly Task[], flow: ReadonlyMap<string, number> | undefined): StateCounts {
+function statesOf(
+  live: readonly Task[],
+  counted: readonly TaskState[],
+  flow: ReadonlyMap<string, number> | undefined,
+): StateCounts {
   const counts = TASK_STATES.map((state) => [
     state,
-    UNFINISHED.has(state)
+    counted.includes(state)
       ? live.filter((task) => task.state === state).length
       : (flow?.get(`${state}_tasks`) ?? null),
   ]);

@@ -3,7 +3,7 @@ import { findMetric } from "../../metrics/catalogue.ts";
 import type { Severity } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, joined, Kpi, Mark, more, SEVERITY_TONE, STATUS_TONE } from "../components.tsx";
-import { isFiltered } from "../filters.ts";
+import { isFiltered, UNCOUNTED, uncounted } from "../filters.ts";
 import { clean, count, counted, measure, quantity } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
@@ -14,6 +14,7 @@ const REASONS_SHOWN = 2;
 const data = z.object({
   at_ms,
   filtered: z.boolean().describe("True where the figures are of a part of the fleet"),
+  uncounted: UNCOUNTED,
   status: z.enum(["healthy", "degraded", "critical"]).describe("The state of the whole fleet"),
   reasons: z.array(z.string()).describe("Why, worst first; empty only while healthy"),
   metrics: z
@@ -60,6 +61,7 @@ function load(read: Read): Data {
   return {
     at_ms: read.now_ms,
     filtered: isFiltered(read),
+    uncounted: uncounted(read),
     status: read.status.level,
     reasons: [...read.status.reasons],
     metrics: metrics(read),
@@ -79,6 +81,7 @@ function metrics(read: Read): Record<string, number | null> {
 function view(data: Data) {
   const metric = (name: string) => data.metrics[name] ?? null;
   const oldest_ms = data.oldest_queued?.queued_at_ms ?? null;
+  const why = data.uncounted;
   return (
     <>
       <Status data={data} />
@@ -94,7 +97,11 @@ function view(data: Data) {
         label="Tasks running"
         value={quantity(metric("running_tasks"), "count")}
         lines={[
-          joined([`${count(metric("queued_tasks"))} queued`, some(metric("assigned_tasks"), "assigned")]),
+          joined([
+            `${count(metric("queued_tasks"))} waiting`,
+            some(metric("assigned_tasks"), "assigned"),
+            why.waiting,
+          ]),
           joined([
             some(metric("orphaned_tasks"), "orphaned"),
             some(metric("cancelled_tasks"), "cancelled (1 h)"),
@@ -105,19 +112,23 @@ function view(data: Data) {
         id="ov-throughput"
         label="Throughput"
         value={quantity(metric("throughput_per_minute"), "per_minute")}
-        lines={[
-          "completed, last 60 s",
-          `latency p50 ${measure(metric("total_time_p50_s"), "seconds")}, last 5 min`,
-        ]}
+        why={why.ended}
+        lines={
+          why.ended ?? [
+            "completed, last 60 s",
+            `latency p50 ${measure(metric("total_time_p50_s"), "seconds")}, last 5 min`,
+          ]
+        }
       />
       <Kpi
         id="ov-queue"
         label="Queue time, mean"
         value={quantity(metric("queue_time_mean_s"), "seconds")}
+        why={why.ended}
         lines={[
-          `p95 ${measure(metric("queue_time_p95_s"), "seconds")}, last 5 min`,
+          why.ended ?? `p95 ${measure(metric("queue_time_p95_s"), "seconds")}, last 5 min`,
           oldest_ms === null ? (
-            "nothing waits"
+            (why.waiting ?? "nothing waits")
           ) : (
             <>
               oldest <Ago since_ms={oldest_ms} />
@@ -130,10 +141,13 @@ function view(data: Data) {
         label="Success ratio"
         help={findMetric("system", "success_ratio")?.help}
         value={quantity(metric("success_ratio"), "ratio")}
-        lines={[
-          `${count(metric("completed_tasks"))} completed`,
-          `${count(metric("failed_tasks"))} failed, last hour`,
-        ]}
+        why={why.ended}
+        lines={
+          why.ended ?? [
+            `${count(metric("completed_tasks"))} completed`,
+            `${count(metric("failed_tasks"))} failed, last hour`,
+          ]
+        }
       />
     </>
   );

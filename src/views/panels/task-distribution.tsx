@@ -2,7 +2,8 @@ import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
 import { TASK_STATES, WORKER_STATES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
-import { Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
+import { joined, Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
+import { UNCOUNTED, uncounted } from "../filters.ts";
 import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, domId } from "../identity.ts";
 import { workerLabel } from "../labels.ts";
@@ -37,6 +38,7 @@ const data = z.object({
       ),
     )
     .describe("Tasks by state, those that ended over the window; null where a filter leaves them uncounted"),
+  uncounted: UNCOUNTED,
   queue: z
     .array(
       z.object({
@@ -45,7 +47,10 @@ const data = z.object({
         queued: countField("Tasks that wait"),
       }),
     )
-    .describe("Waiting tasks by priority and type, most urgent first"),
+    .nullable()
+    .describe(
+      "Waiting tasks by priority and type, most urgent first; null where a filter leaves them uncounted",
+    ),
   assignments: z
     .array(
       z.object({
@@ -66,7 +71,7 @@ const data = z.object({
     .array(
       z.object({
         type: z.string().describe("Task type"),
-        queued: countField("Tasks of it that wait"),
+        queued: z.number().nullable().describe("Tasks of it that wait, count; null where not counted"),
         running: countField("Tasks of it that run"),
         completed: z
           .number()
@@ -103,7 +108,11 @@ export const taskDistribution = definePanel({
   past: true,
   load,
   view,
-  note: (data) => `${count(data.by_state.queued)} queued · ${count(data.by_state.running)} running`,
+  note: (data) =>
+    joined([
+      data.by_state.queued === null ? null : `${count(data.by_state.queued)} waiting`,
+      `${count(data.by_state.running)} running`,
+    ]),
   table,
 });
 
@@ -112,7 +121,8 @@ function load(read: Read): Data {
     at_ms: read.now_ms,
     window_s: WINDOW_S,
     by_state: { ...read.tasks_by_state },
-    queue: read.queue.map((cell) => ({ ...cell })),
+    uncounted: uncounted(read),
+    queue: read.queue?.map((cell) => ({ ...cell })) ?? null,
     assignments: assignments(read),
     types: types(read),
   };
@@ -135,12 +145,13 @@ function assignments(read: Read): Assignment[] {
 
 function types(read: Read): TypeRow[] {
   const rows = new Map<string, TypeRow>();
-  // A filter may leave the ended ones uncounted: then they are not known, and not none.
+  // A filter may leave some of them uncounted: then they are not known, and not none.
   const ended = read.ended_by_type === null ? null : 0;
+  const queued = read.queue === null ? null : 0;
   const row = (type: string) => {
     const known = rows.get(type) ?? {
       type,
-      queued: 0,
+      queued,
       running: 0,
       completed: ended,
       failed: ended,
@@ -149,7 +160,10 @@ function types(read: Read): TypeRow[] {
     rows.set(type, known);
     return known;
   };
-  for (const cell of read.queue) row(cell.type ?? NO_TYPE).queued += cell.queued;
+  for (const cell of read.queue ?? []) {
+    const ofType = row(cell.type ?? NO_TYPE);
+    ofType.queued = (ofType.queued ?? 0) + cell.queued;
+  }
   for (const worker of read.workers()) {
     for (const [type, running] of worker.running_by_type) row(type).running += running;
   }
@@ -171,11 +185,15 @@ function view(data: Data) {
   const series = seriesByType(data.types.map((row) => row.type));
   return (
     <>
-      <TypeTable rows={data.types} series={series} />
+      <TypeTable rows={data.types} series={series} why={data.uncounted} />
       <h3>
         Queue <small>by priority, 1 is the most urgent</small>
       </h3>
-      <Queue data={data} series={series} />
+      {data.queue === null ? (
+        <p class="quiet uncounted">– {data.uncounted.waiting}</p>
+      ) : (
+        <Queue rows={data.types.length === 0 ? [] : queueRows(data.queue)} series={series} />
+      )}
       <h3>
         Assignments <small>running tasks by worker, busiest first</small>
       </h3>
@@ -191,7 +209,15 @@ function placeOf(series: Places, type: string | null): SeriesNumber {
 }
 
 /** The counts of each type; its swatches are the legend of the bars below. */
-function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places }) {
+function TypeTable({
+  rows,
+  series,
+  why,
+}: {
+  rows: readonly TypeRow[];
+  series: Places;
+  why: Data["uncounted"];
+}) {
   const inPlace = [...rows].sort((a, b) => placeOf(series, a.type) - placeOf(series, b.type));
   const own = inPlace.length <= TYPE_ROWS ? inPlace : inPlace.slice(0, TYPE_ROWS - 1);
   const others = inPlace.slice(own.length);
@@ -201,7 +227,7 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
         <thead>
           <tr>
             <th scope="col">Type</th>
-            <th scope="col">Queued</th>
+            <th scope="col">Waiting</th>
             <th scope="col">Running</th>
             <th scope="col">
               Done <small>1 h</small>
@@ -220,6 +246,7 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
               href={row.type === NO_TYPE ? undefined : cutHref("task_type", row.type)}
               row={row}
               series={placeOf(series, row.type)}
+              why={why}
             />
           ))}
           {others.length === 0 ? null : (
@@ -228,6 +255,7 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
               name={`${count(others.length)} other types`}
               row={summed(others)}
               series={5}
+              why={why}
             />
           )}
           {rows.length === 0 ? (
@@ -243,12 +271,19 @@ function TypeTable({ rows, series }: { rows: readonly TypeRow[]; series: Places 
   );
 }
 
-const TYPE_COLUMNS: readonly (readonly [string, (row: TypeRow) => string])[] = [
-  ["queued", (row) => asWideAs("9999", count(row.queued))],
-  ["running", (row) => asWideAs("9999", count(row.running))],
-  ["completed", (row) => asWideAs("99999", count(row.completed))],
-  ["failed", (row) => asWideAs("9999", count(row.failed))],
-  ["ratio", (row) => asWideAs("99.9", measure(row.success_ratio, "ratio"))],
+interface TypeColumn {
+  readonly name: string;
+  readonly figure: (row: TypeRow) => string;
+  /** Which of what a filter may leave uncounted it is. */
+  readonly of?: keyof Data["uncounted"];
+}
+
+const TYPE_COLUMNS: readonly TypeColumn[] = [
+  { name: "queued", figure: (row) => asWideAs("9999", count(row.queued)), of: "waiting" },
+  { name: "running", figure: (row) => asWideAs("9999", count(row.running)) },
+  { name: "completed", figure: (row) => asWideAs("99999", count(row.completed)), of: "ended" },
+  { name: "failed", figure: (row) => asWideAs("9999", count(row.failed)), of: "ended" },
+  { name: "ratio", figure: (row) => asWideAs("99.9", measure(row.success_ratio, "ratio")), of: "ended" },
 ];
 
 interface TypeCellsProps {
@@ -257,9 +292,10 @@ interface TypeCellsProps {
   href?: string | undefined;
   row: TypeRow;
   series: SeriesNumber;
+  why: Data["uncounted"];
 }
 
-function TypeCells({ id, name, href, row, series }: TypeCellsProps) {
+function TypeCells({ id, name, href, row, series, why }: TypeCellsProps) {
   const shown = <Name>{shorten(name, NAME_LENGTH)}</Name>;
   return (
     <Part as="tr" id={id}>
@@ -267,36 +303,44 @@ function TypeCells({ id, name, href, row, series }: TypeCellsProps) {
         <Swatch series={series} />
         {href === undefined ? shown : <a href={href}>{shown}</a>}
       </th>
-      {TYPE_COLUMNS.map(([name, figure]) => (
-        // The class tells a column's cells from the others': a morph moves none of equal content between them.
-        <td class={name}>{figure(row)}</td>
-      ))}
+      {TYPE_COLUMNS.map(({ name, figure, of }) => {
+        const reason = of === undefined ? null : why[of];
+        return (
+          // The class tells a column's cells from the others': a morph moves none of equal content between them.
+          <td class={name} title={reason ?? undefined}>
+            {figure(row)}
+            {reason === null ? null : <span class="vh"> {reason}</span>}
+          </td>
+        );
+      })}
     </Part>
   );
 }
 
 function summed(rows: readonly TypeRow[]): TypeRow {
   const sum = (value: (row: TypeRow) => number) => rows.reduce((total, row) => total + value(row), 0);
-  const ended = (value: (row: TypeRow) => number | null) =>
+  const known = (value: (row: TypeRow) => number | null) =>
     rows.some((row) => value(row) === null) ? null : sum((row) => value(row) ?? 0);
   return withRatio({
     type: "",
-    queued: sum((row) => row.queued),
+    queued: known((row) => row.queued),
     running: sum((row) => row.running),
-    completed: ended((row) => row.completed),
-    failed: ended((row) => row.failed),
+    completed: known((row) => row.completed),
+    failed: known((row) => row.failed),
     success_ratio: null,
   });
 }
 
+type Cells = NonNullable<Data["queue"]>;
+
 interface QueueRow {
   readonly key: string;
   readonly label: string;
-  readonly cells: Data["queue"];
+  readonly cells: Cells;
   readonly queued: number;
 }
 
-function queueRows(queue: Data["queue"]): QueueRow[] {
+function queueRows(queue: Cells): QueueRow[] {
   const present = queue.map((cell) => cell.priority);
   const usual = present.every((priority) => priority === null || (priority >= 1 && priority <= QUEUE_ROWS));
   const priorities = [...new Set(usual ? [...USUAL_PRIORITIES, ...present] : present)].sort(
@@ -325,8 +369,7 @@ function rank(priority: number | null): number {
   return priority ?? Number.POSITIVE_INFINITY;
 }
 
-function Queue({ data, series }: { data: Data; series: Places }) {
-  const rows = data.types.length === 0 ? [] : queueRows(data.queue);
+function Queue({ rows, series }: { rows: readonly QueueRow[]; series: Places }) {
   const full = Math.max(1, ...rows.map((row) => row.queued));
   return (
     <ul class="rows queue">
@@ -376,7 +419,7 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
               <StackedBar segments={segmentsOf(byType, series)} full={full} />
               <span class="figure">
                 {asWideAs("999", count(row.running))}
-                {row.queued === 0 ? null : <small> +{count(row.queued)} pending</small>}
+                {row.queued === 0 ? null : <small> +{count(row.queued)} assigned</small>}
               </span>
               <span class="vh">{words}</span>
             </Part>

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Task, TaskState } from "../../metrics/model.ts";
-import type { Read } from "../../metrics/read.ts";
-import { Ago, EmptyState, Figure, Mark, Name, TASK_TONE } from "../components.tsx";
+import type { EndedQuery, Read } from "../../metrics/read.ts";
+import { Ago, EmptyState, Figure, Mark, Name, TASK_TONE, Time } from "../components.tsx";
+import { EndedSearch } from "../ended.ts";
 import { FILTERS, isFiltered } from "../filters.ts";
 import { clean, count, quantity, shorten } from "../format.ts";
 import { domId } from "../identity.ts";
@@ -17,16 +18,32 @@ import {
   listSlices,
   nameField,
   rowTable,
+  searching,
   stateColumn,
   statesField,
   textColumn,
 } from "../list.ts";
-import { Cell, CHOICES, choicesOf, ListView, Share, type Shown, TextCell, Unknown } from "../list-view.tsx";
+import {
+  Cell,
+  CHOICES,
+  choicesOf,
+  ListView,
+  NoLonger,
+  rowClass,
+  Share,
+  type Shown,
+  TextCell,
+  Unknown,
+} from "../list-view.tsx";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
+import { durationWord, instantField, lengthOf } from "../window.ts";
 
 const NAME_LENGTH = 64;
+
+/** The states of a task that is over. */
+const ENDS: readonly TaskState[] = ["failed", "cancelled", "completed"];
 
 /** Worst first: what went wrong, then what goes on, then what is over. */
 const STATES = ["orphaned", "failed", "running", "assigned", "queued", "cancelled", "completed"] as const;
@@ -46,6 +63,10 @@ const COLUMNS: readonly Column<Task>[] = [
   figureColumn("queue_time", "Queue time", "descending", queueTime_s),
   figureColumn("processing_time", "Processing", "descending", processingTime_s),
   figureColumn("progress", "Progress", "ascending", ({ progress }) => progress),
+  {
+    ...figureColumn<Task>("ended", "Ended", "descending", ({ ended_at_ms }) => ended_at_ms),
+    words: { ascending: "longest ago first", descending: "newest first" },
+  },
 ];
 
 const params = listParams(COLUMNS).extend({
@@ -53,6 +74,10 @@ const params = listParams(COLUMNS).extend({
   status: statesField(STATES),
   tag: nameField("Only tasks that require this tag of a worker, in any case"),
   worker: nameField("Only tasks of the worker with exactly this id"),
+  ended: durationWord(
+    "Also tasks that ended so long ago, of all that are kept; left out, all of them where status names a state of theirs, else those that ended in the last minutes",
+  ),
+  before: instantField("Of what ended only tasks that ended before that instant, and nothing unfinished"),
 });
 type Params = z.output<typeof params>;
 
@@ -91,8 +116,32 @@ const data = z.object({
   at_ms,
   ...LISTED.shape,
   filtered: z.boolean().describe("True where a filter holds"),
+  ended: z
+    .object({
+      count: z.number().describe("How many ended tasks were found, count; a page lists the newest 1,000"),
+      from_ms: z
+        .number()
+        .nullable()
+        .describe("From when on they were looked for, Unix milliseconds; null for as long as they are kept"),
+      searched_from_ms: z
+        .number()
+        .nullable()
+        .describe(
+          "From here on all were found that match, Unix milliseconds: the search was bounded, go on with before; null where it found all there are",
+        ),
+    })
+    .nullable()
+    .describe(
+      "What was found among all ended tasks that are kept; null where only the last minutes' are listed",
+    ),
   choices: CHOICES,
-  tasks: z.array(row).describe("The tasks of the page, in the order asked for"),
+  tasks: z
+    .array(
+      row.extend({
+        fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
+      }),
+    )
+    .describe("The tasks of the page, in the order asked for"),
 });
 type Data = z.output<typeof data>;
 
@@ -100,24 +149,37 @@ export const taskList = definePanel({
   id: "task-list",
   title: "Task list",
   description:
-    "Every unfinished task and those that ended lately that match, a page at a time, sorted by any column.",
+    "Every unfinished task that matches and those that ended, lately or as long as they are kept, a page at a time, sorted by any column.",
   api: "/api/metrics/tasks",
   params,
   data,
   filters: true,
   past: true,
+  prepare: (read, given) => searching(read, listOf(read, given), given),
   load,
   view,
-  note: () => "unfinished, and what ended in the last minutes",
+  note,
   table: ({ tasks }) => rowTable(row, tasks),
-  slices: (read, given) =>
-    listSlices(read, listOf(read, given), given, (tasks) =>
-      rowTable(
-        row,
-        tasks.map((task) => rowOf(task.id, task, read.now_ms)),
-      ),
-    ),
+  slices,
 });
+
+function note({ ended }: Data) {
+  if (ended === null) return "unfinished, and what ended in the last minutes";
+  return "unfinished, and what ended of all that is kept";
+}
+
+/** What ended comes last, the newest end first: there may be millions of them. */
+function* slices(read: Read, given: Params) {
+  const table = (tasks: readonly Task[]) =>
+    rowTable(
+      row,
+      tasks.map((task) => rowOf(task.id, task, read.now_ms)),
+    );
+  yield* listSlices(read, listOf(read, given), given, table);
+  const query = endedQuery(read, given);
+  if (query === null) return;
+  for (const { tasks } of read.ended(query)) yield table(tasks);
+}
 
 /** From queued to started, or so far; null for one that is in nobody's hands. */
 function queueTime_s(task: Task, now_ms: number): number | null {
@@ -138,30 +200,69 @@ function elapsed_s(from_ms: number | null, to_ms: number | null): number | null 
   return from_ms === null || to_ms === null ? null : Math.max(0, to_ms - from_ms) / 1000;
 }
 
-function listOf(read: Read, { status, tag, worker }: Params): List<Task> {
-  const wanted = tag?.toLowerCase();
-  const states = status === undefined ? null : new Set<TaskState>(status);
+function listOf(read: Read, given: Params): List<Task> {
+  const query = endedQuery(read, given);
   return {
     id: "tasks",
     columns: COLUMNS,
-    items: read.tasks(),
-    matches: (task) =>
-      (states === null || states.has(task.state)) &&
-      (worker === undefined || task.worker_id === worker) &&
-      (wanted === undefined || hasTag(task.requirements?.tags, wanted)),
-    find: (id) => read.task(id),
+    items: query === null ? read.tasks() : { [Symbol.iterator]: () => unfinished(read, given) },
+    matches: matching(given),
+    find: query === null ? read.task : read.liveTask,
+    search: query === null ? undefined : () => new EndedSearch(read, query),
   };
 }
 
+function* unfinished(read: Read, { before }: Params): Generator<Task> {
+  if (before !== undefined) return;
+  for (const task of read.tasks()) if (!ENDS.includes(task.state)) yield task;
+}
+
+function matching({ status, tag, worker }: Params): (task: Task) => boolean {
+  const wanted = tag?.toLowerCase();
+  const states = status === undefined ? null : new Set<TaskState>(status);
+  return (task) =>
+    (states === null || states.has(task.state)) &&
+    (worker === undefined || task.worker_id === worker) &&
+    (wanted === undefined || hasTag(task.requirements?.tags, wanted));
+}
+
+/** What is looked for among all ended tasks that are kept; null where nothing is. */
+function endedQuery(read: Read, given: Params): EndedQuery | null {
+  const { status, tag, worker, ended, before } = given;
+  const states = ENDS.filter((state) => status?.includes(state) ?? true);
+  const asked = status !== undefined || ended !== undefined || before !== undefined;
+  if (!asked || states.length === 0) return null;
+  return {
+    from_ms: endedFrom(given, read.now_ms) ?? 0,
+    to_ms: before ?? Number.MAX_SAFE_INTEGER,
+    states,
+    worker_id: worker,
+    ...(tag !== undefined && { texts: [{ part: tag.toLowerCase() }] }),
+    matches: matching(given),
+  };
+}
+
+function endedFrom({ ended }: Params, now_ms: number): number | null {
+  return ended === undefined ? null : now_ms - lengthOf(ended);
+}
+
 function load(read: Read, given: Params): Data {
-  const { rows, ...facts } = listed(read, listOf(read, given), given);
-  const { status, tag, worker } = given;
+  const { rows, ended, ...facts } = listed(read, listOf(read, given), given);
+  const { status, tag, worker, before } = given;
   return {
     at_ms: read.now_ms,
     ...facts,
-    filtered: isFiltered(read) || [status, tag, worker].some((filter) => filter !== undefined),
+    filtered:
+      isFiltered(read) || [status, tag, worker, given.ended, before].some((filter) => filter !== undefined),
+    ended: ended
+      ? {
+          count: ended.count,
+          from_ms: endedFrom(given, facts.sorted_ms),
+          searched_from_ms: ended.searched_from_ms,
+        }
+      : null,
     choices: choicesOf(read),
-    tasks: rows.map(([id, task]) => rowOf(id, task, read.now_ms)),
+    tasks: rows.map(([id, task, fits]) => ({ ...rowOf(id, task, read.now_ms), fits })),
   };
 }
 
@@ -206,7 +307,9 @@ function view(data: Data, given: Params) {
 function None({ filtered }: { filtered: boolean }) {
   return filtered ? (
     <EmptyState title="No task matches">
-      <p>Take a filter away above. One that ended long ago is found by its whole id in the search box.</p>
+      <p>
+        Take a filter away above, or <a href="tasks">clear all filters</a>.
+      </p>
     </EmptyState>
   ) : (
     <EmptyState title="No task waits, runs or ended lately">
@@ -215,9 +318,9 @@ function None({ filtered }: { filtered: boolean }) {
   );
 }
 
-function TaskRow({ it }: { it: Row }) {
+function TaskRow({ it }: { it: Data["tasks"][number] }) {
   return (
-    <Part as="tr" id={domId("tl", it.id)} class={it.state ?? "unknown"}>
+    <Part as="tr" id={domId("tl", it.id)} class={rowClass(it.state, it.fits)}>
       <Cell name="state" label="State">
         {it.state === null ? (
           "ended"
@@ -226,6 +329,7 @@ function TaskRow({ it }: { it: Row }) {
             <Mark tone={TASK_TONE[it.state]} /> {it.state}
           </>
         )}
+        <NoLonger fits={it.fits} />
       </Cell>
       <th scope="row" class="c-id" title={clean(shorten(it.id, NAME_LENGTH))}>
         <a href={taskHref(it.id)}>
@@ -263,6 +367,9 @@ function TaskRow({ it }: { it: Row }) {
       </Cell>
       <Cell name="progress" label="Progress">
         {it.progress === null ? <Unknown /> : <Share value={it.progress} />}
+      </Cell>
+      <Cell name="ended" label="Ended">
+        {it.ended_at_ms === null ? <Unknown /> : <Time at_ms={it.ended_at_ms} full />}
       </Cell>
     </Part>
   );

@@ -3,6 +3,7 @@ import type { Task } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import type { Waiting } from "../../metrics/scores.ts";
 import { Ago, Mark, more, Name, Swatch } from "../components.tsx";
+import { UNCOUNTED, uncounted } from "../filters.ts";
 import { clean, count, counted, NONE, shorten } from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
 import { cutHref, taskHref } from "../links.ts";
@@ -41,8 +42,12 @@ const group = z.object({
 
 const data = z.object({
   at_ms,
-  waiting: countField("Tasks that wait"),
-  stuck: countField("Tasks that no available worker could run"),
+  uncounted: UNCOUNTED,
+  waiting: z.number().nullable().describe("Tasks that wait, count; null where not counted"),
+  stuck: z
+    .number()
+    .nullable()
+    .describe("Tasks that no available worker could run, count; null where not counted"),
   types: z.array(z.string()).describe("Task types of the fleet: their order is that of their colours"),
   groups: z
     .array(group)
@@ -65,10 +70,11 @@ export const waiting = definePanel({
   past: true,
   load,
   view,
-  note: (data) =>
-    data.stuck === 0
-      ? counted(data.waiting, "task")
-      : `${counted(data.waiting, "task")}, ${count(data.stuck)} that no worker could run`,
+  note: ({ waiting, stuck }) => {
+    if (waiting === null) return "not counted";
+    const all = counted(waiting, "task");
+    return stuck ? `${all}, ${count(stuck)} that no worker could run` : all;
+  },
   table,
 });
 
@@ -85,10 +91,12 @@ function load(read: Read): Data {
     else groups.set(key, groupOf(task, why));
   }
   const all = [...groups.values()].sort(worstFirst);
+  const why = uncounted(read);
   return {
     at_ms: read.now_ms,
-    waiting: all.reduce((sum, one) => sum + one.waiting, 0),
-    stuck,
+    uncounted: why,
+    waiting: why.waiting === null ? all.reduce((sum, one) => sum + one.waiting, 0) : null,
+    stuck: why.waiting === null ? stuck : null,
     types: [...read.cutNames("task_type")],
     groups: all,
   };
@@ -166,7 +174,7 @@ function view(data: Data) {
               return (
                 <Part as="tr" id={`wa-${slot}`}>
                   {one === undefined ? (
-                    <NoRow first={slot === 0} />
+                    <NoRow words={slot === 0 ? (data.uncounted.waiting ?? "Nothing waits") : ""} />
                   ) : (
                     <Row group={one} series={places.get(one.type ?? NO_TYPE) ?? 5} />
                   )}
@@ -183,10 +191,10 @@ function view(data: Data) {
   );
 }
 
-function NoRow({ first }: { first: boolean }) {
+function NoRow({ words }: { words: string }) {
   return (
     <td colspan={6} class="quiet">
-      {first ? "Nothing waits" : ""}
+      {words}
     </td>
   );
 }

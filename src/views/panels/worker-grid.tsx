@@ -3,7 +3,7 @@ import { findMetric } from "../../metrics/catalogue.ts";
 import { WORKER_STATES, WORKER_STATUSES, type Worker, type WorkerState } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } from "../components.tsx";
-import { isFiltered } from "../filters.ts";
+import { filterWords } from "../filters.ts";
 import { clean, clock, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, shortLabels } from "../identity.ts";
 import { LABEL_LENGTH } from "../labels.ts";
@@ -70,6 +70,7 @@ const data = z.object({
   at_ms,
   workers: z.record(z.string(), WORKER).describe("Every worker known, by its id"),
   filtered: z.boolean().describe("True where only a part of the workers is shown"),
+  which: z.string().describe("Which part, after the word worker; empty where it is all of them"),
   ingest: z
     .object({
       url: z.string().describe("Where reports are sent"),
@@ -105,7 +106,8 @@ function load(read: Read): Data {
   const { url, token_needed } = read.self;
   return {
     at_ms: read.now_ms,
-    filtered: isFiltered(read),
+    filtered: filterWords(read) !== "",
+    which: filterWords(read),
     workers,
     ingest: { url: `${url}api/ingest`, token_needed },
   };
@@ -155,7 +157,7 @@ function inOrder(data: Data): Entry[] {
 
 function view(data: Data) {
   const entries = inOrder(data);
-  if (entries.length === 0) return <NoWorkers ingest={data.ingest} filtered={data.filtered} />;
+  if (entries.length === 0) return <NoWorkers data={data} />;
   if (entries.length <= CARDS_LIMIT) return <Cards entries={entries} />;
   if (entries.length <= CELLS_LIMIT) return <Cells entries={entries} />;
   return <HeatMap entries={entries} />;
@@ -163,11 +165,11 @@ function view(data: Data) {
 
 function note(data: Data) {
   const entries = Object.keys(data.workers).length;
-  if (entries === 0) return "none yet";
-  if (entries > CELLS_LIMIT) return "worst first within each type";
+  if (entries === 0) return data.filtered ? `none ${data.which}` : "none yet";
+  if (entries > CELLS_LIMIT) return "by state, the worst first, within each type";
   return (
     <>
-      worst first ·{" "}
+      by state, the worst first, then by name ·{" "}
       <Legend
         entries={[
           { series: 1, name: "CPU" },
@@ -185,11 +187,13 @@ function firstReport({ url, token_needed }: Data["ingest"]): string {
   return `curl ${url} -H content-type:application/json${token} -d '${report}'`;
 }
 
-function NoWorkers({ ingest, filtered }: Pick<Data, "ingest" | "filtered">) {
+function NoWorkers({ data: { ingest, filtered, which } }: { data: Data }) {
   if (filtered) {
     return (
-      <EmptyState title="No worker matches the filter">
-        <p>Take a filter away above, or search by another text.</p>
+      <EmptyState title={`No worker ${which}`}>
+        <p>
+          Take a filter away above, or <a href="./?all">clear all filters</a>.
+        </p>
       </EmptyState>
     );
   }

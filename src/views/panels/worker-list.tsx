@@ -2,7 +2,7 @@ import { z } from "zod";
 import { WORKER_STATES, type Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, Figure, Mark, Name, WORKER_TONE } from "../components.tsx";
-import { FILTERS, isFiltered } from "../filters.ts";
+import { FILTERS, filterWords, isFiltered } from "../filters.ts";
 import { clean, count, measure, quantity, shorten } from "../format.ts";
 import { domId } from "../identity.ts";
 import { workerHref } from "../links.ts";
@@ -21,7 +21,18 @@ import {
   statesField,
   textColumn,
 } from "../list.ts";
-import { Cell, CHOICES, choicesOf, ListView, Share, type Shown, TextCell, Unknown } from "../list-view.tsx";
+import {
+  Cell,
+  CHOICES,
+  choicesOf,
+  ListView,
+  NoLonger,
+  rowClass,
+  Share,
+  type Shown,
+  TextCell,
+  Unknown,
+} from "../list-view.tsx";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
@@ -37,8 +48,23 @@ const reported = (name: string, label: string, of: string) =>
     isHeard(worker) ? (worker.metrics.get(of) ?? null) : null,
   );
 
+const BY_STATE = stateColumn(WORKER_STATES, ({ state }: Worker) => state);
+
 const COLUMNS: readonly Column<Worker>[] = [
-  stateColumn(WORKER_STATES, ({ state }: Worker) => state),
+  {
+    ...BY_STATE,
+    words: {
+      ascending: "worst first, then the least healthy, then the most loaded",
+      descending: "best first, then the healthiest, then the least loaded",
+    },
+    key: (worker, now_ms) => {
+      const [health, load] = [worker.metrics.get("health") ?? null, worker.load];
+      return (
+        (Number(BY_STATE.key(worker, now_ms)) * STEPS + rankOf(health)) * STEPS +
+        rankOf(load === null ? null : 100 - load)
+      );
+    },
+  },
   textColumn("id", "Worker", ({ id }) => id),
   textColumn("type", "Type", ({ type }) => type),
   textColumn("host", "Host", ({ hostname }) => hostname),
@@ -62,6 +88,13 @@ const COLUMNS: readonly Column<Worker>[] = [
     words: { ascending: "longest ago first", descending: "newest first" },
   },
 ];
+
+/** More than there are whole percents: what is not known comes after 100. */
+const STEPS = 102;
+
+function rankOf(percent: number | null): number {
+  return percent === null ? STEPS - 1 : Math.round(percent);
+}
 
 const LABEL: Readonly<Record<string, string>> = Object.fromEntries(
   COLUMNS.map(({ name, label }) => [name, label]),
@@ -113,8 +146,15 @@ const data = z.object({
   at_ms,
   ...LISTED.shape,
   filtered: z.boolean().describe("True where a filter holds"),
+  which: z.string().describe("Which workers a filter of every page leaves, after the word worker; or empty"),
   choices: CHOICES,
-  workers: z.array(row).describe("The workers of the page, in the order asked for"),
+  workers: z
+    .array(
+      row.extend({
+        fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
+      }),
+    )
+    .describe("The workers of the page, in the order asked for"),
 });
 type Data = z.output<typeof data>;
 
@@ -152,13 +192,14 @@ function listOf(read: Read, { status, tag }: Params): List<Worker> {
 }
 
 function load(read: Read, given: Params): Data {
-  const { rows, ...facts } = listed(read, listOf(read, given), given);
+  const { rows, ended: _, ...facts } = listed(read, listOf(read, given), given);
   return {
     at_ms: read.now_ms,
     ...facts,
     filtered: isFiltered(read) || given.status !== undefined || given.tag !== undefined,
+    which: filterWords(read),
     choices: choicesOf(read),
-    workers: rows.map(([id, worker]) => rowOf(id, worker)),
+    workers: rows.map(([id, worker, fits]) => ({ ...rowOf(id, worker), fits })),
   };
 }
 
@@ -196,7 +237,7 @@ function view(data: Data, given: Params) {
     data,
   };
   return (
-    <ListView shown={shown} choices={data.choices} noun="worker" none={<None filtered={data.filtered} />}>
+    <ListView shown={shown} choices={data.choices} noun="worker" none={<None data={data} />}>
       {data.workers.map((it) => (
         <WorkerRow it={it} />
       ))}
@@ -204,10 +245,12 @@ function view(data: Data, given: Params) {
   );
 }
 
-function None({ filtered }: { filtered: boolean }) {
+function None({ data: { filtered, which } }: { data: Data }) {
   return filtered ? (
-    <EmptyState title="No worker matches">
-      <p>Take a filter away above, or search by another text.</p>
+    <EmptyState title={which === "" ? "No worker matches" : `No worker ${which} matches`}>
+      <p>
+        Take a filter away above, or <a href="workers">clear all filters</a>.
+      </p>
     </EmptyState>
   ) : (
     <EmptyState title="No worker has reported yet">
@@ -226,10 +269,14 @@ const FIGURES = [
   ["network", "network_utilization"],
 ] as const;
 
-function WorkerRow({ it }: { it: Row }) {
+function WorkerRow({ it }: { it: Data["workers"][number] }) {
   const silent = it.presence !== null && it.presence !== "fresh";
   return (
-    <Part as="tr" id={domId("wl", it.id)} class={`${it.state ?? "unknown"}${silent ? " silent" : ""}`}>
+    <Part
+      as="tr"
+      id={domId("wl", it.id)}
+      class={`${rowClass(it.state, it.fits)}${silent ? " silent" : ""}`}
+    >
       <Cell name="state" label="State">
         {it.state === null ? (
           "known no more"
@@ -238,6 +285,7 @@ function WorkerRow({ it }: { it: Row }) {
             <Mark tone={WORKER_TONE[it.state]} /> {it.state}
           </>
         )}
+        <NoLonger fits={it.fits} />
       </Cell>
       <th scope="row" class="c-id" title={clean(shorten(it.id, NAME_LENGTH))}>
         <a href={workerHref(it.id)}>

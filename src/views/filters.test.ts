@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import type { Filters, Read } from "../metrics/read.ts";
+import { filterWords, uncounted } from "./filters.ts";
+import { fixtureRead } from "./fixture.ts";
+import { renderPanel } from "./frame.tsx";
+import { overview } from "./panels/overview.tsx";
+import { taskDistribution } from "./panels/task-distribution.tsx";
+import { waiting } from "./panels/waiting.tsx";
+import { workerGrid } from "./panels/worker-grid.tsx";
+
+/** A part of the fleet of which only its workers are counted. */
+function partOf(filters: Filters, change: Partial<Read> = {}): Read {
+  const read = fixtureRead();
+  const gone = /queued|throughput|success|_time_|completed|failed|cancelled/;
+  return {
+    ...read,
+    filters,
+    system: new Map([...read.system].filter(([name]) => !gone.test(name))),
+    queue: null,
+    ended_by_type: null,
+    oldestQueued: () => undefined,
+    tasks: () => [],
+    ...change,
+  };
+}
+
+const htmlOf = (panel: Parameters<typeof renderPanel>[0], read: Read) => renderPanel(panel, {}, read).html;
+
+describe("what a filter leaves uncounted is a dash with its reason", () => {
+  const gpu = partOf({ worker_type: "gpu" });
+
+  test("in the overview: what waits has no worker yet, what ended is not counted by worker type", () => {
+    const html = htmlOf(overview, gpu);
+    expect(html).toContain("– waiting");
+    expect(html).toContain("waiting tasks have no worker yet");
+    expect(html).not.toContain("nothing waits");
+    const dash = '<span aria-hidden="true" title="not counted by worker type">–</span>';
+    expect(html.split(dash)).toHaveLength(4);
+    expect(html).toContain('<span class="vh">not counted by worker type</span>');
+  });
+
+  test("in the task distribution and among what waits", () => {
+    const html = htmlOf(taskDistribution, gpu);
+    expect(html).toContain("– waiting tasks have no worker yet");
+    expect(html).toContain('<td class="queued" title="waiting tasks have no worker yet">');
+    expect(html).not.toContain("Nothing waits");
+    expect(taskDistribution.load(gpu, {})).toMatchObject({
+      queue: null,
+      types: [{ queued: null }, {}, {}, {}],
+    });
+    expect(htmlOf(waiting, gpu)).toContain("waiting tasks have no worker yet");
+    expect(waiting.load(gpu, {})).toMatchObject({ waiting: null, stuck: null });
+  });
+
+  test("and none is where all is counted", () => {
+    expect(uncounted({ filters: {} })).toEqual({ waiting: null, ended: null });
+    expect(uncounted({ filters: { task_type: "vision" } })).toEqual({ waiting: null, ended: null });
+    expect(uncounted({ filters: { task_type: "vision", q: "x" } })).toEqual({
+      waiting: null,
+      ended: "not counted by these filters together",
+    });
+  });
+});
+
+test("where no worker matches, it is said which were looked for, with the way back to all", () => {
+  const read = partOf({ worker_type: "nope\u0001" }, { workers: () => [] });
+  const html = htmlOf(workerGrid, read);
+  expect(html).toContain("No worker of type nope</b>");
+  expect(html).toContain("none of type nope");
+  expect(html).toContain('<a href="./?all">clear all filters</a>');
+  expect(html).not.toContain("none yet");
+  expect(filterWords({ filters: { task_type: "a", q: "b" } })).toBe("with tasks of type a, with the text b");
+});
