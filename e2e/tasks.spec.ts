@@ -92,7 +92,7 @@ test("from the stream to a task, and on to its end", async ({ page, serve }) => 
   await shown(url, fleet(Date.now()));
   await openLive(page, `${url}assignments`);
   await expect(page.getByRole("link", { name: "Assignments" })).toHaveAttribute("aria-current", "page");
-  const stream = panel(page, "Task stream");
+  const stream = panel(page, "Assignments");
   await expect(stream.locator("title").filter({ hasText: "fails" })).toHaveText(
     /^fails · text · failed after 30\.0\ss$/,
     SOON,
@@ -135,7 +135,7 @@ test("a task that waits says why, and so does its group", async ({ page, serve }
   );
 
   await page.goto(`${url}assignments`);
-  const rows = panel(page, "Waiting tasks").getByRole("row");
+  const rows = panel(page, "Queued tasks").getByRole("row");
   await expect(rows.nth(1)).toContainText("No worker that takes tasks has tag rare");
   await expect(rows.nth(2)).toContainText("It goes next: 1 worker that suits it is idle");
   await rows.nth(1).getByRole("cell").nth(3).getByRole("link").click();
@@ -146,7 +146,7 @@ test("the stream is narrowed by filters, ordered and made longer", async ({ page
   const { url } = await serve();
   await shown(url, fleet(Date.now()));
   await openLive(page, `${url}assignments?worker_type=gpu`);
-  const stream = panel(page, "Task stream");
+  const stream = panel(page, "Assignments");
   const lanes = stream.locator(".lanes .name");
   await expect(lanes).toHaveText(["busy"], SOON);
   await stream.getByRole("link", { name: "15 min" }).click();
@@ -179,7 +179,7 @@ test("a hostile name is a name on each of these pages", async ({ page, serve }) 
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 900 });
     await openLive(page, `${url}assignments`);
-    await expect(panel(page, "Task stream").locator("svg.lane rect")).not.toHaveCount(0, SOON);
+    await expect(panel(page, "Assignments").locator("svg.lane rect")).not.toHaveCount(0, SOON);
     await expectNoSidewaysScroll(page);
     for (const id of HOSTILE) {
       const hrefs = await page
@@ -217,10 +217,10 @@ test.describe("without JavaScript", () => {
     await expect
       .poll(async () => {
         await page.goto(`${url}assignments`);
-        return panel(page, "Task stream").locator("svg.lane rect").count();
+        return panel(page, "Assignments").locator("svg.lane rect").count();
       }, SOON)
       .toBeGreaterThan(2);
-    await expect(panel(page, "Waiting tasks").getByRole("row").nth(1)).toContainText("rare");
+    await expect(panel(page, "Queued tasks").getByRole("row").nth(1)).toContainText("rare");
     await page.goto(`${url}tasks/fails`);
     await expect(panel(page, "Task")).toContainText("failed");
     await expect(panel(page, "Task").locator("pre")).toContainText("CUDA out of memory <b>now</b>");

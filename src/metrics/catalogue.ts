@@ -137,7 +137,13 @@ const WORKER_REPORTED = metrics("worker", false, "gauge", [
   ["gpu_temperature_celsius", "celsius", 1, "GPU temperature", "Temperature of the hottest GPU"],
   ["gpu_power_watts", "watts", 1, "GPU power", "Power drawn by the worker's GPUs"],
   ["active_tasks", "count", 0, "Active tasks", "Tasks that the worker itself counts as running"],
-  ["queued_tasks", "count", 0, "Queued tasks", "Tasks that wait on the worker itself"],
+  [
+    "queued_tasks",
+    "count",
+    0,
+    "Assigned tasks",
+    "Tasks assigned to the worker and not started, as it counts them itself",
+  ],
   ["load_average", "count", 2, "Load average", "Runnable processes, the mean over one minute"],
 ]);
 
@@ -196,8 +202,8 @@ const WORKER_COUNTS: Entry[] = [
 
 /** What waits, runs and ends, and how long it takes: of all tasks, of a task type, of a model family. */
 const FLOW: Entry[] = [
-  ["queued_tasks", "count", 0, "Queued tasks", "Tasks that wait for a worker"],
-  ["assigned_tasks", "count", 0, "Assigned tasks", "Tasks given to a worker and not started yet"],
+  ["queued_tasks", "count", 0, "Queued tasks", "Tasks that wait and have no worker yet"],
+  ["assigned_tasks", "count", 0, "Assigned tasks", "Tasks assigned to a worker and not started yet"],
   ["running_tasks", "count", 0, "Running tasks", "Tasks that run now"],
   [
     "orphaned_tasks",

@@ -121,6 +121,26 @@ function ratio(value: number): string {
   return fixed(percent, 1);
 }
 
+/**
+ * Parts of one whole as percentages that add up to 100 beside each other: what rounding down leaves over goes to
+ * the largest remainders, a tenth each. Only what is all of it is 100 %.
+ */
+export function shares(parts: readonly number[]): string[] {
+  const whole = parts.reduce((sum, part) => sum + part, 0);
+  if (!(whole > 0)) return parts.map(() => NONE);
+  const exact = parts.map((part) => (part / whole) * 1000);
+  const tenths = exact.map((value) => Math.floor(value + 1e-9));
+  let left = 1000 - tenths.reduce((sum, value) => sum + value, 0);
+  const byRemainder = [...parts.keys()].sort((a, b) => exact[b]! - tenths[b]! - (exact[a]! - tenths[a]!));
+  for (const place of byRemainder) {
+    if (left === 0) break;
+    if (tenths[place] === 999) continue;
+    tenths[place]! += 1;
+    left -= 1;
+  }
+  return tenths.map((value) => `${value === 1000 ? "100" : fixed(value / 10, 1)}${NO_BREAK_SPACE}%`);
+}
+
 /** Rates and temperatures: one decimal below ten, none above. */
 function rough(value: number): string {
   return Math.abs(value) < 9.95 ? fixed(value, 1) : count(Math.round(value));

@@ -31,8 +31,8 @@ describe("what a filter leaves uncounted is a dash with its reason", () => {
 
   test("in the overview: what waits has no worker yet, what ended is not counted by worker type", () => {
     const html = htmlOf(overview, gpu);
-    expect(html).toContain("– waiting");
-    expect(html).toContain("waiting tasks have no worker yet");
+    expect(html).toContain("– queued tasks have no worker yet");
+    expect(html).toContain("queued tasks have no worker yet");
     expect(html).not.toContain("nothing waits");
     const dash = '<span aria-hidden="true" title="not counted by worker type">–</span>';
     expect(html.split(dash)).toHaveLength(4);
@@ -41,22 +41,22 @@ describe("what a filter leaves uncounted is a dash with its reason", () => {
 
   test("in the task distribution and among what waits", () => {
     const html = htmlOf(taskDistribution, gpu);
-    expect(html).toContain("– waiting tasks have no worker yet");
-    expect(html).toContain('<td class="queued" title="waiting tasks have no worker yet">');
+    expect(html).toContain("– queued tasks have no worker yet");
+    expect(html).toContain('<td class="queued" title="queued tasks have no worker yet">');
     expect(html).not.toContain("Nothing waits");
     expect(taskDistribution.load(gpu, {})).toMatchObject({
       queue: null,
       types: [{ queued: null }, {}, {}, {}],
     });
-    expect(htmlOf(waiting, gpu)).toContain("waiting tasks have no worker yet");
+    expect(htmlOf(waiting, gpu)).toContain("queued tasks have no worker yet");
     expect(waiting.load(gpu, {})).toMatchObject({ waiting: null, stuck: null });
   });
 
   test("and none is where all is counted", () => {
-    expect(uncounted({ filters: {} })).toEqual({ waiting: null, ended: null });
-    expect(uncounted({ filters: { task_type: "vision" } })).toEqual({ waiting: null, ended: null });
+    expect(uncounted({ filters: {} })).toEqual({ queued: null, ended: null });
+    expect(uncounted({ filters: { task_type: "vision" } })).toEqual({ queued: null, ended: null });
     expect(uncounted({ filters: { task_type: "vision", q: "x" } })).toEqual({
-      waiting: null,
+      queued: null,
       ended: "not counted by these filters together",
     });
   });

@@ -10,7 +10,7 @@ const name = z.string().min(1).max(256).optional();
 /** The query parameters that narrow what is shown, on every page and panel that takes them. */
 export const FILTERS = z.object({
   worker_type: name.describe(
-    "Only workers of this type and their tasks; tasks that wait have no worker yet, and are not counted",
+    "Only workers of this type and their tasks; queued tasks have no worker yet, and are not counted",
   ),
   task_type: name.describe("Only tasks of this type, and the workers that have some"),
   model_family: name.describe("Only tasks of this model family, and the workers that have some"),
@@ -65,7 +65,7 @@ export function filterWords({ filters }: Pick<Read, "filters">): string {
 /** Why figures that are not counted by a filter are a dash; null where nothing of that kind is left out. */
 export const UNCOUNTED = z
   .object({
-    waiting: z.string().nullable().describe("Why waiting tasks are not counted; null where they are"),
+    queued: z.string().nullable().describe("Why queued tasks are not counted; null where they are"),
     ended: z
       .string()
       .nullable()
@@ -79,7 +79,7 @@ export function uncounted({ filters }: Pick<Read, "filters">): z.output<typeof U
   const kept = names.length === 1 && (only === "task_type" || only === "model_family");
   const by = names.length === 1 ? FILTER_LABEL[only!].toLowerCase() : "these filters together";
   return {
-    waiting: filters.worker_type === undefined ? null : "waiting tasks have no worker yet",
+    queued: filters.worker_type === undefined ? null : "queued tasks have no worker yet",
     ended: names.length === 0 || kept ? null : `not counted by ${by}`,
   };
 }

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   asWideAs,
@@ -9,6 +10,7 @@ import {
   measure,
   quantity,
   seconds,
+  shares,
   shorten,
   shortenStart,
 } from "./format.ts";
@@ -87,6 +89,48 @@ describe("values of the catalogue's units", () => {
   test("a duration of two units stays whole, one of a single unit comes apart", () => {
     expect(quantity(12.4, "seconds")).toEqual({ value: "12.4", unit: "s" });
     expect(plain(quantity(72, "seconds").value)).toBe("1 m 12 s");
+  });
+});
+
+describe("shares of one whole", () => {
+  test.each([
+    [
+      [923.6, 76.4],
+      ["92.4 %", "7.6 %"],
+    ],
+    [
+      [1, 1, 1],
+      ["33.4 %", "33.3 %", "33.3 %"],
+    ],
+    [[5], ["100 %"]],
+    [
+      [1, 0],
+      ["100 %", "0.0 %"],
+    ],
+    [
+      [999_999, 1],
+      ["99.9 %", "0.1 %"],
+    ],
+    [
+      [0, 0],
+      ["–", "–"],
+    ],
+    [[], []],
+  ])("%j read %j", (parts, texts) => {
+    expect(shares(parts).map(plain)).toEqual(texts);
+  });
+
+  test("always add up to 100", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(100_000), { minLength: 1 }), (parts) => {
+        const whole = parts.reduce((sum, part) => sum + part, 0);
+        fc.pre(whole > 0);
+        const tenths = shares(parts).map((text) => Math.round(Number.parseFloat(text) * 10));
+        expect(tenths.reduce((sum, value) => sum + value, 0)).toBe(1000);
+        for (const [i, part] of parts.entries())
+          expect(Math.abs(tenths[i]! - (part / whole) * 1000)).toBeLessThan(1.01);
+      }),
+    );
   });
 });
 

@@ -209,6 +209,12 @@ function directionsOf(column: Column<never>, sort: string): [value: string, word
     .map((value) => [value, `${label}, ${words[value.startsWith("-") ? "descending" : "ascending"]}`]);
 }
 
+/** What a list is sorted by, in words. */
+export function sortWords(columns: Shown["columns"], sort: string): string {
+  const { column, descending } = columnOf(columns, sort);
+  return `by ${column.label}, ${column.words[descending ? "descending" : "ascending"]}`;
+}
+
 /** The heads of the columns: each sorts by its column, and then the other way round. */
 function Heads({ shown }: { shown: Shown }) {
   const { column: by, descending } = columnOf(shown.columns, shown.params.sort);

@@ -243,7 +243,7 @@ describe("worker grid", () => {
     expect(text).toMatch(
       /W3: overloaded · gpu · CPU beyond 90 % since 19:39:56 UTC · CPU 95 %, GPU \d+ %, memory \d+ %/,
     );
-    expect(text).toContain("W11: lost · gpu · last report 19:40:22 UTC · 0 running, 0 pending · 2 orphaned");
+    expect(text).toContain("W11: lost · gpu · last report 19:40:22 UTC · 0 running, 0 assigned · 2 orphaned");
   });
 
   test("draws no bar for what was not reported", () => {

@@ -157,7 +157,7 @@ describe("current tasks", () => {
   test("say how long they run, what is usual, and which of them are beyond it", () => {
     const { html, data } = render("worker-tasks", fixtureRead(), "W3");
     const text = words(html);
-    expect(text).toContain("8 running · 5 pending");
+    expect(text).toContain("8 running · 5 assigned");
     expect(text).toMatch(
       /bert-large t-running-1 text 40 % since 19:41:00 UTC usually ≤ 34.0 s beyond what is usual bert-large t-running-2/,
     );
@@ -183,8 +183,8 @@ describe("current tasks", () => {
       metrics: new Map([["queued_tasks", 3]]),
     });
     const text = wordsOf("worker-tasks", { ...read, tasksOf: () => [] }, "W1");
-    expect(text).toContain("it counts 3 in its queue itself");
-    expect(text).not.toContain("Nothing waits on it");
+    expect(text).toContain("it counts 3 assigned itself");
+    expect(text).not.toContain("Nothing is assigned to it");
   });
 
   test("keep their places as they come and go", () => {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { WORKER_STATES, type Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { RUNS_MINUTES, type Run } from "../../metrics/runs.ts";
-import { Legend, Mark, more, Name, Time, WORKER_TONE } from "../components.tsx";
+import { joined, Legend, Mark, more, Name, Time, WORKER_TONE } from "../components.tsx";
 import { FILTER_NAMES } from "../filters.ts";
 import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
 import { workerLabel } from "../labels.ts";
@@ -71,7 +71,7 @@ const lane = z.object({
   type: z.string().nullable().describe("Its type; null where not reported"),
   state: z.enum(WORKER_STATES).describe("Its state"),
   running: countField("Tasks that run on it"),
-  queued: countField("Tasks given to it and not started"),
+  queued: countField("Tasks assigned to it and not started"),
   busy_ratio: z
     .number()
     .nullable()
@@ -97,7 +97,7 @@ type Lane = z.output<typeof lane>;
 
 export const assignments = definePanel({
   id: "assignments",
-  title: "Task stream",
+  title: "Assignments",
   description: "Which worker ran which task when, over the last minutes: a lane a worker, a bar a task.",
   api: "/api/metrics/assignments",
   params,
@@ -107,9 +107,13 @@ export const assignments = definePanel({
   load,
   view,
   note: ({ workers, lanes }) =>
-    lanes.length < workers
-      ? `${count(lanes.length)} of ${counted(workers, "worker")}`
-      : counted(workers, "worker"),
+    joined([
+      lanes.length < workers
+        ? `${count(lanes.length)} of ${counted(workers, "worker")}`
+        : counted(workers, "worker"),
+      "busy: share of the time shown in which it ran a task",
+      "+1: assigned, not started",
+    ]),
   table,
 });
 

@@ -97,12 +97,11 @@ function view(data: Data) {
         label="Tasks running"
         value={quantity(metric("running_tasks"), "count")}
         lines={[
+          why.queued === null
+            ? joined([`${count(metric("queued_tasks"))} queued`, some(metric("assigned_tasks"), "assigned")])
+            : `– ${why.queued}`,
           joined([
-            `${count(metric("queued_tasks"))} waiting`,
-            some(metric("assigned_tasks"), "assigned"),
-            why.waiting,
-          ]),
-          joined([
+            why.queued !== null && some(metric("assigned_tasks"), "assigned"),
             some(metric("orphaned_tasks"), "orphaned"),
             some(metric("cancelled_tasks"), "cancelled (1 h)"),
           ]),
@@ -128,7 +127,11 @@ function view(data: Data) {
         lines={[
           why.ended ?? `p95 ${measure(metric("queue_time_p95_s"), "seconds")}, last 5 min`,
           oldest_ms === null ? (
-            (why.waiting ?? "nothing waits")
+            why.queued === null ? (
+              "nothing waits"
+            ) : (
+              ""
+            )
           ) : (
             <>
               oldest <Ago since_ms={oldest_ms} />

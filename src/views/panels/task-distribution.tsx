@@ -49,7 +49,7 @@ const data = z.object({
     )
     .nullable()
     .describe(
-      "Waiting tasks by priority and type, most urgent first; null where a filter leaves them uncounted",
+      "Queued tasks by priority and type, most urgent first; null where a filter leaves them uncounted",
     ),
   assignments: z
     .array(
@@ -58,7 +58,7 @@ const data = z.object({
         label: labelField,
         state: z.enum(WORKER_STATES).describe("Its state"),
         running: countField("Tasks that run on it"),
-        queued: countField("Tasks given to it and not started"),
+        queued: countField("Tasks assigned to it and not started"),
         by_type: z
           .array(
             z.object({ type: z.string().describe("Task type"), running: countField("Tasks of it that run") }),
@@ -100,7 +100,7 @@ export const taskDistribution = definePanel({
   id: "task-distribution",
   title: "Task distribution",
   description:
-    "Waiting tasks by priority and type, which worker runs what, and how many of each type complete.",
+    "Queued tasks by priority and type, which worker runs what, and how many of each type complete.",
   api: "/api/metrics/tasks/stats",
   params: noParams,
   data,
@@ -110,7 +110,7 @@ export const taskDistribution = definePanel({
   view,
   note: (data) =>
     joined([
-      data.by_state.queued === null ? null : `${count(data.by_state.queued)} waiting`,
+      data.by_state.queued === null ? null : `${count(data.by_state.queued)} queued`,
       `${count(data.by_state.running)} running`,
     ]),
   table,
@@ -190,7 +190,7 @@ function view(data: Data) {
         Queue <small>by priority, 1 is the most urgent</small>
       </h3>
       {data.queue === null ? (
-        <p class="quiet uncounted">– {data.uncounted.waiting}</p>
+        <p class="quiet uncounted">– {data.uncounted.queued}</p>
       ) : (
         <Queue rows={data.types.length === 0 ? [] : queueRows(data.queue)} series={series} />
       )}
@@ -227,7 +227,7 @@ function TypeTable({
         <thead>
           <tr>
             <th scope="col">Type</th>
-            <th scope="col">Waiting</th>
+            <th scope="col">Queued</th>
             <th scope="col">Running</th>
             <th scope="col">
               Done <small>1 h</small>
@@ -261,7 +261,7 @@ function TypeTable({
           {rows.length === 0 ? (
             <tr>
               <td colspan={6} class="quiet">
-                No task waits, runs or ended in the last hour
+                {why.queued === null ? "No task waits, runs or ended in the last hour" : "No task runs"}
               </td>
             </tr>
           ) : null}
@@ -279,7 +279,7 @@ interface TypeColumn {
 }
 
 const TYPE_COLUMNS: readonly TypeColumn[] = [
-  { name: "queued", figure: (row) => asWideAs("9999", count(row.queued)), of: "waiting" },
+  { name: "queued", figure: (row) => asWideAs("9999", count(row.queued)), of: "queued" },
   { name: "running", figure: (row) => asWideAs("9999", count(row.running)) },
   { name: "completed", figure: (row) => asWideAs("99999", count(row.completed)), of: "ended" },
   { name: "failed", figure: (row) => asWideAs("9999", count(row.failed)), of: "ended" },

@@ -163,9 +163,10 @@ export const taskList = definePanel({
   slices,
 });
 
-function note({ ended }: Data) {
+function note({ ended }: Data, { status, before }: Params) {
   if (ended === null) return "unfinished, and what ended in the last minutes";
-  return "unfinished, and what ended of all that is kept";
+  const over = before !== undefined || status?.every((state) => ENDS.includes(state));
+  return over ? "what ended, of all that is kept" : "unfinished, and what ended, of all that is kept";
 }
 
 /** What ended comes last, the newest end first: there may be millions of them. */

@@ -43,7 +43,7 @@ const group = z.object({
 const data = z.object({
   at_ms,
   uncounted: UNCOUNTED,
-  waiting: z.number().nullable().describe("Tasks that wait, count; null where not counted"),
+  waiting: z.number().nullable().describe("Queued tasks, count; null where not counted"),
   stuck: z
     .number()
     .nullable()
@@ -52,7 +52,7 @@ const data = z.object({
   groups: z
     .array(group)
     .describe(
-      "Waiting tasks by priority, type and model: those that no worker could run first, then the most urgent",
+      "Queued tasks by priority, type and model: those that no worker could run first, then the most urgent",
     ),
 });
 
@@ -61,8 +61,8 @@ type Group = z.output<typeof group>;
 
 export const waiting = definePanel({
   id: "waiting",
-  title: "Waiting tasks",
-  description: "What waits, since when, and why: by priority, task type and model.",
+  title: "Queued tasks",
+  description: "What is queued, since when, and why: by priority, task type and model.",
   api: "/api/metrics/tasks/waiting",
   params: noParams,
   data,
@@ -95,8 +95,8 @@ function load(read: Read): Data {
   return {
     at_ms: read.now_ms,
     uncounted: why,
-    waiting: why.waiting === null ? all.reduce((sum, one) => sum + one.waiting, 0) : null,
-    stuck: why.waiting === null ? stuck : null,
+    waiting: why.queued === null ? all.reduce((sum, one) => sum + one.waiting, 0) : null,
+    stuck: why.queued === null ? stuck : null,
     types: [...read.cutNames("task_type")],
     groups: all,
   };
@@ -152,7 +152,7 @@ function view(data: Data) {
   const length = Math.min(ROWS, steps * ROWS_STEP);
   return (
     <>
-      <section class="scroll" tabindex={0} aria-label="Waiting tasks">
+      <section class="scroll" tabindex={0} aria-label="Queued tasks">
         <table class="waiting">
           <thead>
             <tr>
@@ -161,7 +161,7 @@ function view(data: Data) {
               <th scope="col" class="text">
                 Model
               </th>
-              <th scope="col">Waiting</th>
+              <th scope="col">Queued</th>
               <th scope="col">Oldest</th>
               <th scope="col" class="text">
                 Why
@@ -174,7 +174,7 @@ function view(data: Data) {
               return (
                 <Part as="tr" id={`wa-${slot}`}>
                   {one === undefined ? (
-                    <NoRow words={slot === 0 ? (data.uncounted.waiting ?? "Nothing waits") : ""} />
+                    <NoRow words={slot === 0 ? (data.uncounted.queued ?? "Nothing waits") : ""} />
                   ) : (
                     <Row group={one} series={places.get(one.type ?? NO_TYPE) ?? 5} />
                   )}
@@ -217,7 +217,7 @@ function Row({ group, series }: { group: Group; series: Parameters<typeof Swatch
           <Linked href={cutHref("model_family", model_family)} name={model_id} />
         )}
       </td>
-      <td data-label="Waiting">{count(group.waiting)}</td>
+      <td data-label="Queued">{count(group.waiting)}</td>
       <td data-label="Oldest">
         <a href={taskHref(group.oldest_id)} title={clean(shorten(group.oldest_id, NAME_LENGTH))}>
           {group.oldest_at_ms === null ? (

@@ -52,7 +52,7 @@ export const WORKER = z.object({
     .nullable()
     .describe("0.3 CPU + 0.3 memory + 0.2 GPU + 0.1 disk I/O + 0.1 network over those reported; percent"),
   running_tasks: z.number().describe("Tasks known to run on it, count"),
-  queued_tasks: z.number().describe("Tasks given to it and not started, count"),
+  queued_tasks: z.number().describe("Tasks assigned to it and not started, count"),
   orphaned_tasks: z.number().describe("Tasks left behind on it, count"),
   last_report_ms: z.number().describe("When it was last heard of, Unix milliseconds"),
   overload: z
@@ -250,7 +250,7 @@ function described(id: string, it: Shown, use: string): string {
       ? null
       : `${labelOf(overload.metric)} beyond ${measure(overload.threshold, "percent")} since ${clock(overload.since_ms)}`,
     isHeard(it) ? use : `last report ${clock(it.last_report_ms)}`,
-    `${count(it.running_tasks)} running, ${count(it.queued_tasks)} pending`,
+    `${count(it.running_tasks)} running, ${count(it.queued_tasks)} assigned`,
     it.orphaned_tasks === 0 ? null : `${count(it.orphaned_tasks)} orphaned`,
   ]);
 }

@@ -30,6 +30,7 @@ import {
   rowClass,
   Share,
   type Shown,
+  sortWords,
   TextCell,
   Unknown,
 } from "../list-view.tsx";
@@ -75,7 +76,7 @@ const COLUMNS: readonly Column<Worker>[] = [
   reported("memory", "Memory", "memory_utilization"),
   reported("network", "Network", "network_utilization"),
   figureColumn("running", "Running", "descending", ({ running_tasks }) => running_tasks),
-  figureColumn("queued", "Queued", "descending", ({ queued_tasks }) => queued_tasks),
+  figureColumn("queued", "Assigned", "descending", ({ queued_tasks }) => queued_tasks),
   metric("health", "Health", "health"),
   metric("success", "Success", "success_ratio"),
   {
@@ -126,7 +127,7 @@ const row = z.object({
   memory_utilization: share("Memory in use"),
   network_utilization: share("Share of the network link in use"),
   running_tasks: tasks("Tasks known to run on it"),
-  queued_tasks: tasks("Tasks given to it and not started"),
+  queued_tasks: tasks("Tasks assigned to it and not started"),
   health: z.number().nullable().describe("Health, score, 0 to 100; null where not known"),
   success_ratio: z
     .number()
@@ -169,6 +170,7 @@ export const workerList = definePanel({
   past: true,
   load,
   view,
+  note: (_, { sort }) => sortWords(COLUMNS, sort),
   table: ({ workers }) => rowTable(row, workers),
   slices: (read, given) =>
     listSlices(read, listOf(read, given), given, (workers) =>
@@ -318,7 +320,7 @@ function WorkerRow({ it }: { it: Data["workers"][number] }) {
       <Cell name="running" label="Running">
         {count(it.running_tasks)}
       </Cell>
-      <Cell name="queued" label="Queued">
+      <Cell name="queued" label="Assigned">
         {count(it.queued_tasks)}
       </Cell>
       <Cell name="health" label="Health">

@@ -47,7 +47,7 @@ const data = z.object({
   counts: z
     .object({
       running: z.number().describe("Tasks that run on it, count"),
-      queued: z.number().describe("Tasks given to it and not started, count"),
+      queued: z.number().describe("Tasks assigned to it and not started, count"),
       orphaned: z.number().describe("Tasks that it left behind, count"),
     })
     .describe("Its unfinished tasks"),
@@ -56,7 +56,7 @@ const data = z.object({
     .nullable()
     .describe("Tasks that wait on it as it counts them itself; null where it tells none, or is lost"),
   running: list("Tasks that run on it, those that run for longest first"),
-  queued: list("Tasks given to it and not started, those that wait for longest first"),
+  queued: list("Tasks assigned to it and not started, those that wait for longest first"),
   orphaned: list("Unfinished tasks of a worker that is lost, or that nobody mentions any more"),
 });
 
@@ -74,7 +74,7 @@ export const workerTasks = definePanel({
   past: true,
   load,
   view,
-  note: ({ counts: { running, queued } }) => `${count(running)} running · ${count(queued)} pending`,
+  note: ({ counts: { running, queued } }) => `${count(running)} running · ${count(queued)} assigned`,
   table,
 });
 
@@ -129,19 +129,19 @@ function view(data: Data) {
       </section>
       <section>
         <h3>
-          Queue <small>given to it, not started</small>
+          Queue <small>assigned, not started</small>
         </h3>
         <Slots
           prefix="wt-q"
           tasks={queued}
           rows={ROWS.queued}
-          none={unnamed > 0 ? "" : "Nothing waits on it"}
+          none={unnamed > 0 ? "" : "Nothing is assigned to it"}
         >
           {(one) => <Waiting task={one} word="waits" />}
         </Slots>
         <Part as="p" id="wt-q-more" class="more">
           {unnamed > 0 && reported_queue !== null
-            ? `it counts ${count(reported_queue)} in its queue itself`
+            ? `it counts ${count(reported_queue)} assigned itself`
             : more(queued.length - Math.min(queued.length, ROWS.queued))}
         </Part>
         {orphaned.length === 0 ? null : (

@@ -4,7 +4,7 @@ import type { Capabilities, Gpu } from "../../metrics/model.ts";
 import { loadParts, OVERLOAD_THRESHOLDS } from "../../metrics/process/scores.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, Figure, joined, Mark, more, Name, StateMark, Time, WORKER_TONE } from "../components.tsx";
-import { asWideAs, clean, count, counted, measure, quantity, shorten } from "../format.ts";
+import { asWideAs, clean, count, counted, measure, quantity, shares, shorten } from "../format.ts";
 import { cutHref } from "../links.ts";
 import { definePanel, type Markup, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
@@ -208,7 +208,7 @@ function Head({ data }: { data: Data }) {
       <dl class="worker-facts">
         <Part as="div" id="wk-tasks">
           <dt>Tasks</dt>
-          <dd>
+          <dd title="Pending: assigned to it and not started">
             {joined([
               `${count(data.running_tasks)} running, ${count(data.queued_tasks)} pending`,
               data.orphaned_tasks === 0 ? null : `${count(data.orphaned_tasks)} orphaned`,
@@ -376,6 +376,7 @@ const RESOURCE_SERIES: Readonly<Partial<Record<string, SeriesNumber>>> = {
 
 function Load({ data }: { data: Data }) {
   const { load, load_parts } = data;
+  const weights = shares(load_parts.map(({ weight }) => weight));
   return (
     <Part id="wk-load" class="worker-score reported">
       <h3>
@@ -386,12 +387,12 @@ function Load({ data }: { data: Data }) {
       </p>
       {load_parts.length === 0 ? <p class="quiet">No resource is reported.</p> : null}
       <ul class="parts">
-        {load_parts.map(({ metric, value, weight }) => (
+        {load_parts.map(({ metric, value }, place) => (
           <li>
             <span class="name">{labelOf(metric)}</span>
             <Bars values={[[RESOURCE_SERIES[metric] ?? 5, value]]} />
             <span class="figure">{asWideAs("999", measure(value, "percent"))}</span>
-            <span class="why">weight {measure(weight, "ratio")}</span>
+            <span class="why">weight {weights[place]}</span>
           </li>
         ))}
       </ul>

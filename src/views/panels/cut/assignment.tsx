@@ -40,7 +40,7 @@ const data = CUT_DATA.extend({
         worker_type: typeField,
         state: z.enum(WORKER_STATES).describe("Its state"),
         running: countField("Its tasks that run there"),
-        assigned: countField("Its tasks given to the worker and not started"),
+        assigned: countField("Its tasks assigned to the worker and not started"),
       }),
     )
     .describe("Workers that have some of its tasks now, those with most first"),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Legend, Name } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData, type TaskCut } from "../../cut.ts";
-import { asWideAs, clean, count, counted, measure, shorten } from "../../format.ts";
+import { asWideAs, clean, count, counted, shares, shorten } from "../../format.ts";
 import { byNaturalOrder } from "../../identity.ts";
 import { cutHref } from "../../links.ts";
 import {
@@ -132,7 +132,6 @@ interface SharesProps<T> {
 }
 
 function Shares<T extends Counts>({ id, rows, wordsOf, nameFor }: SharesProps<T>) {
-  const all = allOf(rows);
   const rowOf = (counts: Counts, words: string, name: Markup): RankedRow => {
     const { live, completed, failed } = counts;
     const tasks = tasksOf(counts);
@@ -143,7 +142,7 @@ function Shares<T extends Counts>({ id, rows, wordsOf, nameFor }: SharesProps<T>
         { series: 1, value: (completed ?? 0) + (failed ?? 0) },
         { series: 3, value: live },
       ],
-      figure: asWideAs("99.9", measure(tasks / all, "ratio")),
+      figure: "",
       beside: asWideAs("99999", count(tasks)),
     };
   };
@@ -152,12 +151,13 @@ function Shares<T extends Counts>({ id, rows, wordsOf, nameFor }: SharesProps<T>
     (row) => rowOf(row, wordsOf(row), nameFor(row)),
     (sum, name) => rowOf(sum, name, <>{name}</>),
   );
-  const longest = shown.map(({ segments }) => segments.reduce((sum, { value }) => sum + value, 0));
+  const totals = shown.map(({ segments }) => segments.reduce((sum, { value }) => sum + value, 0));
+  const texts = shares(totals);
   return (
     <Ranking
       id={id}
-      rows={shown}
-      full={Math.max(1, ...longest)}
+      rows={shown.map((row, place) => ({ ...row, figure: asWideAs("99.9", texts[place]!) }))}
+      full={Math.max(1, ...totals)}
       empty="No task waits, runs or ended in the last hour"
     />
   );
