@@ -259,7 +259,16 @@ describe("the past", () => {
     tick(3);
     const last_ms = clock.now();
     await expect(pipeline.readAt(last_ms + 1)).rejects.toMatchObject({ kind: "invalid" });
-    await expect(pipeline.readAt(START_MS - 60_000)).rejects.toMatchObject({ kind: "not_found" });
+    const first_ms = last_ms - 2000;
+    await expect(pipeline.readAt(START_MS - 60_000)).rejects.toMatchObject({
+      kind: "not_found",
+      message: expect.stringMatching(
+        /nor of any time before it; the first moment that is kept is 2026-11-23T18:30:01Z$/,
+      ),
+      details: { parameter: "at", first_ms, before_ms: null },
+    });
+    expect(pipeline.read().firstMoment()).toBe(first_ms);
+    expect((await pipeline.readAt(first_ms)).now_ms).toBe(first_ms);
     clock.advance(600_000);
     pipeline.tick(clock.now());
     await expect(pipeline.readAt(last_ms + 300_000)).rejects.toThrow(

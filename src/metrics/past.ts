@@ -30,6 +30,8 @@ import {
   type WorkerAt,
 } from "./store/contract.ts";
 
+/** The first tick is looked for in so much of the first hour that is kept. */
+const FIRST_WITHIN_MS = 2 * 3_600_000;
 /** A value older than this is not the value of the moment. */
 const FLEET_WITHIN_MS = 90_000;
 /** Of a worker that is silent the last values are shown for as long as this. */
@@ -189,10 +191,29 @@ function tickBefore(store: MetricStore, at_ms: number): number {
   const [ticked] = store.newest(each_tick, at_ms, FLEET_WITHIN_MS);
   if (ticked) return ticked.at_ms;
   const [before] = store.newest(each_tick, at_ms, SEARCH_MS);
-  const instead = before ? `the last moment before it is ${iso(before.at_ms)}` : "nor of any time before it";
+  const first_ms = firstMoment(store);
+  const first = first_ms === null ? "" : `; the first moment that is kept is ${iso(first_ms)}`;
+  const instead = before
+    ? `the last moment before it is ${iso(before.at_ms)}`
+    : `nor of any time before it${first}`;
   throw new EvenkeelError("not_found", `Nothing is kept of ${iso(at_ms)}, ${instead}`, {
-    details: { parameter: "at" },
+    details: { parameter: "at", first_ms, before_ms: before?.at_ms ?? null },
   });
+}
+
+/** The first tick of which every second is kept, Unix milliseconds; null where there is none. */
+export function firstMoment(store: MetricStore): number | null {
+  const { oldest_ms, full_from_ms } = store.stats();
+  const from_ms = full_from_ms ?? oldest_ms;
+  if (from_ms === null) return null;
+  const series = [{ scope: "system" as const, entity: "", metric: "total_workers" }];
+  const { at_ms, columns } = store.range({
+    series,
+    from_ms,
+    to_ms: from_ms + FIRST_WITHIN_MS,
+    step_ms: 1000,
+  });
+  return at_ms[columns[0]!.mean.findIndex((value) => value !== null)] ?? null;
 }
 
 async function newestOf(store: MetricStore, names: readonly SeriesName[], at_ms: number, within_ms: number) {

@@ -14,7 +14,7 @@ import {
 import type { EndedByModel } from "./models.ts";
 import { Orders } from "./orders.ts";
 import { type NewMessage, TELLS_NOBODY } from "./outbox.ts";
-import { endedOf, goneAt, lifeOf, readPast, recentAt } from "./past.ts";
+import { endedOf, firstMoment, goneAt, lifeOf, readPast, recentAt } from "./past.ts";
 import { AlertBook } from "./process/alert-book.ts";
 import { AnomalyWatch, type DetectorDocument } from "./process/anomaly-watch.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
@@ -685,6 +685,7 @@ export class Pipeline {
       tasks: () => fleet.tasks.values(),
       liveTask: (id) => fleet.tasks.get(id),
       ended: (query) => this.#ended(query),
+      firstMoment: () => this.#firstMoment(),
       tasksOf,
       cut: (cut, name) => cuts[cut].get(name),
       cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
@@ -698,6 +699,17 @@ export class Pipeline {
     // What the store has of it is old once it is spoken of again.
     if (known) this.#kept_tasks.forget(id);
     return known ?? this.#kept_tasks.get(id);
+  }
+
+  #first: { hour_ms: number | null; at_ms: number | null } = { hour_ms: null, at_ms: null };
+
+  /** It stays while the hour that it is in is kept. */
+  #firstMoment(): number | null {
+    const { oldest_ms, full_from_ms } = this.#store.stats();
+    const hour_ms = full_from_ms ?? oldest_ms;
+    if (this.#first.at_ms === null || this.#first.hour_ms !== hour_ms)
+      this.#first = { hour_ms, at_ms: firstMoment(this.#store) };
+    return this.#first.at_ms;
   }
 
   /** While the store can't be written, what it does not have yet comes first. */

@@ -231,6 +231,8 @@ export interface Read {
   cut(cut: Cut, name: string): ReadonlyMap<string, number> | undefined;
   /** The names of the parts that there are, in their order. */
   cutNames(cut: Cut): readonly string[];
+  /** The first moment that can be shown as it was, Unix milliseconds; null where there is none. */
+  firstMoment(): number | null;
   /** The same moment of the matching part of the whole fleet. */
   filtered(filters: Filters): Read;
   /** Health, compatibility and what became of its tasks; undefined for a worker that is not known. */

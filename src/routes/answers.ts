@@ -105,7 +105,7 @@ export function problem(
   const title = STATUS_CODES[status] ?? "Error";
   const common = { "Cache-Control": NO_STORE, Vary: "Accept", ...headers };
   if (errorPage && namesHtml(c.req.header("accept")) && c.req.method !== "POST") {
-    return new Response(errorPage({ status, title, detail }), {
+    return new Response(errorPage({ status, title, detail, details }), {
       status,
       headers: { ...common, "Content-Type": "text/html; charset=utf-8" },
     });

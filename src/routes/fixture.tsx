@@ -73,6 +73,7 @@ export function read(given: Partial<Read> = {}): Read {
     tasks: () => [],
     liveTask: () => undefined,
     ended: () => [],
+    firstMoment: () => null,
     cut: () => undefined,
     cutNames: () => [],
     filtered: (filters) => ({ ...whole, filters }),

@@ -35,8 +35,15 @@ export function withQuery(url: string, name: string, value: string): string {
 export function without(url: string, names: readonly string[]): string {
   const [path = "", query = ""] = splitOnce(ownAddress(url), "?");
   const left = new URLSearchParams([...new URLSearchParams(query)].filter(([name]) => !names.includes(name)));
-  // Without any parameter the overview would begin with the viewer's own filters again.
-  return `${path}?${left.size === 0 ? "all" : left}`;
+  if (left.size > 0) return `${path}?${left}`;
+  // Without any parameter these would begin with the viewer's own filters and range again.
+  return path === "./" || path === "history" ? `${path}?all` : path;
+}
+
+/** The same page live. */
+export function liveAddress(url: string): string {
+  const params = new URLSearchParams(splitOnce(url, "?")[1]);
+  return params.size > 1 ? without(url, ["at"]) : splitOnce(ownAddress(url), "?")[0];
 }
 
 export function splitOnce(text: string, at: string): [string, string] {

@@ -33,6 +33,8 @@ export interface Around extends Look {
   readonly rewind: boolean;
   /** The newest tick, Unix milliseconds. */
   readonly newest_ms: number;
+  /** The first moment that can be shown, Unix milliseconds; null where there is none. */
+  readonly first_ms: number | null;
   /** What a page about one thing is about; null for any other. */
   readonly subject: string | null;
   /** What the viewer saved; empty for whoever has no session. */

@@ -2,7 +2,7 @@ import type { Task } from "../metrics/model.ts";
 import type { EndedQuery, EndedStep, Read } from "../metrics/read.ts";
 
 /** Ended tasks that a page lists at most, the newest of those that match; CSV and NDJSON have all of them. */
-export const NEWEST = 1000;
+const NEWEST = 1000;
 /** Steps of one page's search: some 150 ms of work in all. */
 const STEPS = 4;
 

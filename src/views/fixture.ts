@@ -232,6 +232,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     tasks: () => tasks,
     liveTask: (id) => tasks.find((task) => task.id === id),
     ended: endedIn(tasks),
+    firstMoment: () => NOW_MS - 86_400_000,
     filters: {},
     orders: new Orders(),
     recent_cut: null,

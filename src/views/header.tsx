@@ -1,11 +1,12 @@
 import { CUTS, type Cut } from "../metrics/catalogue.ts";
 import type { Filters, Read } from "../metrics/read.ts";
-import { kept, LOOK, ownAddress, relative, splitOnce, without, withQuery } from "./address.ts";
+import { kept, LOOK, liveAddress, ownAddress, relative, splitOnce, without, withQuery } from "./address.ts";
 import type { Around } from "./around.ts";
 import { Name, Time } from "./components.tsx";
 import { FILTER_LABEL, FILTER_NAMES } from "./filters.ts";
 import { clean, inUtc, shorten } from "./format.ts";
 import { Menu } from "./menu.tsx";
+import { isPast } from "./moment-links.ts";
 import type { Page } from "./panel.ts";
 import { DENSITIES, THEMES } from "./preferences.ts";
 
@@ -26,7 +27,7 @@ export function Header({ around, page, pages }: HeaderProps) {
         Skip to the panels
       </a>
       <div class="top">
-        <a class="brand" href={kept("/", around.url, heldBy(page))}>
+        <a class="brand" href={kept("/", around.url, [...heldBy(page), ...momentOf(pages[0]!, around)])}>
           Evenkeel
         </a>
         <nav aria-label="Pages">
@@ -34,7 +35,10 @@ export function Header({ around, page, pages }: HeaderProps) {
             .filter(({ subject, aside }) => subject === undefined && !aside)
             .map((other) => (
               <a
-                href={kept(other.path, around.url, filtersOf(other, page, around))}
+                href={kept(other.path, around.url, [
+                  ...filtersOf(other, page, around),
+                  ...momentOf(other, around),
+                ])}
                 aria-current={currentOf(other, page)}
                 data-key={other.key}
               >
@@ -68,6 +72,11 @@ export function Header({ around, page, pages }: HeaderProps) {
 /** A list has the filters in a form of its own, beside others. */
 function hasOwnForm(page: Page | null): boolean {
   return page?.panels.some(({ params }) => "as_of" in params.shape) ?? false;
+}
+
+/** The parameter that keeps the moment of the past that is shown, where another page can show it too. */
+function momentOf(other: Page, { stream }: Around): readonly string[] {
+  return stream === null && isPast(other) ? ["at"] : [];
 }
 
 /** A page about one thing is below one of the navigation. */
@@ -286,7 +295,7 @@ function Past({ around }: { around: Around }) {
       </p>
       <nav aria-label="Other moments">
         {STEPS.map(([label, step_ms]) =>
-          now_ms + step_ms > around.newest_ms ? (
+          now_ms + step_ms > around.newest_ms || now_ms + step_ms < (around.first_ms ?? 0) ? (
             <span>{label}</span>
           ) : (
             <a href={withQuery(around.url, "at", String(now_ms + step_ms))}>{label}</a>
@@ -301,7 +310,7 @@ function Past({ around }: { around: Around }) {
         <input name="at" value={inUtc(now_ms)} size={22} />
       </label>
       <button type="submit">Show</button>
-      <a class="live" href={without(around.url, ["at"])}>
+      <a class="live" href={liveAddress(around.url)}>
         Back to live
       </a>
     </form>

@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import type { z } from "zod";
 import type { Read } from "../metrics/read.ts";
 import { fixtureRead } from "./fixture.ts";
+import { renderPanel } from "./frame.tsx";
 import { HISTORY_PARAMS, historyCharts, historyTable, loadHistory, seriesNames } from "./history.ts";
+import { history } from "./panels/history.tsx";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -44,6 +46,28 @@ describe("a window beside an earlier one", () => {
     ]);
     expect(rows[2]).toEqual(["2026-11-23T11:00:00.000Z", noon - 1, noon - 1, noon - 1, noon - 25]);
     expect(historyCharts(data, 100)[0]?.chart.lines[0]?.before).toEqual(data.series[0]?.before);
+  });
+
+  test("of which nothing is kept says so, and one of which something is says which line it is", () => {
+    const note = (of: Read) => {
+      const { html } = renderPanel(
+        history,
+        history.params.parse({ compare: "24h", duration: "3h", step: "1h", metrics: "running_tasks" }),
+        of,
+      );
+      return /<small id="p-history-n">([^<]*)/.exec(html)?.[1];
+    };
+    expect(note(read)).toBe("a point each 1h, its mean, dashed: 24h before");
+    const young: Read = {
+      ...read,
+      range: (query) => {
+        const answer = read.range(query);
+        const nothing = answer.at_ms.map(() => null);
+        const columns = answer.columns.map((column) => ({ ...column, mean: nothing }));
+        return query.to_ms > NOON_MS - HOUR_MS ? answer : { ...answer, columns };
+      },
+    };
+    expect(note(young)).toBe("a point each 1h, its mean, no data for the window 24h before");
   });
 
   test("is compared with nothing unless asked", () => {

@@ -16,6 +16,7 @@ const around = (more: Partial<Around> = {}): Around => ({
   views: [],
   stream: "stream?page=%2F",
   rewind: true,
+  first_ms: null,
   newest_ms: fixtureRead().now_ms,
   subject: null,
   filters: {},
@@ -48,11 +49,45 @@ describe("a page of the past", () => {
     expect(past()).toContain(`<a href="./?theme=dark&amp;at=${now_ms - 60_000}">−1 min</a>`);
     expect(past()).toContain('<input type="hidden" name="theme" value="dark"/>');
     expect(past()).toMatch(/<a class="live" href="\.\/\?theme=dark">Back to live<\/a>/);
-    expect(past({ url: "?at=1" })).toMatch(/<a class="live" href="\.\/\?all">/);
+    expect(past({ url: "?at=1" })).toMatch(/<a class="live" href="\.\/">/);
+    expect(page({ stream: null, url: "/workers?at=1" }, "/workers")).toMatch(
+      /<a class="live" href="workers">/,
+    );
   });
 
-  test("leads to no moment that is yet to come", () => {
+  test("leads to no moment that is yet to come, and to none before the first that is kept", () => {
     expect(past({ newest_ms: now_ms + 60_000 })).toMatch(/<a [^>]*>\+1 min<\/a><span>\+5 min<\/span>/);
+    expect(past({ first_ms: now_ms - 60_000 })).toMatch(/<span>−5 min<\/span><a [^>]*>−1 min<\/a>/);
+  });
+
+  test("leads to pages and panels of the same moment, where they have a past", () => {
+    const panel =
+      '<a href="workers/W%201">W 1</a><a href="tasks?status=failed&amp;page=2#x">f</a><a href="./">o</a>' +
+      '<a href="tasks/t-1">t</a><a href="history?duration=1h">h</a><a href="api/metrics/workers?format=csv">csv</a>' +
+      '<a href="./?at=5">then</a><form class="list-form" method="get" action="tasks"><input name="q"/></form>';
+    const html = renderPage(findPage("/")!, [panel], around({ stream: null, url: "?at=1" }));
+    for (const link of [
+      `href="workers/W%201?at=${now_ms}"`,
+      `href="tasks?status=failed&amp;page=2&amp;at=${now_ms}#x"`,
+      `href="./?at=${now_ms}"`,
+      'href="tasks/t-1"',
+      'href="history?duration=1h"',
+      `href="api/metrics/workers?format=csv&amp;at=${now_ms}"`,
+      'href="./?at=5"',
+      `action="tasks"><input type="hidden" name="at" value="${now_ms}"/>`,
+      '<a href="workers?at=1"',
+      '<a href="status"',
+    ])
+      expect(html).toContain(link);
+    expect(renderPage(findPage("/")!, [panel], around())).not.toContain(`at=${now_ms}`);
+  });
+
+  test("that is before the first moment says which is the first, and leads there and back to live", () => {
+    const { read: _, ...look } = around({ url: "/?theme=dark&at=5" });
+    const details = { parameter: "at", first_ms: now_ms, before_ms: null };
+    const html = renderError({ status: 404, title: "Not Found", detail: "Nothing is kept", details }, look);
+    expect(html).toMatch(/There is data from <a href="\.\/\?theme=dark&amp;at=1795462926000"><time/);
+    expect(html).toContain('<a href="./?theme=dark">Show the page live</a>');
   });
 
   test("is offered where every panel has a past", () => {

@@ -1,11 +1,12 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
-import { relative, withQuery } from "./address.ts";
+import { liveAddress, relative, withQuery } from "./address.ts";
 import type { Around, Look } from "./around.ts";
-import { Name } from "./components.tsx";
+import { Name, Time } from "./components.tsx";
 import { clean, shorten } from "./format.ts";
 import { flatten } from "./frame.tsx";
 import { Demo, Header, LiveState, Stale, Trouble } from "./header.tsx";
+import { linksAt } from "./moment-links.ts";
 import type { Markup, Page, Panel } from "./panel.ts";
 import { PAGES } from "./registry.ts";
 import { Settings, type SettingsView } from "./settings.tsx";
@@ -14,6 +15,8 @@ export interface ErrorFacts {
   readonly status: number;
   readonly title: string;
   readonly detail: string;
+  /** More of it, as data: of a moment that can't be shown, which ones can. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
 const NAME_LENGTH = 64;
@@ -47,7 +50,7 @@ export function renderPage(
             <small>{page.title}</small> <Name>{shorten(subject, NAME_LENGTH)}</Name>
           </h1>
         )}
-        {raw(panels.join("\n"))}
+        {raw(ofMoment(panels.join("\n"), around, pages))}
       </main>
       <Live around={around} />
     </Document>,
@@ -72,7 +75,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       <Stale around={around} />
       <main id="main" class="embed" tabindex={-1}>
         <h1 class="vh">{panel.title}</h1>
-        {raw(markup)}
+        {raw(ofMoment(markup, around, PAGES))}
       </main>
       <footer>
         <a href="./" target="_top">
@@ -117,9 +120,42 @@ export function renderError(error: ErrorFacts, around: Look): string {
         <p class="code">{error.status}</p>
         <h1>{error.title}</h1>
         <p>{error.detail}</p>
-        <p>{nextStep(error.status)}</p>
+        <p>{error.details?.["parameter"] === "at" ? otherMoments(error, around) : nextStep(error.status)}</p>
       </main>
     </Document>,
+  );
+}
+
+function ofMoment(html: string, { stream, read }: Around, pages: readonly Page[]): string {
+  return stream === null ? linksAt(html, read.now_ms, pages) : html;
+}
+
+/** Of a page that can't be shown as it was at some moment: when it can. */
+function otherMoments({ details = {} }: ErrorFacts, { url }: Look): Markup {
+  const { first_ms, before_ms } = details;
+  const at = (at_ms: number) => withQuery(url, "at", String(at_ms));
+  return (
+    <>
+      {typeof first_ms !== "number" ? null : (
+        <>
+          There is data from{" "}
+          <a href={at(first_ms)}>
+            <Time at_ms={first_ms} full />
+          </a>{" "}
+          on.{" "}
+        </>
+      )}
+      {typeof before_ms !== "number" ? null : (
+        <>
+          The last moment before it is{" "}
+          <a href={at(before_ms)}>
+            <Time at_ms={before_ms} full />
+          </a>
+          .{" "}
+        </>
+      )}
+      <a href={liveAddress(url)}>Show the page live</a>.
+    </>
   );
 }
 

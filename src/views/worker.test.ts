@@ -80,7 +80,7 @@ describe("worker", () => {
     expect(text).toContain("Pressure 74.0 % CPU 95 %, threshold 90 %");
     expect(text).toContain("Success 98.1 % 49 of the last 50 tasks completed");
     expect(text).toMatch(
-      /Load the sum of weight × use \d+ % CPU 95 % weight 33\.3 % Memory \d+ % weight 33\.3 %/,
+      /Load the sum of weight × use \d+ % CPU 95 % weight 33\.4 % Memory \d+ % weight 33\.3 %/,
     );
   });
 

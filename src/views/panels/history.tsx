@@ -163,8 +163,17 @@ function namesOf(given: Params): SeriesName[] {
 function note(data: History): string {
   const summary = data.tier_s > 1 ? ", parts of it hourly summaries" : "";
   const merged = isMergedAway(data) ? ", durations as means of samples: over all tasks in steps of 15m" : "";
-  const dashed = data.compare_s === null ? "" : `, dashed: ${durationText(data.compare_s * 1000)} before`;
-  return `a point each ${durationText(data.step_s * 1000)}${summary}${merged}${dashed}`;
+  const step = durationText(data.step_s * 1000);
+  const mean = data.step_s > 1 ? ", its mean" : "";
+  return `a point each ${step}${mean}${summary}${merged}${comparedWords(data)}`;
+}
+
+/** What stands dashed beside the curves, or that there is nothing to stand there. */
+function comparedWords({ compare_s, series }: History): string {
+  if (compare_s === null) return "";
+  const before = `${durationText(compare_s * 1000)} before`;
+  const known = series.some(({ before }) => before?.some((value) => value !== null));
+  return known ? `, dashed: ${before}` : `, no data for the window ${before}`;
 }
 
 /** The parameters as a query, some of them changed; undefined leaves one out. */
@@ -388,9 +397,10 @@ function DataTable({ data, source }: { data: History; source: string }) {
     <details class="data">
       <summary>Data table</summary>
       <p>
-        The newest {count(rows.length)} of {count(data.times_ms.length)} steps. All of them:{" "}
-        <a href={`${source}&format=csv`}>CSV</a>, <a href={`${source}&format=ndjson`}>NDJSON</a>,{" "}
-        <a href={source}>JSON</a>, <a href={`${source}&format=svg`}>SVG</a>.
+        The newest {count(rows.length)} of {count(data.times_ms.length)} steps
+        {data.step_s > 1 ? ", of each the mean" : ""}. All of them: <a href={`${source}&format=csv`}>CSV</a>,{" "}
+        <a href={`${source}&format=ndjson`}>NDJSON</a>, <a href={source}>JSON</a>,{" "}
+        <a href={`${source}&format=svg`}>SVG</a>.
       </p>
       <section class="scroll" tabindex={0} aria-label="Data table">
         <table>
