@@ -1,5 +1,6 @@
 import { Agent, get, type IncomingMessage } from "node:http";
 import { type Bench, bench, sleep } from "./lib/bench.ts";
+import { benchEndedLists } from "./lib/ended-lists.ts";
 import { Feed } from "./lib/feed.ts";
 import { type Budget, median, percentile } from "./lib/figures.ts";
 import { timedGet } from "./lib/http.ts";
@@ -145,6 +146,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     agent.destroy();
     await server.stop();
   }
+  await benchEndedLists(build, rounds, figures);
 }
 
 async function loopWhile(server: Server, something: () => Promise<unknown>): Promise<LoopDelay> {
@@ -174,4 +176,4 @@ function look(url: string): Promise<IncomingMessage[]> {
   return Promise.all(Array.from({ length: LOOKERS }, open));
 }
 
-await bench("Lists", 6, run);
+await bench("Lists", 10, run);

@@ -62,8 +62,8 @@ export class Tasks {
     this.#unfinished = db.prepare("SELECT * FROM tasks WHERE ended_at_ms IS NULL");
     this.#ended_rows = db.prepare(
       `SELECT * FROM tasks
-       WHERE ended_at_ms >= @from_ms AND ended_at_ms < @to_ms AND ended_at_ms <= @last_ms
-         AND (ended_at_ms < @last_ms OR id > @after_id)
+       WHERE ended_at_ms >= @from_ms AND ended_at_ms <= @last_ms
+         AND +ended_at_ms < @to_ms AND (+ended_at_ms < @last_ms OR id > @after_id)
          AND (@type IS NULL OR type = @type) AND (@model_family IS NULL OR model_family = @model_family)
          AND (@worker_id IS NULL OR worker_id = @worker_id)
          AND (@statuses IS NULL OR status IN (SELECT value FROM json_each(@statuses)))
@@ -75,7 +75,7 @@ export class Tasks {
       )
       .pluck();
     this.#packs = db.prepare(
-      "SELECT k, to_ms, columns FROM task_pack WHERE to_ms >= ? AND from_ms < ? ORDER BY to_ms DESC",
+      "SELECT k, to_ms, columns FROM task_pack WHERE to_ms >= ? AND from_ms <= ? ORDER BY to_ms DESC",
     );
     this.#first_pack = db
       .prepare<[number], number | null>("SELECT min(k) FROM task_pack WHERE to_ms >= ?")
@@ -169,7 +169,7 @@ export class Tasks {
     let found = this.#rowsOf(query, wanted);
     let searched_from_ms = query.from_ms;
     const left = { searched: MAX_SEARCHED_PACKS, opened: MAX_OPENED_PACKS };
-    for (const pack of this.#packs.iterate(query.from_ms, query.to_ms)) {
+    for (const pack of this.#packs.iterate(query.from_ms, lastOf(query))) {
       if (found.length === wanted && found.at(-1)!.ended_at_ms! > pack.to_ms) break;
       if (left.searched === 0 || left.opened === 0) {
         // The packs come by the end of their last task: what ended after this one's is known.
@@ -190,9 +190,10 @@ export class Tasks {
   }
 
   /** How far back one query looks through rows: all that ended in one millisecond, or none of it. */
-  #rowsFrom({ from_ms, to_ms, after, matches, ofWorker }: EndedTasksQuery): number {
+  #rowsFrom(query: EndedTasksQuery): number {
+    const { from_ms, matches, ofWorker } = query;
     const most = matches || ofWorker ? MAX_READ_ROWS : MAX_SEARCHED_ROWS;
-    const before_ms = Math.min(to_ms, after ? after.ended_at_ms : Number.POSITIVE_INFINITY);
+    const before_ms = lastOf(query);
     const beyond_ms = this.#row_beyond.get(before_ms, from_ms, most);
     if (beyond_ms === undefined) return from_ms;
     const next_ms = Math.floor(beyond_ms) + 1;
@@ -204,7 +205,7 @@ export class Tasks {
     const { type = null, model_family = null, worker_id = null } = query;
     const rows = this.#ended_rows.iterate({
       ...{ from_ms, to_ms, type, model_family, worker_id },
-      last_ms: after?.ended_at_ms ?? Number.POSITIVE_INFINITY,
+      last_ms: lastOf(query),
       after_id: after?.id ?? "",
       statuses: status === undefined ? null : JSON.stringify([status].flat()),
     });
@@ -251,6 +252,11 @@ function undamaged<Result>(pack: number, read: () => Result): Result {
       `The ended tasks of pack ${pack} are damaged (${(error as Error).message}); restore the database from a backup`,
     );
   }
+}
+
+/** The last instant that a query may find a task of; its own end is exclusive, the task that it goes on after is not. */
+function lastOf({ to_ms, after }: EndedTasksQuery): number {
+  return after ? Math.min(to_ms, after.ended_at_ms) : to_ms;
 }
 
 function newestFirst(a: TaskRecord, b: TaskRecord): number {

@@ -96,16 +96,7 @@ function view(data: Data) {
         id="ov-tasks"
         label="Tasks running"
         value={quantity(metric("running_tasks"), "count")}
-        lines={[
-          why.queued === null
-            ? joined([`${count(metric("queued_tasks"))} queued`, some(metric("assigned_tasks"), "assigned")])
-            : `– ${why.queued}`,
-          joined([
-            why.queued !== null && some(metric("assigned_tasks"), "assigned"),
-            some(metric("orphaned_tasks"), "orphaned"),
-            some(metric("cancelled_tasks"), "cancelled (1 h)"),
-          ]),
-        ]}
+        lines={taskLines(metric, why.queued)}
       />
       <Kpi
         id="ov-throughput"
@@ -158,6 +149,17 @@ function view(data: Data) {
 
 function noWorkers({ filtered }: Data): string {
   return filtered ? "none matches the filter" : "none has reported";
+}
+
+function taskLines(metric: (name: string) => number | null, why: string | null): readonly string[] | string {
+  const assigned = some(metric("assigned_tasks"), "assigned");
+  const orphaned = some(metric("orphaned_tasks"), "orphaned");
+  // One text: it breaks where the reason needs room.
+  if (why !== null) return joined([assigned, orphaned, `– ${why}`]);
+  return [
+    joined([`${count(metric("queued_tasks"))} queued`, assigned]),
+    joined([orphaned, some(metric("cancelled_tasks"), "cancelled (1 h)")]),
+  ];
 }
 
 const STATUS_WORD: Record<Data["status"], string> = {

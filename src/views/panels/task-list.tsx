@@ -164,6 +164,7 @@ export const taskList = definePanel({
 });
 
 function note({ ended }: Data, { status, before }: Params) {
+  if (ended === null && status !== undefined) return "of the unfinished";
   if (ended === null) return "unfinished, and what ended in the last minutes";
   const over = before !== undefined || status?.every((state) => ENDS.includes(state));
   return over ? "what ended, of all that is kept" : "unfinished, and what ended, of all that is kept";

@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, get, type IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openStore } from "../../src/metrics/store/sqlite.ts";
+import { sleep } from "./bench.ts";
+import { type Budget, type Figures, median, percentile } from "./figures.ts";
+import { timedGet } from "./http.ts";
+import { liveThrough } from "./live-through.ts";
+import { Server } from "./server.ts";
+
+// Lists of tasks that ended long ago: any filter, as a page and as data, all of them as a file, and what it costs
+// each second that somebody looks. Half of them are packed, the others still a row each.
+
+/** Some 65 tasks end each second: 100,000 and some more. */
+const MINUTES = 28;
+/** Tasks are packed an hour after their end. */
+const ENDED_MIN = 46;
+const ANSWERED_MS: Budget = { limit: 200 };
+const BLOCKED_MS: Budget = { limit: 50, rule: "at most" };
+const LOOKED_AT_MS: Budget = { limit: 100 };
+
+const LISTS = [
+  ["that ended, newest first", "status=completed,failed,cancelled&sort=-ended"],
+  ["that ended, by id", "status=completed,failed,cancelled&sort=id&page=9"],
+  ["within a day, with the unfinished", "ended=24h"],
+  ["that failed", "status=failed"],
+  ["that were cancelled, of a type", "status=cancelled&task_type=vision"],
+  ["of a worker", "status=completed,failed&worker=worker-gpu-07"],
+  ["of a worker type and family", "status=completed&worker_type=gpu&model_family=vit"],
+  ["of a model, by text", "status=completed&q=vit-large"],
+  ["with a text that none has", "status=completed,failed&q=nobody-has-this"],
+  ["of a worker that there is not", "status=completed&worker=nobody"],
+  ["with a tag, from the middle", "status=completed&tag=cuda&before=MIDDLE"],
+] as const;
+
+export async function benchEndedLists(build: string, rounds: number, figures: Figures): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-ended-"));
+  const agent = new Agent({ keepAlive: true });
+  try {
+    const db = join(folder, "ended.db");
+    const now_ms = Date.now();
+    const store = openStore(db, { housekeeping: "inline" });
+    await liveThrough(store, { minutes: MINUTES, end_ms: now_ms - ENDED_MIN * 60_000, compacts: false });
+    await store.compact(now_ms);
+    await store.close();
+    const middle_ms = now_ms - (ENDED_MIN + MINUTES / 2) * 60_000;
+    const queryOf = (query: string) => query.replace("MIDDLE", String(middle_ms));
+    const server = await Server.start({ build, db });
+    try {
+      await sleep(3000);
+      const held: number[] = [];
+      for (const [what, query] of LISTS) {
+        const took: number[] = [];
+        server.loop.reset();
+        for (const [address, accept] of [
+          ["tasks", "text/html"],
+          ["api/metrics/tasks", "application/json"],
+        ] as const) {
+          for (let round = 0; round < rounds; round++) {
+            const url = `${server.url}${address}?${queryOf(query)}&limit=${50 + round}`;
+            took.push((await timedGet(agent, url, accept)).elapsed_ms);
+          }
+        }
+        held.push((await server.loop.read()).max_ms);
+        figures.add({
+          name: `tasks ${what}, p95`,
+          value: percentile(took, 0.95),
+          unit: "ms",
+          budget: ANSWERED_MS,
+          note: `page and JSON; p50 ${median(took).toFixed(0)} ms`,
+        });
+      }
+      figures.add({
+        name: "event loop's longest hold while they are asked for",
+        value: median(held),
+        unit: "ms",
+        digits: 1,
+        budget: BLOCKED_MS,
+        note: `median of the ${held.length} lists, worst ${Math.max(...held).toFixed(0)} ms`,
+      });
+      server.loop.reset();
+      const csv = `${server.url}api/metrics/tasks?status=completed,failed,cancelled&format=csv`;
+      const { elapsed_ms, bytes } = await timedGet(agent, csv, "*/*");
+      figures.add({
+        name: "all of them as CSV",
+        value: elapsed_ms,
+        unit: "ms",
+        note: `${(bytes / 1e6).toFixed(1)} MB`,
+      });
+      figures.add({
+        name: "event loop's longest hold meanwhile, of all that ended",
+        value: (await server.loop.read()).max_ms,
+        unit: "ms",
+        digits: 1,
+        budget: BLOCKED_MS,
+      });
+      const alone_ms = await busyMs(server);
+      const lookers = await Promise.all(
+        LISTS.map(([, query], index) => look(server.url, queryOf(query), index)),
+      );
+      await sleep(1000);
+      const looked_at_ms = await busyMs(server);
+      for (const one of lookers) one.destroy();
+      figures.add({
+        name: `processor time a second of ${LISTS.length} of these lists that are looked at`,
+        value: looked_at_ms - alone_ms,
+        unit: "ms",
+        budget: LOOKED_AT_MS,
+      });
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    agent.destroy();
+    rmSync(folder, { recursive: true });
+  }
+  figures.print(`Tasks that ended in ${MINUTES} minutes, some 100,000, half of them packed`);
+}
+
+const WINDOW_MS = 5000;
+
+/** Processor time of the server, milliseconds a second. */
+async function busyMs(server: Server): Promise<number> {
+  const [before_s, started_ms] = [server.cpu_s(), performance.now()];
+  await sleep(WINDOW_MS);
+  return ((server.cpu_s() - before_s) * 1e6) / (performance.now() - started_ms);
+}
+
+function look(url: string, query: string, as_of: number): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    get(`${url}stream?panels=task-list&${query}&as_of=${as_of}`, (answer) => resolve(answer.resume())).once(
+      "error",
+      reject,
+    );
+  });
+}
