@@ -101,6 +101,32 @@ test("rows change in place, and change places only when that is asked for", asyn
   await stop();
 });
 
+test("tasks that ended are found by their state and how long ago, and rows that no longer match say so", async ({
+  page,
+  serve,
+}) => {
+  const { url } = await serve();
+  await report(url, fleet());
+  await open(page, url, "tasks?status=failed", 1);
+  await expect(page.getByText("1 ended task: all that is kept")).toBeVisible();
+  await expect(page.locator("select[name=ended]")).toHaveValue("");
+  await page.getByRole("checkbox", { name: "failed" }).uncheck();
+  await page.locator("select[name=ended]").selectOption("24h");
+  await page.getByLabel("Task type").last().selectOption("vision");
+  await page.getByRole("button", { name: "Show", exact: true }).click();
+  await expect(rows(page).locator("th")).toHaveText(["t-failed", "t-running", "t-assigned", "t-completed"]);
+  await expect(page).toHaveURL(/ended=24h/);
+  await page.getByRole("link", { name: "Ended: 24h" }).click();
+  await expect(page).not.toHaveURL(/ended=/);
+
+  await openLive(page, `${url}tasks?status=running`);
+  await report(url, { source: "balancer", tasks: [{ id: "t-running", status: "completed" }] });
+  await expect(page.getByText("1 row no longer matches")).toBeVisible(SOON);
+  await expect(rows(page).first()).toContainText("completed (no longer matches the filter)");
+  await page.getByRole("link", { name: "sort again" }).click();
+  await expect(page.getByText("No task matches")).toBeVisible();
+});
+
 test("a search leads to what has exactly that id, and else lists what matches", async ({ page, serve }) => {
   const { url } = await serve();
   await report(url, fleet());

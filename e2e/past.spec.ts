@@ -59,6 +59,19 @@ test.describe("with JavaScript", () => {
     await expect(page).toHaveURL(/[?&]at=\d+/);
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Not Found");
     await expect(page.locator("main")).toContainText("Nothing is kept of");
+    await page
+      .getByRole("link", { name: /^\d{4}-\d\d-\d\d/ })
+      .first()
+      .click();
+    await expect(page.locator("#past")).toBeVisible();
+    await expect(page.locator("#past").getByText("−10 s")).not.toHaveAttribute("href", /./);
+    await page.goto(`${url}?at=${after_ms}`);
+    await page.getByRole("link", { name: "Workers", exact: true }).click();
+    await expect(page).toHaveURL(`${url}workers?at=${after_ms}`);
+    await page.getByRole("link", { name: "worker-001" }).click();
+    await expect(page).toHaveURL(`${url}workers/worker-001?at=${after_ms}`);
+    await page.getByRole("link", { name: "Back to live" }).click();
+    await expect(page).toHaveURL(`${url}workers/worker-001`);
   });
 
   test.use({ tolerated: /404 \(Not Found\)/ });

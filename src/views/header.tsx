@@ -4,8 +4,10 @@ import { kept, LOOK, liveAddress, ownAddress, relative, splitOnce, without, with
 import type { Around } from "./around.ts";
 import { Name, Time } from "./components.tsx";
 import { FILTER_LABEL, FILTER_NAMES } from "./filters.ts";
-import { clean, inUtc, shorten } from "./format.ts";
+
+import { clean, instant, inUtc, shorten } from "./format.ts";
 import { Menu } from "./menu.tsx";
+
 import { isPast } from "./moment-links.ts";
 import type { Page } from "./panel.ts";
 import { DENSITIES, THEMES } from "./preferences.ts";
@@ -166,7 +168,7 @@ function Chips({ around, filters, page }: { around: Around; filters: Filters; pa
     ...own.map(({ name, label }) => ({
       name,
       label,
-      value: params.getAll(name).filter(Boolean).join().replaceAll(",", ", "),
+      value: chipText(name, params.getAll(name).filter(Boolean).join()),
     })),
   ].filter(({ value }) => value !== "");
   if (given.length === 0) return null;
@@ -183,11 +185,18 @@ function Chips({ around, filters, page }: { around: Around; filters: Filters; pa
   );
 }
 
+function chipText(name: string, text: string): string {
+  // Links give the instant as a number.
+  return name === "before" && /^\d+$/.test(text) ? instant(Number(text)) : text.replaceAll(",", ", ");
+}
+
 /** Filters that lists have beside those of every page. */
 const LIST_FILTERS = [
   { name: "status", label: "State" },
   { name: "tag", label: "Tag" },
   { name: "worker", label: "Worker" },
+  { name: "ended", label: "Ended" },
+  { name: "before", label: "Ended before" },
 ] as const;
 
 /** Where in a list the page is: another filter begins it anew. */

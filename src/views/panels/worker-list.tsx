@@ -274,11 +274,7 @@ const FIGURES = [
 function WorkerRow({ it }: { it: Data["workers"][number] }) {
   const silent = it.presence !== null && it.presence !== "fresh";
   return (
-    <Part
-      as="tr"
-      id={domId("wl", it.id)}
-      class={`${rowClass(it.state, it.fits)}${silent ? " silent" : ""}`}
-    >
+    <Part as="tr" id={domId("wl", it.id)} class={`${rowClass(it.state, it.fits)}${silent ? " silent" : ""}`}>
       <Cell name="state" label="State">
         {it.state === null ? (
           "known no more"
