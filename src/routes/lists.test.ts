@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fixtureRead, NOW_MS, withWorker } from "../views/fixture.ts";
+import { endedIn, taskOf } from "../views/task-fixture.ts";
 import { type World, world } from "./fixture.tsx";
 import { SITE } from "./site.ts";
 
@@ -61,6 +62,59 @@ describe("the page of a list", () => {
     const { text } = await get(lists(), "/workers?task_type=vision&tag=cuda&sort=id", BROWSER);
     expect(text).toContain('<a href="tasks?task_type=vision"');
     expect(text).toContain('<a href="./?task_type=vision"');
+  });
+});
+
+describe("a page of tasks that ended long ago", () => {
+  const kept = Array.from({ length: 700 }, (_, index) =>
+    taskOf({ id: `e-${index}`, state: "failed", status: "failed", ended_at_ms: NOW_MS - 1000 * index }),
+  );
+  /** `steps` counts how often the store is asked. */
+  function withKept() {
+    const w = lists();
+    const counts = { steps: 0 };
+    const search = endedIn(kept, 300);
+    w.now.read = {
+      ...w.now.read,
+      *ended(query) {
+        for (const step of search(query)) {
+          counts.steps += 1;
+          yield step;
+        }
+      },
+    };
+    return { w, counts };
+  }
+  const tasksOf = (html: string) => [...html.matchAll(/<a href="tasks\/([^"]+)">/g)].map(([, id]) => id!);
+
+  it("searches when it is loaded, and not again for its stream", async () => {
+    const { w, counts } = withKept();
+    const { text } = await get(w, "/tasks?status=failed&limit=10", BROWSER);
+    expect(tasksOf(text)).toEqual(kept.slice(0, 10).map(({ id }) => id));
+    expect(text).toMatch(/1–10 of 700 tasks/);
+    expect(counts.steps).toBe(3);
+    const fragment = streamOf(text).replace("stream?panels=task-list&", "/panels/task-list?");
+    for (let tick = 0; tick < 3; tick += 1) {
+      await w.tick();
+      expect(tasksOf((await get(w, fragment)).text)).toEqual(tasksOf(text));
+    }
+    expect(counts.steps).toBe(3);
+  });
+
+  it("as data is searched for each time, and as a file has all of them", async () => {
+    const { w, counts } = withKept();
+    for (const total of [700, 700]) {
+      expect(JSON.parse((await get(w, "/api/metrics/tasks?status=failed")).text)).toMatchObject({
+        total,
+        ended: { count: 700, searched_from_ms: null },
+      });
+      await w.tick();
+    }
+    expect(counts.steps).toBe(6);
+    const csv = (await get(w, "/api/metrics/tasks?status=failed&format=csv")).text.trim().split("\r\n");
+    expect(csv).toHaveLength(701);
+    const lines = (await get(w, "/api/metrics/tasks?status=failed&format=ndjson")).text.trim().split("\n");
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({ id: "e-699", state: "failed" });
   });
 });
 
