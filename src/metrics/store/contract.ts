@@ -97,7 +97,7 @@ export interface EndedTasksAnswer {
   /**
    * Down to this instant the answer has all that was asked for: from_ms, or a later one where there are more than
    * the limit (then the last task's, of whose very millisecond some may be missing) or where the engine has looked
-   * through as many as one query may, some 30 ms. It goes on with `after`, or up to this instant.
+   * through as many as one query may, some 20 ms. It goes on with `after`, or up to this instant.
    */
   searched_from_ms: number;
 }
