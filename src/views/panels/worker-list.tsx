@@ -59,7 +59,8 @@ const COLUMNS: readonly Column<Worker>[] = [
       descending: "best first, then the healthiest, then the least loaded",
     },
     key: (worker, now_ms) => {
-      const [health, load] = [worker.metrics.get("health") ?? null, worker.load];
+      const health = worker.metrics.get("health") ?? null;
+      const load = isHeard(worker) ? worker.load : null;
       return (
         (Number(BY_STATE.key(worker, now_ms)) * STEPS + rankOf(health)) * STEPS +
         rankOf(load === null ? null : 100 - load)
