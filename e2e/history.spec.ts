@@ -150,7 +150,7 @@ test("a window is put beside an earlier one, and look and zone are kept meanwhil
   await page.getByLabel("beside").selectOption("the day before");
   await page.getByRole("button", { name: "Show" }).click();
   await expect(page).toHaveURL(/compare=24h/);
-  await expect(panel(page, "History")).toContainText("dashed: 24h before");
+  await expect(panel(page, "History")).toContainText("no data for the window 24h before");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
   await page.getByRole("link", { name: "15m", exact: true }).click();
   await expect(page).toHaveURL(/compare=24h&tz=Asia%2FTokyo&theme=dark/);
