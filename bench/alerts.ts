@@ -191,7 +191,8 @@ async function timeAlerts({ build, figures, noise, quick }: Bench): Promise<void
   );
 }
 
-function askRules({ figures, quick }: Bench): void {
+async function askRules({ figures, noise, quick }: Bench): Promise<void> {
+  noise.reset();
   const load = new RuleLoad(WORKERS, TASKS, rulesOf(RULES));
   const times_ms: number[] = [];
   for (let second = 0; second < WARM_UP + (quick ? 20 : 100); second += 1) {
@@ -206,7 +207,9 @@ function askRules({ figures, quick }: Bench): void {
     budget: EVALUATION_MS,
   });
   figures.add({ name: "a tick, p99", value: percentile(times_ms, 0.99), unit: "ms", digits: 1 });
-  figures.print(`Asking ${RULES} rules of ${WORKERS} workers and ${TASKS} tasks`);
+  figures.print(
+    `Asking ${RULES} rules of ${WORKERS} workers and ${TASKS} tasks (${inWords(await noise.read())})`,
+  );
 }
 
 async function storm({ build, figures, noise }: Bench): Promise<void> {
@@ -265,7 +268,7 @@ async function storm({ build, figures, noise }: Bench): Promise<void> {
 }
 
 await bench("alerts", 20, async (context) => {
-  askRules(context);
+  await askRules(context);
   await storm(context);
   await timeAlerts(context);
 });

@@ -1,8 +1,9 @@
 import { EvenkeelError } from "../../errors.ts";
 import type { Alert, AlertEvent, Silence } from "../model.ts";
 import { worstFirst } from "./alert-order.ts";
-import { type LiveAlert, RuleEngine } from "./rules/engine.ts";
+import { RuleEngine } from "./rules/engine.ts";
 import { inhibitions } from "./rules/inhibition.ts";
+import type { LiveAlert } from "./rules/live-alert.ts";
 import type { Rule } from "./rules/rule.ts";
 import { isActive, MAX_SILENCES, matches } from "./rules/silences.ts";
 import type { RuleScene } from "./rules/vocabulary.ts";

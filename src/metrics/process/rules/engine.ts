@@ -1,11 +1,10 @@
-import type { Alert, AlertStep } from "../../model.ts";
+import type { Alert } from "../../model.ts";
+import { LiveAlert, type Words } from "./live-alert.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleScene } from "./vocabulary.ts";
 
 /** Alerts that are pending or fire at once; what comes beyond is not told of. */
 export const MAX_ALERTS = 10_000;
-/** What became of one alert: the newest of it. */
-const MAX_STEPS = 50;
 /** An alert that fires so often in so long comes and goes: it then goes on firing until it was quiet for a while. */
 const FLAPS = 3;
 const FLAPPING_MS = 900_000;
@@ -16,107 +15,6 @@ const MAX_REMEMBERED = 10_000;
 const SAID_A_TICK = 500;
 /** After a start not everything is known at once: what fired before goes on for so long. */
 const SETTLE_MS = 60_000;
-
-/** An alert that is pending or fires. */
-export class LiveAlert implements Alert {
-  readonly rule: string;
-  readonly severity: Alert["severity"];
-  readonly labels: Alert["labels"];
-  readonly subject: Alert["subject"];
-  readonly series: Alert["series"];
-  readonly many: string;
-  readonly since_ms: number;
-  fired_ms: number | null = null;
-  ended_ms: number | null = null;
-  flaps = 0;
-  acknowledged: Alert["acknowledged"] = null;
-  silenced_by: string | null = null;
-  inhibited_by: string | null = null;
-  told = false;
-  steps: readonly AlertStep[] = [];
-  /** Since when its condition does not hold; null while it does. */
-  quiet_since_ms: number | null = null;
-  /** How its words are found, of the subject as of the tick that last saw the condition hold. */
-  #words: Words;
-  /** Of many that fire at once each is asked for several times. */
-  #snapshot: Alert | null = null;
-  #title: string | null = null;
-  #detail: string | null = null;
-
-  constructor(
-    readonly id: string,
-    fixed: Pick<Alert, "rule" | "severity" | "labels" | "subject" | "series" | "many" | "since_ms">,
-    words: Words,
-  ) {
-    this.rule = fixed.rule;
-    this.severity = fixed.severity;
-    this.labels = fixed.labels;
-    this.subject = fixed.subject;
-    this.series = fixed.series;
-    this.many = fixed.many;
-    this.since_ms = fixed.since_ms;
-    this.#words = words;
-  }
-
-  /** Finds its words now; until then they are found when somebody reads them. */
-  say(words: Words): void {
-    this.#words = words;
-    this.#title = words.title();
-    this.#detail = words.detail();
-    this.#snapshot = null;
-  }
-
-  get title(): string {
-    this.#title ??= this.#words.title();
-    return this.#title;
-  }
-
-  get detail(): string {
-    this.#detail ??= this.#words.detail();
-    return this.#detail;
-  }
-
-  get state(): Alert["state"] {
-    if (this.ended_ms !== null) return "resolved";
-    return this.fired_ms === null ? "pending" : "firing";
-  }
-
-  step(at_ms: number, what: AlertStep["what"], by = "", note = ""): void {
-    this.steps = [...this.steps.slice(1 - MAX_STEPS), { at_ms, what, by, note }];
-    this.#snapshot = null;
-  }
-
-  /** Its receivers are told that it fires. */
-  tell(): void {
-    this.told = true;
-    this.#snapshot = null;
-  }
-
-  /** As it is now, for good. */
-  snapshot(): Alert {
-    this.#snapshot ??= this.#copy();
-    return this.#snapshot;
-  }
-
-  #copy(): Alert {
-    const { id, rule, severity, title, detail, since_ms, subject, labels, many, series, state } = this;
-    const { fired_ms, ended_ms, flaps, acknowledged, silenced_by, inhibited_by, told, steps } = this;
-    const fixed = { id, rule, severity, title, detail, since_ms, subject, labels, many, series, state };
-    return { ...fixed, fired_ms, ended_ms, flaps, acknowledged, silenced_by, inhibited_by, told, steps };
-  }
-}
-
-/** What rules of one kind look at in one tick. */
-interface Subjects {
-  readonly all: readonly unknown[];
-  /** Those of them that were not taken out on purpose. */
-  readonly unplanned: readonly unknown[];
-}
-
-interface Words {
-  title(): string;
-  detail(): string;
-}
 
 /** A rule with what is pending and fires of it, by subject. */
 interface Watched {
@@ -194,39 +92,40 @@ export class RuleEngine {
   /** Asks every rule of every subject. */
   evaluate(scene: RuleScene): void {
     this.#said = 0;
-    const subjects = new Map<string, Subjects>();
-    for (const watched of this.#watched) {
-      const { each, kind, planned } = watched.rule;
-      let known = subjects.get(each);
-      if (!known) {
-        const all = [...kind.each(scene)];
-        known = { all, unplanned: kind.planned ? all.filter((subject) => !kind.planned!(subject)) : all };
-        subjects.set(each, known);
-      }
-      this.#evaluate(watched, planned ? known.all : known.unplanned, scene);
-    }
+    for (const asked of groupedByKind(this.#watched)) this.#ask(asked, scene);
     if (scene.now_ms >= this.#settled_ms) this.#restored.clear();
   }
 
-  #evaluate({ rule, live }: Watched, subjects: readonly unknown[], scene: RuleScene): void {
-    const { kind, windows, holds } = rule;
-    const { now_ms } = scene;
-    // Most rules fire for nobody: then there is nothing to look up.
-    const missing = live.size > 0 ? new Map(live) : null;
-    const remembers = windows.needed;
-    for (const subject of subjects) {
-      if (remembers) windows.note(subject, scene);
-      const held = holds(subject, scene);
-      if (missing === null && held !== 1) continue;
-      const id = kind.id(subject);
-      missing?.delete(id);
-      const alert = live.get(id);
-      if (held === 1) this.#hold(rule, live, id, alert, subject, scene);
-      else if (alert) this.#release(rule, live, id, alert, subject, Number.isNaN(held), scene);
+  /** All rules of one kind: what is known of one subject is at hand while they are asked of it. */
+  #ask(watched: readonly Watched[], scene: RuleScene): void {
+    const { kind } = watched[0]!.rule;
+    const asked = watched.map(({ rule, live }) => ({
+      rule,
+      live,
+      // Most rules fire for nobody: then there is nothing to look up.
+      missing: live.size > 0 ? new Map(live) : null,
+      samples: rule.windows.begin(scene.now_ms),
+    }));
+    for (const subject of kind.each(scene)) {
+      const planned = kind.planned?.(subject) ?? false;
+      for (const { rule, live, missing, samples } of asked) {
+        if (planned && !rule.planned) continue;
+        if (samples) rule.windows.note(subject, scene);
+        const held = rule.holds(subject, scene);
+        if (missing === null && held !== 1) continue;
+        const id = kind.id(subject);
+        missing?.delete(id);
+        const alert = live.get(id);
+        if (held === 1) this.#hold(rule, live, id, alert, subject, scene);
+        else if (alert) this.#release(rule, live, id, alert, subject, Number.isNaN(held), scene);
+      }
     }
-    if (remembers) windows.forget(now_ms);
-    for (const [id, alert] of missing ?? []) {
-      if (!this.#restored.has(alert) || now_ms >= this.#settled_ms) this.#end(live, id, alert, now_ms);
+    for (const { rule, live, missing, samples } of asked) {
+      if (samples) rule.windows.end(scene.now_ms);
+      for (const [id, alert] of missing ?? []) {
+        if (!this.#restored.has(alert) || scene.now_ms >= this.#settled_ms)
+          this.#end(live, id, alert, scene.now_ms);
+      }
     }
   }
 
@@ -347,6 +246,16 @@ export class RuleEngine {
     this.#changed.clear();
     return changed;
   }
+}
+
+function groupedByKind(watched: readonly Watched[]): Iterable<Watched[]> {
+  const groups = new Map<string, Watched[]>();
+  for (const one of watched) {
+    const group = groups.get(one.rule.each);
+    if (group) group.push(one);
+    else groups.set(one.rule.each, [one]);
+  }
+  return groups.values();
 }
 
 function begin(rule: Rule, subject_id: string, subject: unknown, scene: RuleScene, words: Words): LiveAlert {

@@ -1,5 +1,5 @@
 import type { AlertLabel } from "../../model.ts";
-import type { LiveAlert } from "./engine.ts";
+import type { LiveAlert } from "./live-alert.ts";
 
 /** By which label of another alert an alert of each kind is found; of the whole system it is everybody's. */
 const LABEL: Partial<Record<string, AlertLabel>> = {
