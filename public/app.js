@@ -235,18 +235,72 @@
     attributeFilter: ["data-t", "data-since"],
   });
 
+  // Alerts: what the header's panel counts shows in the title and the icon, also of a page in the background.
+
+  const NOTIFY = "evenkeel-notify";
+  const stored = (/** @type {string} */ name) => {
+    try {
+      return localStorage.getItem(name) !== null;
+    } catch {
+      return false;
+    }
+  };
+  const notifies = () => window.Notification?.permission === "granted" && stored(NOTIFY);
+  // Whoever wants to be told is told of a page that they do not look at.
+  if (htmx && notifies()) htmx.config.sse.pauseOnBackground = false;
+  const header = document.getElementById("p-alert-counts");
+  /** @type {string | null} */
+  let told = "";
+
+  function showAlerts() {
+    const { count = "0", critical = "0" } = document.getElementById("alert-count")?.dataset ?? {};
+    document.title = (count === "0" ? "" : `(${count}) `) + document.title.replace(/^\(\d+\) /, "");
+    const icon = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel=icon]"));
+    icon.setAttribute("href", (critical === "0" ? icon.dataset.icon : icon.dataset.alarm) ?? icon.href);
+    const list = document.getElementById("alert-told");
+    const before = told;
+    told = list?.textContent ?? "";
+    if (!list || told === before || !notifies()) return;
+    for (const link of list.querySelectorAll("a")) {
+      const note = new Notification(link.text, {
+        body: link.dataset.detail,
+        tag: link.href,
+        icon: icon.href,
+      });
+      note.onclick = () => {
+        window.focus();
+        location.href = link.href;
+      };
+    }
+  }
+  if (header && !past) {
+    told = document.getElementById("alert-told")?.textContent ?? "";
+    const all = { subtree: true, childList: true, characterData: true, attributes: true };
+    new MutationObserver(showAlerts).observe(header, all);
+  }
+
+  const asks = document.getElementById("notify");
+  const showNotify = () => {
+    const button = asks?.querySelector("button");
+    if (button) button.textContent = notifies() ? "Notify me no more" : "Notify me";
+  };
+  if (asks && window.Notification) {
+    asks.hidden = false;
+    showNotify();
+    asks.addEventListener("click", async (event) => {
+      if (!(event.target instanceof HTMLButtonElement)) return;
+      if (notifies()) localStorage.removeItem(NOTIFY);
+      else if ((await Notification.requestPermission()) === "granted") localStorage.setItem(NOTIFY, "");
+      showNotify();
+    });
+  }
+
   // Keys: a slash goes to the search box, a question mark shows them all, g and a letter go to a page.
 
   const SECOND_KEY_MS = 1500;
   const KEYS_OFF = "evenkeel-keys-off";
   let led = -SECOND_KEY_MS;
-  const keysOff = () => {
-    try {
-      return localStorage.getItem(KEYS_OFF) !== null;
-    } catch {
-      return false;
-    }
-  };
+  const keysOff = () => stored(KEYS_OFF);
 
   on("keydown", (event) => {
     const { key, target } = event;

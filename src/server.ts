@@ -19,6 +19,7 @@ import { Notify } from "./metrics/process/notify/notify.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openSessions, type SessionStore } from "./metrics/store/sessions.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
+import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import { Hub } from "./routes/hub.ts";
 import { renderPanel } from "./views/frame.tsx";
@@ -119,6 +120,7 @@ class Evenkeel implements RunningServer {
       ingest,
       // On what is looked at: whoever sets a mark while the demo fleet is shown wants to see it.
       mark: (set) => this.#shown.pipeline.mark(set),
+      alerts: this.#alertActions(),
       hub: this.#hub,
       session_store: () => this.#sessionStore(),
       ready: () => this.#notReady(),
@@ -130,6 +132,25 @@ class Evenkeel implements RunningServer {
         version: VERSION,
       },
     }).app;
+  }
+
+  /** What somebody did shows to all who watch at once. */
+  #alertActions(): AlertActions {
+    const on = (act: (pipeline: Pipeline, now_ms: number) => void) => {
+      act(this.#shown.pipeline, this.#clock.now());
+      this.#publish();
+    };
+    return {
+      acknowledge: (id, by, note) => on((pipeline, now_ms) => pipeline.acknowledge(id, by, note, now_ms)),
+      unacknowledge: (id, by) => on((pipeline, now_ms) => pipeline.unacknowledge(id, by, now_ms)),
+      silence: (silence) => on((pipeline, now_ms) => pipeline.silence(silence, now_ms)),
+      endSilence: (id) => on((pipeline, now_ms) => pipeline.endSilence(id, now_ms)),
+      reload: () => this.reloadAlerts(),
+    };
+  }
+
+  #publish(): void {
+    this.#hub.publish().catch((error: unknown) => this.#log("error", `publishing failed: ${String(error)}`));
   }
 
   /** Opened when a viewer first chooses something. */
@@ -329,7 +350,7 @@ class Evenkeel implements RunningServer {
     } catch (error) {
       this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
     }
-    this.#hub.publish().catch((error: unknown) => this.#log("error", `publishing failed: ${String(error)}`));
+    this.#publish();
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
     this.#compacted_ms = now_ms;
     this.#compacting = this.#compacting

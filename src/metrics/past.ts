@@ -3,7 +3,7 @@ import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, type Cut, findMetric } from "./catalogue.ts";
 import { type Alert, TASK_STATES, type Task, WORKER_STATES, type Worker, type WorkerState } from "./model.ts";
 import { Orders } from "./orders.ts";
-import { shownAt } from "./process/alert-order.ts";
+import { alertAt, shownOf, worstFirst as worstAlertFirst } from "./process/alert-order.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
 import { queueOf, taskAt, taskOf, workerAt } from "./process/past.ts";
 import { systemStatus } from "./process/status.ts";
@@ -70,8 +70,9 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
   const by_id = new Map(workers.map((worker) => [worker.id, worker]));
   const fired = store
     .alerts(at_ms, at_ms + 1, ALERTS_LIMIT)
-    .map(({ document }) => JSON.parse(document) as Alert);
-  const alerts = shownAt(fired, at_ms);
+    .map(({ document }) => alertAt(JSON.parse(document) as Alert, at_ms))
+    .sort(worstAlertFirst);
+  const alerts = shownOf(fired);
   const past: Read = {
     ...now,
     now_ms: at_ms,
@@ -88,7 +89,13 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     endedByModel: () => null,
     alerts,
     allAlerts: () => fired,
-    alertsBetween: (from, to, limit) => now.alertsBetween(from, Math.min(to, at_ms + 1), limit),
+    alert_news: [],
+    alertsOf: (id, limit) =>
+      store
+        .alertsOf(id, at_ms + 1, limit)
+        .map(({ document }) => alertAt(JSON.parse(document) as Alert, at_ms)),
+    alertsBetween: (from, to, limit) =>
+      now.alertsBetween(from, Math.min(to, at_ms + 1), limit).map((alert) => alertAt(alert, at_ms)),
     orders: new Orders(),
     workers: () => workers,
     worker: (id) => by_id.get(id),

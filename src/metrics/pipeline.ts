@@ -159,6 +159,7 @@ export class Pipeline {
   #simulated_ticks = 0;
   /** The store knows the hour of its oldest sample, and this is the very first one; null while there is none. */
   #first_sample_ms: number | null;
+  #figures: Figures;
   #read: Read;
 
   constructor(options: PipelineOptions) {
@@ -194,10 +195,11 @@ export class Pipeline {
     this.#restore(now_ms);
     // A demo's past is made in one go: nothing of it was ever restarted.
     if (!options.demo) this.mark({ at_ms: now_ms, kind: RESTART, text: "Evenkeel started" });
-    this.#read = this.#look(now_ms, this.#figuresOf(now_ms));
+    this.#figures = this.#figuresOf(now_ms);
+    this.#read = this.#look(now_ms, this.#figures);
   }
 
-  /** The newest snapshot; it changes only at ticks. */
+  /** The newest snapshot; it changes at ticks, and when somebody deals with an alert. */
   read(): Read {
     return this.#read;
   }
@@ -337,6 +339,7 @@ export class Pipeline {
     this.fleet.judgeAssignments(now_ms);
     this.#tick += 1;
     const figures = this.#figuresOf(now_ms);
+    this.#figures = figures;
     this.#judge(figures, now_ms);
     this.#read = this.#look(now_ms, figures);
     for (const [metric, value] of this.#read.system) this.#recent.set(metric, now_ms, value);
@@ -609,6 +612,7 @@ export class Pipeline {
     const book = this.#alerts;
     const alerts = book.firing;
     const all_alerts = book.all;
+    const { news, silences } = book;
     const { completions, failures, cancellations } = fleet.ledger.all.events;
     const ended_by_type = new Map(
       [...fleet.ledger.by_type].map(([type, { events }]) => [
@@ -642,10 +646,11 @@ export class Pipeline {
       ended_by_type,
       endedByModel,
       alerts,
+      alert_news: news,
       allAlerts: () => all_alerts,
       alertsOf: (id, limit) => this.#alertsOf(id, now_ms, limit),
       alertsBetween: (from_ms, to_ms, limit) => this.#alertsBetween(from_ms, to_ms, limit),
-      silences: () => book.silences,
+      silences: () => silences,
       rules: () => book.rules,
       rules_error: this.#rules_error,
       telling: (limit) => this.#options.notify?.telling(limit) ?? TELLS_NOBODY,
@@ -795,21 +800,31 @@ export class Pipeline {
   /** @throws EvenkeelError "not_found" for an alert that does not fire */
   acknowledge(alert_id: string, by: string, note: string, at_ms: number): void {
     this.#alerts.acknowledge(alert_id, { name: by, note }, by, at_ms);
+    this.#settle(at_ms);
   }
 
   /** @throws EvenkeelError "not_found" for an alert that does not fire */
   unacknowledge(alert_id: string, by: string, at_ms: number): void {
     this.#alerts.acknowledge(alert_id, null, by, at_ms);
+    this.#settle(at_ms);
   }
 
   /** @throws EvenkeelError "too_many" */
   silence(silence: Silence, at_ms: number): void {
     this.#alerts.addSilence(silence, at_ms);
+    this.#settle(at_ms);
   }
 
   /** @throws EvenkeelError "not_found" for one that is not known or over */
   endSilence(id: string, at_ms: number): void {
     this.#alerts.endSilence(id, at_ms);
+    this.#settle(at_ms);
+  }
+
+  /** Whoever dealt with an alert sees that with the next answer, not with the next tick. */
+  #settle(at_ms: number): void {
+    this.#alerts.settle(at_ms);
+    this.#read = this.#look(this.#read.now_ms, this.#figures);
   }
 
   /** Keeps all that detectors learnt with the next tick, which is the last one. */

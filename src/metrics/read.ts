@@ -1,6 +1,7 @@
 import type { Cut } from "./catalogue.ts";
 import type {
   Alert,
+  AlertEvent,
   AlertRule,
   Mark,
   Silence,
@@ -193,6 +194,8 @@ export interface Read {
   endedByModel(): EndedByModel | null;
   /** What fires, worst first; what is silenced or follows from another alert is not among it. */
   readonly alerts: readonly Alert[];
+  /** What lately began to fire or ended, as far as it was to be told: of the last tick that had such, for some seconds. */
+  readonly alert_news: readonly AlertEvent[];
   /** Everything that is pending or fires, silenced or not, worst first; in the past what fired. */
   allAlerts(): readonly Alert[];
   /** The firings of one alert that are kept, the newest `limit` of them, newest first. */

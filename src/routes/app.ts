@@ -10,6 +10,7 @@ import type { ErrorFacts } from "../views/layout.tsx";
 import type { Panel } from "../views/panel.ts";
 import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
 import { isZone, ZONE_RULE } from "../views/window.ts";
+import { type AlertActions, alertRoutes } from "./alerts.ts";
 import { answer, failure } from "./answers.ts";
 import { type Assets, assetRoutes, theAssets } from "./assets.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
@@ -22,7 +23,7 @@ import { mount } from "./mount.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
-import { type Given, given, parseParams } from "./params.ts";
+import { type Given, given, panelRequest, parseParams } from "./params.ts";
 import type { App, Ctx, Route } from "./route.ts";
 import { Sessions } from "./sessions.ts";
 import { settingsRoutes } from "./settings.ts";
@@ -40,6 +41,8 @@ export interface AppDeps {
   ingest: Ingest;
   /** @throws EvenkeelError */
   mark(mark: Mark): void;
+  /** What people do about alerts, of the fleet that is shown. */
+  alerts: AlertActions;
   hub: Hub;
   /** Null when ready, else the reason. */
   ready(): string | null;
@@ -105,11 +108,14 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     values: Given,
     shown: Shown,
     preferences = NO_PREFERENCES,
+    header: Panel | null = null,
   ): Around => ({
     ...look(c, values, assets, base_path, preferences),
     views: preferences.views,
+    viewer: preferences.name,
+    header: header && headerOf(header, shown),
     read: shown.read,
-    stream: shown.moment === null ? streamUrl(panels, values) : null,
+    stream: shown.moment === null ? streamUrl(header ? [...panels, header] : panels, values) : null,
     rewind: panels.length > 0 && panels.every((panel) => panel.past),
     subject: null,
     filters: panels.some((panel) => panel.filters) ? parseParams(FILTERS, values) : null,
@@ -120,6 +126,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     ...healthRoutes(deps.ready),
     ...ingestRoutes(deps.ingest, settings.max_body_bytes),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
+    ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),
     ...streamRoutes(site.panels, hub),
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>
@@ -138,7 +145,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
         preferences: (c) => sessions.preferences(c),
         renderPage: (c, of, markup, values, shown) =>
           site.renderPage(of, markup, {
-            ...around(c, of.panels, values, shown, sessions.preferences(c)),
+            ...around(c, of.panels, values, shown, sessions.preferences(c), site.header),
             subject: of.subject === undefined ? null : String(values.get(of.subject.param)),
           }),
       }),
@@ -159,11 +166,19 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
             given(c),
             { read: read(), topic: (request) => hub.topics.get(request), moment: null },
             preferences,
+            site.header,
           ),
         ),
     }),
   );
   return [...routes, openApiRoute(routes, settings.version, base_path)];
+}
+
+/** The header's panel as it is shown now, and what it counts. */
+function headerOf(panel: Panel, { topic }: Shown): Around["header"] {
+  const found = topic(panelRequest(panel, new Map()));
+  const { critical, warning } = found.data() as { critical: number; warning: number };
+  return { html: found.rendered().html, critical, warning };
 }
 
 function openApiRoute(others: readonly Route[], version: string, base_path: string): Route {
@@ -198,6 +213,7 @@ function look(c: Ctx, values: Given, assets: Assets, base_path: string, preferen
       script: base + assets.href("live.js"),
       charts: base + assets.href("charts.js"),
       icon: base + assets.href("icon.svg"),
+      alarm: base + assets.href("alarm.svg"),
     },
     url: pathname.slice(base.length) + search,
   };

@@ -104,6 +104,7 @@ function readAssets(): Assets {
       text: [PICO_FILE, "uplot/dist/uPlot.min.css"].map(library).join("\n") + ours("app.css"),
     },
     { name: "icon.svg", type: "image/svg+xml", text: ours("icon.svg") },
+    { name: "alarm.svg", type: "image/svg+xml", text: ours("alarm.svg") },
   ]);
 }
 

@@ -36,6 +36,7 @@ export function read(given: Partial<Read> = {}): Read {
     ended_by_type: new Map(),
     endedByModel: () => null,
     alerts: [],
+    alert_news: [],
     allAlerts: () => [],
     alertsOf: () => [],
     alertsBetween: () => [],
@@ -110,6 +111,14 @@ const SELF: Read["self"] = {
   memory_bytes: 0,
   disk_free_bytes: null,
   limits_reached: {},
+};
+
+const NO_ACTIONS: AppDeps["alerts"] = {
+  acknowledge: () => {},
+  unacknowledge: () => {},
+  silence: () => {},
+  endSilence: () => {},
+  reload: () => null,
 };
 
 /** What the test panels show. A row is a part of its own; the title is the skeleton. */
@@ -202,6 +211,7 @@ export interface WorldOptions {
   limits?: Partial<HubLimits>;
   ingest?: AppDeps["ingest"];
   mark?: AppDeps["mark"];
+  alerts?: Partial<AppDeps["alerts"]>;
   ready?: AppDeps["ready"];
   /** Left out: a page "/" of two boards and a page "/things/:id". */
   site?: Site;
@@ -214,6 +224,7 @@ export function world({
   session_store,
   ingest,
   mark,
+  alerts,
   ready,
   site,
 }: WorldOptions = {}): World {
@@ -224,7 +235,7 @@ export function world({
     { path: "/things/:id", title: "Thing", layout: "column", panels: [thing] },
     { path: "/status", title: "Status", layout: "column", panels: [one] },
   ];
-  const everything = site ?? { ...SITE, panels: [one, other, thing], pages };
+  const everything = site ?? { ...SITE, panels: [one, other, thing], pages, header: null };
   const now = { read: read() };
   const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
   const { app, routes } = createApp({
@@ -233,6 +244,7 @@ export function world({
     hub,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
     mark: mark ?? (() => {}),
+    alerts: { ...NO_ACTIONS, ...alerts },
     session_store: () => {
       if (!session_store) throw new Error("this world has no sessions");
       return session_store;

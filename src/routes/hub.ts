@@ -4,7 +4,7 @@ import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFa
 import { prepared } from "./moment.ts";
 import type { PanelRequest } from "./params.ts";
 import { SITE, type Site } from "./site.ts";
-import { sameTick, Topics } from "./topics.ts";
+import { Topics } from "./topics.ts";
 
 export interface HubLimits {
   /** Streams open at once. */
@@ -266,6 +266,7 @@ class Channel {
   version = 0;
   readonly #format: StreamFormat;
   readonly #topics: Topics;
+  #read: Read | null = null;
   #facts: TickFacts | null = null;
   #pieces: readonly Piece[] = [];
   #before: readonly Piece[] = [];
@@ -280,11 +281,13 @@ class Channel {
   }
 
   /**
-   * Moves on to a tick. A panel that fails keeps what it showed, so that one defect does not end the stream.
+   * Moves on to what is newest. A panel that fails keeps what it showed, so that one defect does not end the stream.
    * @throws what the panel throws where nothing was shown yet.
    */
-  advance({ tick, now_ms, demo, self }: Read): void {
-    if (this.#facts && sameTick(this.#facts, { tick, demo })) return;
+  advance(read: Read): void {
+    if (this.#read === read) return;
+    this.#read = read;
+    const { tick, now_ms, demo, self } = read;
     const pieces = this.requests.map((request, index) => this.#piece(request, this.#pieces[index]));
     this.#before = this.#pieces;
     this.#pieces = pieces;

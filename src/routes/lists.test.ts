@@ -31,7 +31,7 @@ describe("the page of a list", () => {
   it("is streamed in the order that it was loaded with", async () => {
     const w = lists();
     const { text } = await get(w, "/workers?sort=-load&limit=10", BROWSER);
-    expect(streamOf(text)).toBe(`stream?panels=worker-list&sort=-load&limit=10&as_of=${NOW_MS}`);
+    expect(streamOf(text)).toBe(`stream?panels=worker-list,alert-counts&sort=-load&limit=10&as_of=${NOW_MS}`);
     const [first] = idsOf(text);
     const { workers, worker } = withWorker(w.now.read, first!, { load: 0 });
     await w.tick({ workers, worker });

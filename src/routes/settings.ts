@@ -93,6 +93,7 @@ export function settingsRoutes({ sessions, panels, base_path, renderSettings }: 
         density: text("density"),
         tz: text("tz"),
         range: text("range"),
+        name: text("name"),
         filters,
       });
     }),

@@ -3,13 +3,15 @@ import type { Around, Look } from "../views/around.ts";
 import { type Rendered, renderChart, renderPanel } from "../views/frame.tsx";
 import { type ErrorFacts, renderEmbed, renderError, renderPage, renderSettings } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
-import { PAGES, PANELS } from "../views/registry.ts";
+import { HEADER, PAGES, PANELS } from "../views/registry.ts";
 import type { SettingsView } from "../views/settings.tsx";
 
 /** All that is shown, and how it becomes markup. */
 export interface Site {
   readonly panels: readonly Panel[];
   readonly pages: readonly Page[];
+  /** In the header of every page; null for none. */
+  readonly header: Panel | null;
   readonly renderPanel: (panel: Panel, params: Record<string, unknown>, read: Read) => Rendered;
   readonly renderChart: (panel: Panel, params: Record<string, unknown>, read: Read) => string | undefined;
   readonly renderPage: (page: Page, panels: readonly string[], around: Around) => string;
@@ -21,6 +23,7 @@ export interface Site {
 export const SITE: Site = {
   panels: PANELS,
   pages: PAGES,
+  header: HEADER,
   renderPanel,
   renderChart,
   renderPage: (page, panels, around) => renderPage(page, panels, around),

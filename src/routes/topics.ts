@@ -62,7 +62,7 @@ export class Topics {
   readonly #renderPanel: RenderPanel;
   readonly #max_topics: number;
   readonly #topics = new Map<string, Topic>();
-  #at: At = { tick: -1, demo: false };
+  #at: Read | null = null;
 
   constructor(options: { read: () => Read; renderPanel: RenderPanel; max_topics: number }) {
     this.#read = options.read;
@@ -73,9 +73,10 @@ export class Topics {
   /** The topic at the newest tick. Beyond the cache's bound it is made for this one caller. */
   get(request: PanelRequest): Topic {
     const read = this.#read();
-    if (!sameTick(read, this.#at)) {
+    // Another one comes with each tick, and when somebody dealt with an alert.
+    if (read !== this.#at) {
       this.#topics.clear();
-      this.#at = { tick: read.tick, demo: read.demo };
+      this.#at = read;
     }
     const kept = this.#topics.get(request.key);
     if (kept) return kept;
@@ -89,13 +90,6 @@ export class Topics {
   of(request: PanelRequest, read: Read): Topic {
     return new Topic(request, read, this.#renderPanel, this.counts);
   }
-}
-
-type At = Pick<Read, "tick" | "demo">;
-
-/** The demo fleet and the real one count their ticks apart. */
-export function sameTick(a: At, b: At): boolean {
-  return a.tick === b.tick && a.demo === b.demo;
 }
 
 type Kept<T> = () => T;

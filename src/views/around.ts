@@ -18,6 +18,8 @@ export interface Look {
     readonly script: string;
     readonly charts: string;
     readonly icon: string;
+    /** While something critical fires. */
+    readonly alarm: string;
   };
   /** The address as it was asked for, below the base path, with its query. */
   readonly url: string;
@@ -37,6 +39,10 @@ export interface Around extends Look {
   readonly first_ms: number | null;
   /** What a page about one thing is about; null for any other. */
   readonly subject: string | null;
+  /** The panel in the header, and how many alerts it counts; null where there is none. */
+  readonly header: { readonly html: string; readonly critical: number; readonly warning: number } | null;
+  /** The viewer's name, as they gave it; empty where they did not. */
+  readonly viewer: string;
   /** What the viewer saved; empty for whoever has no session. */
   readonly views: readonly SavedView[];
   /** What narrows the page; null where it takes no filter. */

@@ -10,10 +10,11 @@ import {
 } from "../metrics/model.ts";
 import { type EndedByModel, endedWithin } from "../metrics/models.ts";
 import { Orders } from "../metrics/orders.ts";
+import { worstFirst as worstAlertFirst } from "../metrics/process/alert-order.ts";
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, LifeState, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 import type { WorkerScores } from "../metrics/scores.ts";
-import { alertWith } from "./alert-fixture.ts";
+import { alertWith, endedAlert, ruleWith, silenceWith } from "./alert-fixture.ts";
 import { byNaturalOrder } from "./identity.ts";
 import { endedIn, matchesOf, runsOf, taskOf, tasksOf, waitingOf } from "./task-fixture.ts";
 
@@ -192,7 +193,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
   const names = hostile ? HOSTILE : [];
   const tasks = empty ? [] : tasksOf(workers, NOW_MS, names);
   const [oldest] = tasks;
-  const firing = alerts ?? (empty ? [] : alertsOf(workers, hostile));
+  const firing = [...(alerts ?? (empty ? [] : alertsOf(workers, hostile)))].sort(worstAlertFirst);
   const read: Read = {
     now_ms,
     tick,
@@ -208,11 +209,24 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
         ),
     endedByModel: () => (empty ? { from_ms: now_ms, ends: [] } : endedOf(types, hostile, now_ms)),
     alerts: firing,
+    alert_news: [],
     allAlerts: () => firing,
-    alertsOf: () => [],
-    alertsBetween: () => [],
-    silences: () => [],
-    rules: () => [],
+    alertsOf: (id) => [endedAlert(id, NOW_MS, names[0] ?? "W3")],
+    alertsBetween: () =>
+      empty
+        ? []
+        : (names.length > 0 ? names : ["W3"]).map((name) =>
+            endedAlert(`worker_overload:${name}`, NOW_MS, name),
+          ),
+    silences: () => [
+      silenceWith({
+        starts_ms: NOW_MS - 60_000,
+        ends_ms: NOW_MS + 3_600_000,
+        by: names[0] ?? "Ada",
+        note: names[1] ?? "",
+      }),
+    ],
+    rules: () => [ruleWith({}), ruleWith({ name: "worker_lost", help: names[0] ?? "It is silent." })],
     rules_error: null,
     telling: () => ({ receivers: [], waiting: [], ended: [] }),
     sources: empty

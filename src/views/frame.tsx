@@ -36,6 +36,13 @@ interface FrameProps {
 
 function Frame({ panel, data, params }: FrameProps) {
   const id = `p-${panel.id}`;
+  if (panel.bare) {
+    return (
+      <div id={id} class={panel.id}>
+        {panel.view(data, params)}
+      </div>
+    );
+  }
   return (
     <section id={id} class={`panel panel-${panel.id}`} aria-labelledby={`${id}-h`}>
       <h2 id={`${id}-h`}>

@@ -1,3 +1,4 @@
+import { raw } from "hono/html";
 import { CUTS, type Cut } from "../metrics/catalogue.ts";
 import type { Filters, Read } from "../metrics/read.ts";
 import { kept, LOOK, liveAddress, ownAddress, relative, splitOnce, without, withQuery } from "./address.ts";
@@ -49,6 +50,7 @@ export function Header({ around, page, pages }: HeaderProps) {
             ))}
         </nav>
         <SearchBox around={around} page={page} />
+        {around.header === null ? null : raw(around.header.html)}
         {around.read.demo ? <Demo /> : null}
         <div class="menus">
           {around.filters === null || hasOwnForm(page) ? null : (

@@ -139,6 +139,7 @@ const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
   "durations",
   "waiting",
   "new",
+  "reload",
   "index",
   "_",
 ]);

@@ -10,6 +10,7 @@ import { linksAt } from "./moment-links.ts";
 import type { Markup, Page, Panel } from "./panel.ts";
 import { PAGES } from "./registry.ts";
 import { Settings, type SettingsView } from "./settings.tsx";
+import { withViewer } from "./viewer.tsx";
 
 export interface ErrorFacts {
   readonly status: number;
@@ -38,7 +39,10 @@ export function renderPage(
       json={withQuery(around.url, "format", "json")}
       live
       at_ms={pastOf(around)}
-      refresh={around.stream !== null && page.panels.some(isLoadedAgain)}
+      header={around.header}
+      refresh={
+        around.stream !== null && page.panels.some(isLoadedAgain) && !page.panels.some(({ form }) => form)
+      }
       charts={page.panels.some((panel) => panel.script)}
     >
       <Header around={around} page={page} pages={pages} />
@@ -50,7 +54,7 @@ export function renderPage(
             <small>{page.title}</small> <Name>{shorten(subject, NAME_LENGTH)}</Name>
           </h1>
         )}
-        {raw(ofMoment(panels.join("\n"), around, pages))}
+        {raw(withViewer(ofMoment(panels.join("\n"), around, pages), around.viewer))}
       </main>
       <Live around={around} />
     </Document>,
@@ -96,7 +100,7 @@ export function renderSettings(
   pages: readonly Page[] = PAGES,
 ): string {
   return document(
-    <Document around={around} title="Settings · Evenkeel dashboard" live>
+    <Document around={around} title="Settings · Evenkeel dashboard" header={around.header} live>
       <Header around={around} page={null} pages={pages} />
       <main id="main" class="column settings" tabindex={-1}>
         <h1>Settings</h1>
@@ -209,6 +213,7 @@ interface DocumentProps {
   /** The moment of the past that is shown. */
   at_ms?: number | undefined;
   title: string;
+  header?: Around["header"];
   json?: string | undefined;
   live?: boolean;
   /** Whether it is loaded again and again where there is no JavaScript: never under somebody who fills in a form. */
@@ -222,6 +227,7 @@ function Document({
   around,
   at_ms,
   title,
+  header = null,
   json,
   live = false,
   refresh = false,
@@ -230,6 +236,7 @@ function Document({
   children,
 }: DocumentProps) {
   const { assets } = around;
+  const counted = header === null ? 0 : header.critical + header.warning;
   const classes = [embed && "embedded", around.kiosk && "kiosk", around.density === "compact" && "compact"]
     .filter((name) => name !== false)
     .join(" ");
@@ -243,13 +250,19 @@ function Document({
     >
       <head>
         <meta charset="utf-8" />
-        <title>{title}</title>
+        <title>{counted > 0 ? `(${counted}) ${title}` : title}</title>
         <base href={around.base} />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="description" content={DESCRIPTION} />
         <meta name="color-scheme" content={around.theme === "auto" ? "light dark" : around.theme} />
         <link rel="stylesheet" href={assets.style} />
-        <link rel="icon" href={assets.icon} type="image/svg+xml" />
+        <link
+          rel="icon"
+          href={header?.critical ? assets.alarm : assets.icon}
+          type="image/svg+xml"
+          data-icon={header === null ? undefined : assets.icon}
+          data-alarm={header === null ? undefined : assets.alarm}
+        />
         {json === undefined ? null : <link rel="alternate" type="application/json" href={json} />}
         {live ? (
           <>

@@ -216,7 +216,7 @@ export function sortWords(columns: Shown["columns"], sort: string): string {
 }
 
 /** The heads of the columns: each sorts by its column, and then the other way round. */
-function Heads({ shown }: { shown: Shown }) {
+export function Heads({ shown }: { shown: Shown }) {
   const { column: by, descending } = columnOf(shown.columns, shown.params.sort);
   return (
     <thead>
@@ -245,7 +245,7 @@ function Heads({ shown }: { shown: Shown }) {
 }
 
 /** Which part of the list this is, where the others are, and of when the order is. */
-function Pager({ shown, noun }: { shown: Shown; noun: string }) {
+export function Pager({ shown, noun }: { shown: Shown; noun: string }) {
   const { data, prefix, params, api } = shown;
   const { page, pages, total } = data;
   const whole = (format: string) =>

@@ -30,6 +30,10 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
   readonly data: D;
   /** False where it is drawn when it is loaded, and not streamed. */
   readonly live?: false;
+  /** True where somebody fills in a form: the page is not loaded again under their hands. */
+  readonly form?: true;
+  /** True where it has neither frame nor heading: it stands in the header of every page. */
+  readonly bare?: true;
   /** True where it can be narrowed to a part of the fleet: then it takes the filters, and `load` gets that part. */
   readonly filters?: true;
   /** True where it can be shown as it was at a moment of the past. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { duration } from "../kinds.ts";
 import { FILTERS } from "./filters.ts";
 import type { Panel } from "./panel.ts";
+import { MAX_NAME } from "./viewer.tsx";
 import { isZone, ZONE_RULE } from "./window.ts";
 
 export const THEMES = ["auto", "light", "dark"] as const;
@@ -41,6 +42,8 @@ export const PREFERENCES = z.object({
     .refine((name) => name === "" || isZone(name), ZONE_RULE)
     .default("")
     .catch(""),
+  /** By which others know who dealt with an alert; empty: they are asked for it. */
+  name: z.string().trim().max(MAX_NAME).default("").catch(""),
   /** Of history; empty: the page's own. */
   range: z
     .string()

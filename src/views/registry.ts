@@ -1,4 +1,10 @@
 import type { Page, Panel } from "./panel.ts";
+import { alert, alertFirings, alertSteps } from "./panels/alert.tsx";
+import { alertActions } from "./panels/alert-actions.tsx";
+import { alertChart } from "./panels/alert-chart.tsx";
+import { alertCounts } from "./panels/alert-counts.tsx";
+import { alertList } from "./panels/alert-list.tsx";
+import { alertRules } from "./panels/alert-rules.tsx";
 import { alerts } from "./panels/alerts.tsx";
 import { assignments } from "./panels/assignments.tsx";
 import { cutPanels } from "./panels/cut/all.ts";
@@ -9,6 +15,8 @@ import { overview } from "./panels/overview.tsx";
 import { performance } from "./panels/performance.tsx";
 import { resources } from "./panels/resources.tsx";
 import { pageOfId, searchPanel } from "./panels/search.tsx";
+import { silenceNew } from "./panels/silence-new.tsx";
+import { silences } from "./panels/silences.tsx";
 import { sources } from "./panels/sources.tsx";
 import { statusSelf } from "./panels/status-self.tsx";
 import { task } from "./panels/task.tsx";
@@ -59,7 +67,7 @@ export const PAGES: readonly Page[] = [
   {
     path: "/assignments",
     title: "Assignments",
-    key: "a",
+    key: "n",
     layout: "column",
     panels: [assignments, waiting],
   },
@@ -84,15 +92,33 @@ export const PAGES: readonly Page[] = [
     layout: "detail",
     panels: cutPanels("model_family"),
   },
+  {
+    path: "/alerts",
+    title: "Alerts",
+    key: "a",
+    layout: "column",
+    panels: [alertList, silences, alertRules],
+  },
+  {
+    path: "/alerts/:alert_id",
+    title: "Alert",
+    subject: { param: "alert_id", below: "/alerts" },
+    layout: "detail",
+    panels: [alert, alertActions, alertChart, alertSteps, alertFirings],
+  },
+  { path: "/silences/new", title: "New silence", aside: true, layout: "column", panels: [silenceNew] },
   { path: "/history", title: "History", key: "h", layout: "column", panels: [history, durations] },
   { path: "/status", title: "Status", key: "s", layout: "column", panels: [statusSelf, sources] },
   { path: "/search", title: "Search", aside: true, layout: "column", panels: [search], leadsTo: pageOfId },
   { path: "/keys", title: "Keys", aside: true, layout: "column", panels: [keys] },
 ];
 
+/** In the header of every page. */
+export const HEADER: Panel = alertCounts;
+
 /** Every panel once, those of the pages in their order, then those that stand alone. */
 export const PANELS: readonly Panel[] = [
-  ...new Set([...PAGES.flatMap((page) => page.panels), workerHistory]),
+  ...new Set([...PAGES.flatMap((page) => page.panels), workerHistory, HEADER]),
 ];
 
 const BY_ID: ReadonlyMap<string, Panel> = new Map(PANELS.map((panel) => [panel.id, panel]));

@@ -5,6 +5,7 @@ import { FILTER_LABEL } from "./filters.ts";
 import { clean, shorten } from "./format.ts";
 import type { Panel } from "./panel.ts";
 import { chosenPanels, DENSITIES, type Preferences, THEMES } from "./preferences.ts";
+import { MAX_NAME } from "./viewer.tsx";
 
 const NAME_LENGTH = 64;
 const RANGES = [
@@ -41,6 +42,16 @@ export function Settings({ read, preferences, panels, done }: SettingsView) {
       <Look read={read} preferences={preferences} />
       <PanelOrder preferences={preferences} panels={panels} />
       <Views preferences={preferences} />
+      {/* The page's script shows it, and says what the button does. */}
+      <section id="notify" class="panel" aria-labelledby="st-notify" hidden>
+        <h2 id="st-notify">Notifications of this browser</h2>
+        <div class="body">
+          <p class="hint">
+            Of critical alerts that begin to fire, while a page of Evenkeel is open, in the background too.
+          </p>
+          <button type="button" class="secondary"></button>
+        </div>
+      </section>
       <section class="panel" aria-labelledby="st-forget">
         <h2 id="st-forget">Forget all of this</h2>
         <form class="body" method="post" action="settings/forget">
@@ -54,7 +65,7 @@ export function Settings({ read, preferences, panels, done }: SettingsView) {
 }
 
 function Look({ read, preferences }: Pick<SettingsView, "read" | "preferences">) {
-  const { theme, density, tz, range, filters } = preferences;
+  const { theme, density, tz, range, filters, name } = preferences;
   return (
     <section class="panel" aria-labelledby="st-look">
       <h2 id="st-look">Look and defaults</h2>
@@ -109,6 +120,10 @@ function Look({ read, preferences }: Pick<SettingsView, "read" | "preferences">)
         <label>
           {FILTER_LABEL.q} of the overview
           <input type="text" name="q" value={clean(filters.q ?? "")} placeholder="any" />
+        </label>
+        <label>
+          Your name, for alerts that you deal with
+          <input type="text" name="name" value={clean(name)} maxlength={MAX_NAME} autocomplete="name" />
         </label>
         <button type="submit">Save</button>
       </form>

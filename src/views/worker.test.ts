@@ -57,7 +57,7 @@ describe.each(PAGE.panels.map((panel) => [panel.id, panel] as const))("panel %s"
     );
     expect(html).not.toMatch(/<(script|img|style)|javascript:|[\u202a-\u202e]/i);
     for (const href of hrefsOf(html))
-      expect(href).toMatch(/^(workers\?|workers\/|tasks\/|history\?|\.\/\?at=)/);
+      expect(href).toMatch(/^(workers\?|workers\/|tasks\/|alerts\/|history\?|\.\/\?at=)/);
   });
 
   test("takes any past", () => expect((panel as Panel).past).toBe(true));
@@ -258,7 +258,14 @@ test("alerts are those about the worker and its tasks", () => {
   const [task] = read.tasksOf("W3");
   const { html } = render("worker-alerts", { ...read, task: () => task }, "W3");
   expect(words(html)).toContain("3 warnings");
-  expect(hrefsOf(html)).toEqual(["tasks/t-1", "workers/W3"]);
+  expect(hrefsOf(html)).toEqual([
+    "alerts/source%3Acoordinator-1",
+    "status",
+    "alerts/task%3At-1",
+    "tasks/t-1",
+    "alerts/worker%3AW3",
+    "workers/W3",
+  ]);
   expect(wordsOf("worker-alerts", fixtureRead({ alerts: [] }), "W3")).toContain("No alert is about it");
 });
 

@@ -8,6 +8,9 @@ import type { Rule } from "./rules/rule.ts";
 import { isActive, MAX_SILENCES, matches } from "./rules/silences.ts";
 import type { RuleScene } from "./rules/vocabulary.ts";
 
+/** News is told for so long: whoever reads it out begins when it can. */
+const NEWS_MS = 10_000;
+
 /** What the book has to keep since it was last asked. */
 export interface AlertChanges {
   /** Began to fire, ended, or was dealt with. */
@@ -26,6 +29,7 @@ export class AlertBook {
   readonly #dirty_silences = new Set<Silence>();
   #pending_changed = false;
   #events: AlertEvent[] = [];
+  #news: readonly AlertEvent[] = [];
   /** Firing, neither silenced nor held back, worst first. */
   #shown: readonly Alert[] = [];
   #all: readonly Alert[] = [];
@@ -58,6 +62,7 @@ export class AlertBook {
   /** Asks all rules, and settles what is told. */
   evaluate(scene: RuleScene): void {
     const { now_ms } = scene;
+    const told = this.#events.length;
     this.#engine.evaluate(scene);
     this.#hold(now_ms);
     this.#silence(now_ms);
@@ -76,6 +81,14 @@ export class AlertBook {
       this.#dirty.add(alert);
       this.#tell("firing", alert, now_ms);
     }
+    const news = this.#events.slice(told);
+    if (news.length > 0 || now_ms - (this.#news[0]?.at_ms ?? 0) > NEWS_MS) this.#news = news;
+    this.#look();
+  }
+
+  /** What people did since the last evaluation shows at once. */
+  settle(now_ms: number): void {
+    this.#silence(now_ms);
     this.#look();
   }
 
@@ -124,6 +137,11 @@ export class AlertBook {
   /** What fires and is neither silenced nor held back, worst first. */
   get firing(): readonly Alert[] {
     return this.#shown;
+  }
+
+  /** What the last tick told that told anything, for some seconds. */
+  get news(): readonly AlertEvent[] {
+    return this.#news;
   }
 
   /** Everything that is pending or fires, worst first. */

@@ -10,19 +10,31 @@ export function worstFirst(a: Alert, b: Alert): number {
   );
 }
 
-/** What an alert was held back by at an instant, as its steps tell. */
-function heldAt({ steps }: Alert, at_ms: number): boolean {
-  let silenced = false;
-  let inhibited = false;
-  for (const step of steps) {
-    if (step.at_ms > at_ms) break;
-    if (step.what === "silenced" || step.what === "unsilenced") silenced = step.what === "silenced";
-    if (step.what === "inhibited" || step.what === "uninhibited") inhibited = step.what === "inhibited";
+/** An alert as it was at an instant at which it fired, as its steps tell; its words are its last ones. */
+export function alertAt(alert: Alert, at_ms: number): Alert {
+  const steps = alert.steps.filter((step) => step.at_ms <= at_ms);
+  const ended_ms = alert.ended_ms !== null && alert.ended_ms <= at_ms ? alert.ended_ms : null;
+  let acknowledged: Alert["acknowledged"] = null;
+  let silenced_by: string | null = null;
+  let inhibited_by: string | null = null;
+  for (const { at_ms, what, by, note } of steps) {
+    if (what === "acknowledged") acknowledged = { at_ms, by, note };
+    else if (what === "unacknowledged") acknowledged = null;
+    else if (what === "silenced") silenced_by = by;
+    else if (what === "unsilenced") silenced_by = null;
+    else if (what === "inhibited") inhibited_by = by;
+    else if (what === "uninhibited") inhibited_by = null;
   }
-  return silenced || inhibited;
+  const state = ended_ms === null ? "firing" : "resolved";
+  return { ...alert, steps, ended_ms, state, acknowledged, silenced_by, inhibited_by };
 }
 
-/** Of alerts that fired at an instant those that were shown then, worst first. */
-export function shownAt(alerts: readonly Alert[], at_ms: number): Alert[] {
-  return alerts.filter((alert) => !heldAt(alert, at_ms)).sort(worstFirst);
+/** Of alerts as they were at an instant those that were shown then, worst first. */
+export function shownOf(alerts: readonly Alert[]): Alert[] {
+  return alerts
+    .filter(
+      ({ state, silenced_by, inhibited_by }) =>
+        state === "firing" && silenced_by === null && inhibited_by === null,
+    )
+    .sort(worstFirst);
 }

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import type { Alert, Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
+import { alertData } from "../alert-data.ts";
+import { AlertRows, alertCounts, alertsTable } from "../alert-rows.tsx";
 import { EmptyState } from "../components.tsx";
 import { definePanel } from "../panel.ts";
 import { at_ms } from "../schema.ts";
 import { WORKER_PARAMS, workerSubject } from "../subject.ts";
-import { ALERTS, AlertRows, alertCounts, alertsTable, shownAlerts } from "./alerts.tsx";
+import { ALERTS } from "./alerts.tsx";
 
 const data = z.object({
   at_ms,
@@ -28,7 +30,7 @@ export const workerAlerts = definePanel({
     return {
       at_ms: read.now_ms,
       worker_id,
-      alerts: shownAlerts(read.alerts.filter((alert) => concerns(read, alert, worker))),
+      alerts: read.alerts.filter((alert) => concerns(read, alert, worker)).map(alertData),
     };
   },
   view: ({ alerts }) =>
