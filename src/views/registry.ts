@@ -104,7 +104,7 @@ export const PAGES: readonly Page[] = [
     title: "Alert",
     subject: { param: "alert_id", below: "/alerts" },
     layout: "detail",
-    panels: [alert, alertActions, alertChart, alertSteps, alertFirings],
+    panels: [alert, alertActions, alertSteps, alertChart, alertFirings],
   },
   { path: "/silences/new", title: "New silence", aside: true, layout: "column", panels: [silenceNew] },
   { path: "/history", title: "History", key: "h", layout: "column", panels: [history, durations] },

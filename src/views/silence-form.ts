@@ -44,7 +44,7 @@ export function checkSilence(asked: Asked, now_ms: number): Checked {
 }
 
 /** @throws EvenkeelError "invalid" */
-export function endOf({ duration, ends }: Asked, now_ms: number): number {
+function endOf({ duration, ends }: Asked, now_ms: number): number {
   const at_ms = ends ? instantOf(ends) : now_ms + spanOf(duration);
   checkEnd(at_ms, now_ms);
   return at_ms;

@@ -37,7 +37,8 @@ export const alertChart = definePanel({
   past: true,
   load,
   view,
-  note: ({ marks }) => (marks.length === 0 ? "" : "dashed: when it fired and ended"),
+  note: ({ marks, series }) =>
+    marks.length > 0 && series.length > 0 ? "dashed: when it fired and ended" : "",
   table: historyTable,
   chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
 });

@@ -77,7 +77,7 @@ function begun(news: readonly AlertEvent[]): Alert[] {
 }
 
 /** "critical: Worker W3 is overloaded, and 12 more. Resolved: Worker W4 is lost." */
-export function newsOf(news: readonly AlertEvent[]): string {
+function newsOf(news: readonly AlertEvent[]): string {
   const began = begun(news);
   const ended = news.filter(({ kind }) => kind === "resolved").map(({ alert }) => alert);
   const sentence = (lead: string, [first, ...others]: readonly Alert[]) =>

@@ -95,7 +95,7 @@ function view(it: Data) {
         <Fact id="a-since" name={it.ended_ms === null ? "Holds" : "Held"}>
           {it.ended_ms === null ? (
             <>
-              <Ago since_ms={it.since_ms} lasting />, from <Time at_ms={it.since_ms} full />
+              from <Time at_ms={it.since_ms} full />, <Ago since_ms={it.since_ms} lasting />
             </>
           ) : (
             <>
