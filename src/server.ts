@@ -137,7 +137,9 @@ class Evenkeel implements RunningServer {
   /** What somebody did shows to all who watch at once. */
   #alertActions(): AlertActions {
     const on = (act: (pipeline: Pipeline, now_ms: number) => void) => {
-      act(this.#shown.pipeline, this.#clock.now());
+      const { pipeline } = this.#shown;
+      // Of the tick that is shown: what ends now is over in all that is seen of it.
+      act(pipeline, pipeline.read().now_ms);
       this.#publish();
     };
     return {
