@@ -1,3 +1,4 @@
+import { AxeBuilder } from "@axe-core/playwright";
 import type { BrowserContext, Page } from "@playwright/test";
 import { QUIET_S, report } from "./reports.ts";
 import { expect, live, openLive, panel, SOON, test } from "./test.ts";
@@ -160,6 +161,36 @@ test.describe("a name from outside stays a name", () => {
         await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
       ).toBeLessThanOrEqual(0);
     });
+  }
+});
+
+test("the pages of alerts meet WCAG 2.2 AA in light and in dark, by the mouse's and a phone's measure", async ({
+  page,
+  serve,
+}) => {
+  const { url } = await serve();
+  await report(url, fleet(97));
+  await counted(url, 1);
+  const body = JSON.stringify({ matchers: "rule=task_*", duration: "1h", by: "Ada", note: "known" });
+  const headers = { "Content-Type": "application/json" };
+  expect((await fetch(`${url}api/silences`, { method: "POST", headers, body })).status).toBe(201);
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 844 });
+    for (const theme of ["light", "dark"]) {
+      for (const path of [
+        "alerts",
+        "alerts/worker_overload:W3",
+        "silences/new?matchers=rule%3D*&by=Ada&duration=1h",
+      ]) {
+        await openLive(page, `${url}${path}${path.includes("?") ? "&" : "?"}theme=${theme}`);
+        const { violations } = await new AxeBuilder({ page })
+          .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+          .analyze();
+        expect(
+          violations.map(({ help, nodes }) => `${help}: ${nodes.map(({ html }) => html).join("; ")}`),
+        ).toEqual([]);
+      }
+    }
   }
 });
 
