@@ -1,9 +1,10 @@
 import { z } from "zod";
 import type { Read } from "../../metrics/read.ts";
+import { STANDING_WORDS, standingOf } from "../alert-data.ts";
 import { EmptyState, joined, Name } from "../components.tsx";
 import { clean, count, counted, shorten } from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
-import { cutHref, taskHref, workerHref } from "../links.ts";
+import { alertHref, cutHref, taskHref, workerHref } from "../links.ts";
 import { SameLook } from "../list-view.tsx";
 import { definePanel, type Page, type Panel } from "../panel.ts";
 import { at_ms } from "../schema.ts";
@@ -22,7 +23,7 @@ const params = z.object({
     .max(512)
     .optional()
     .describe(
-      "What is looked for, in any case: a worker by its id, host or tag, a task by its id, a model, a family, a type or a page by its name",
+      "What is looked for, in any case: a worker by its id, host or tag, a task by its id, an alert that is pending or fires by its id or title, a model, a family, a type or a page by its name",
     ),
   ...PAGE_LOOK.shape,
 });
@@ -30,7 +31,7 @@ type Params = z.output<typeof params>;
 
 const group = z.object({
   kind: z
-    .enum(["page", "worker", "task", "model", "model_family", "task_type"])
+    .enum(["page", "alert", "worker", "task", "model", "model_family", "task_type"])
     .describe("What kind of things these are"),
   total: z.number().describe("How many match, count"),
   list: z
@@ -62,6 +63,7 @@ type Data = z.output<typeof data>;
 
 const ONE: Readonly<Record<Kind, string>> = {
   page: "page",
+  alert: "alert",
   worker: "worker",
   task: "task",
   model: "model",
@@ -70,6 +72,7 @@ const ONE: Readonly<Record<Kind, string>> = {
 };
 const MANY: Readonly<Record<Kind, string>> = {
   page: "Pages",
+  alert: "Alerts",
   worker: "Workers",
   task: "Tasks",
   model: "Models",
@@ -83,7 +86,7 @@ export function searchPanel(pages: () => readonly Page[]): Panel {
     id: "search",
     title: "Search",
     description:
-      "Workers, tasks, models, model families, task types and pages by their names, best match first.",
+      "Workers, tasks, alerts, models, model families, task types and pages by their names, best match first.",
     api: "/api/search",
     params,
     data,
@@ -127,8 +130,16 @@ function groupsOf(read: Read, q: string, pages: readonly Page[]): Group[] {
   }
   // One that ended long ago is known by its whole id alone.
   if (!held && read.task(q)) tasks.add(q);
+  const alerts = new Matches(text);
+  const alert_by_id = new Map(read.allAlerts().map((alert) => [alert.id, alert]));
+  for (const [id, { title }] of alert_by_id) alerts.add(id, [title]);
   return [
     pageGroup(pages, text),
+    alerts.group("alert", `alerts?${filter}`, (id) => {
+      const alert = alert_by_id.get(id)!;
+      const note = joined([alert.severity, STANDING_WORDS[standingOf(alert)]]);
+      return { name: alert.title, href: alertHref(id), note };
+    }),
     workers.group("worker", `workers?${filter}`, (id) => {
       const { state, type, hostname } = read.worker(id)!;
       return { name: id, href: workerHref(id), note: joined([state, type, hostname]) };
