@@ -263,7 +263,7 @@
     if (!list || told === before || !notifies()) return;
     for (const link of list.querySelectorAll("a")) {
       const note = new Notification(link.text, {
-        body: link.dataset.detail,
+        body: link.dataset.detail ?? "",
         tag: link.href,
         icon: icon.href,
       });

@@ -337,7 +337,7 @@ function AlertRow({ alert }: { alert: Row }) {
         <Mark tone={SEVERITY_TONE[severity]} /> {severity}
       </Cell>
       <th scope="row" class="c-id">
-        <a href={alertHref(id, ended_ms === null ? null : fired_ms)}>
+        <a href={alertHref(id, fired_ms)}>
           <Name>{shorten(title, TITLE_LENGTH)}</Name>
         </a>{" "}
         <span>{clean(shorten(detail, DETAIL_LENGTH))}</span> <About subject={subject} />

@@ -49,7 +49,7 @@ const data = z.object({
     .string()
     .nullable()
     .describe("What is wrong with the file of alerts, whose former rules hold; null where nothing is"),
-  rules: z.array(row).describe("The rules that hold, in their order"),
+  rules: z.array(row).describe("The rules that hold now, in their order"),
 });
 type Data = z.output<typeof data>;
 
@@ -60,6 +60,7 @@ export const alertRules = definePanel({
   api: "/api/alert-rules",
   params: noParams,
   data,
+  past: true,
   load,
   view,
   note: ({ rules }) => `${count(rules.length)} rules`,

@@ -48,6 +48,7 @@ export const silences = definePanel({
   api: "/api/silences",
   params: noParams,
   data,
+  past: true,
   load,
   view,
   note: ({ silences }) => `${count(silences.filter(({ active }) => active).length)} in force`,
@@ -70,10 +71,13 @@ function load(read: Read): Data {
   const firing = read.allAlerts().filter(({ state }) => state === "firing");
   return {
     at_ms: read.now_ms,
-    silences: read.silences().map((silence) => ({
-      ...silenceData(silence, read.now_ms),
-      matching: isActive(silence, read.now_ms) ? howMany(silence, firing) : 0,
-    })),
+    silences: read
+      .silences()
+      .filter(({ starts_ms }) => starts_ms <= read.now_ms)
+      .map((silence) => ({
+        ...silenceData(silence, read.now_ms),
+        matching: isActive(silence, read.now_ms) ? howMany(silence, firing) : 0,
+      })),
   };
 }
 
