@@ -6,7 +6,7 @@ import { ALERT_PARAMS, alertOf } from "../alert-data.ts";
 import { ChartSheet, HistoryChart } from "../chart.tsx";
 import { EmptyState } from "../components.tsx";
 import { inUtc } from "../format.ts";
-import { HISTORY, historyCharts, historyTable, loadHistory } from "../history.ts";
+import { HISTORY, type History, historyCharts, historyTable, loadHistory } from "../history.ts";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
 
@@ -43,18 +43,44 @@ export const alertChart = definePanel({
   chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
 });
 
+/** The same for so long: three series are read anew in some 5 ms. */
+const STEP_MS = 10_000;
+const KEPT_LIMIT = 64;
+/** Of each fleet, which its orders stand for. */
+const KEPT = new WeakMap<Read["orders"], Map<string, History>>();
+
+function historyOf(
+  read: Read,
+  { id, fired_ms, series }: Alert,
+  window: { from: number; to: number },
+): History {
+  const kept = KEPT.get(read.orders) ?? new Map<string, History>();
+  KEPT.set(read.orders, kept);
+  const key = `${fired_ms} ${window.to} ${id}`;
+  const known = kept.get(key);
+  if (known) return known;
+  const history = loadHistory(read, series, window);
+  if (kept.size >= KEPT_LIMIT) kept.clear();
+  kept.set(key, history);
+  return history;
+}
+
 function load(read: Read, given: Params): Data {
   const alert = alertOf(read, given);
-  const history = loadHistory(read, alert.series, windowAround(alert, read.now_ms));
+  const history = historyOf(read, alert, windowAround(alert, read.now_ms));
   const [first] = alert.series;
   return { ...history, marks: marksOf(alert), scope: first?.scope ?? null, entity: first?.entity ?? "" };
 }
 
+function stepOf(at_ms: number): number {
+  return Math.floor(at_ms / STEP_MS) * STEP_MS;
+}
+
 function windowAround({ since_ms, ended_ms }: Alert, now_ms: number) {
-  const end_ms = ended_ms ?? now_ms;
+  const end_ms = ended_ms ?? stepOf(now_ms);
   const around_ms = Math.min(MOST_AROUND_MS, Math.max(LEAST_AROUND_MS, end_ms - since_ms));
   // A window has an end behind its beginning, whatever a clock says.
-  const to = Math.max(since_ms + 1000, Math.min(now_ms, end_ms + around_ms));
+  const to = Math.max(since_ms + 1000, Math.min(stepOf(now_ms), end_ms + around_ms));
   return { from: Math.max(0, since_ms - around_ms), to };
 }
 

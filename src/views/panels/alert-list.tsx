@@ -36,8 +36,10 @@ import { at_ms } from "../schema.ts";
 const NAME_LENGTH = 64;
 const TITLE_LENGTH = 160;
 const DETAIL_LENGTH = 240;
-/** Alerts that ended lately are read for each tick that somebody looks: some 4 ms. */
+/** Alerts that ended lately are read for each page, and each few seconds while somebody looks: some 10 ms. */
 const ENDED_LIMIT = 500;
+/** Of those so many are kept for the ticks between. */
+const KEPT_LIMIT = 2000;
 
 const WINDOWS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000 } as const;
 type Window = keyof typeof WINDOWS;
@@ -145,8 +147,18 @@ function itemOf(alert: Alert): Item {
   return { id: `${alert.fired_ms ?? ""} ${alert.id}`, alert };
 }
 
+/** What ended stays as it is; with the orders of the same fleet it goes. */
+const KEPT = new WeakMap<Read["orders"], Map<string, Item>>();
+
+function keptOf({ orders }: Read): Map<string, Item> {
+  const kept = KEPT.get(orders) ?? new Map<string, Item>();
+  KEPT.set(orders, kept);
+  return kept;
+}
+
 function listOf(read: Read, given: Params): List<Item> {
   const live = read.allAlerts().map(itemOf);
+  const kept = keptOf(read);
   let ended: readonly Item[] | undefined;
   // Of one that lasts there is more in memory than in the store.
   const endedOnes = () => {
@@ -156,6 +168,8 @@ function listOf(read: Read, given: Params): List<Item> {
       .filter(({ ended_ms }) => ended_ms !== null)
       .map(itemOf)
       .reverse();
+    if (kept.size > KEPT_LIMIT - ENDED_LIMIT) kept.clear();
+    for (const item of ended) kept.set(item.id, item);
     return ended;
   };
   return {
@@ -163,7 +177,8 @@ function listOf(read: Read, given: Params): List<Item> {
     columns: COLUMNS,
     items: everyOne(live, endedOnes),
     matches: matching(given),
-    find: (id) => live.find((item) => item.id === id) ?? endedOnes().find((item) => item.id === id),
+    find: (id) =>
+      live.find((item) => item.id === id) ?? kept.get(id) ?? endedOnes().find((item) => item.id === id),
   };
 }
 
