@@ -137,6 +137,18 @@ test("twenty workers in trouble are one line, which opens", async ({ page, serve
   await expect(page.locator(".pager")).toContainText("1–22 of 22 alerts");
 });
 
+test("a page in the background counts on in its title", async ({ page, serve }) => {
+  const { url } = await serve();
+  await report(url, fleet(20));
+  await openLive(page, url);
+  await page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { get: () => true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await report(url, fleet(97));
+  await expect(page).toHaveTitle("(1) Overview · Evenkeel dashboard", { timeout: 40_000 });
+});
+
 test.describe("a name from outside stays a name", () => {
   for (const id of [
     "<script>alert(1)</script>",

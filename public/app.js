@@ -85,6 +85,8 @@
     if (now - beaten > 8 * BEAT_MS) heard = now;
     beaten = now;
     countOn();
+    if (document.hidden && header && !past && !notifies() && now - counted > COUNT_EVERY_MS)
+      recount().catch(() => {});
     if (document.hidden || !document.getElementById("live")) return;
     if (now - heard > STALE_TICKS * Math.max(tick_ms, 1000)) {
       show("stale");
@@ -277,6 +279,17 @@
     told = document.getElementById("alert-told")?.textContent ?? "";
     const all = { subtree: true, childList: true, characterData: true, attributes: true };
     new MutationObserver(showAlerts).observe(header, all);
+  }
+
+  // A page in the background is paused: now and then it asks for its counts alone.
+  const COUNT_EVERY_MS = 15_000;
+  let counted = 0;
+  async function recount() {
+    counted = performance.now();
+    const answer = await fetch("panels/alert-counts");
+    const page = new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
+    if (header && page.body.firstElementChild && document.hidden)
+      header.innerHTML = page.body.firstElementChild.innerHTML;
   }
 
   const asks = document.getElementById("notify");

@@ -119,6 +119,14 @@ describe("an acknowledgement", () => {
     expect((await send("PUT", "/alerts/nothing/acknowledgement", { by: "Ada" })).status).toBe(404);
   });
 
+  it("that a form asks for in vain is answered with a page", async () => {
+    const answer = await send("POST", "/alerts/nothing/acknowledgement", form({ by: "Ada" }), {
+      Accept: "text/html",
+    });
+    expect(answer.status).toBe(404);
+    expect(answer.body).toContain("No alert &quot;nothing&quot; fires now");
+  });
+
   it("of another host's page is refused", async () => {
     const answer = await send("POST", PATH, form({ by: "Eve" }), { Origin: "https://evil.example" });
     expect([answer.status, done]).toEqual([403, []]);
@@ -245,9 +253,8 @@ describe("the pages", () => {
   });
 
   it("with a form are not loaded again under somebody's hands", async () => {
-    expect((await send("GET", "/alerts/worker_overload%3AW3", undefined, html)).body).not.toContain(
-      "http-equiv",
-    );
+    for (const path of ["/alerts", "/alerts/worker_overload%3AW3", "/silences/new"])
+      expect((await send("GET", path, undefined, html)).body).not.toContain("http-equiv");
   });
 
   it("show the newest as soon as somebody dealt with an alert, not with the next tick", async () => {

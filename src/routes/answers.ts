@@ -104,7 +104,7 @@ export function problem(
 ): Response {
   const title = STATUS_CODES[status] ?? "Error";
   const common = { "Cache-Control": NO_STORE, Vary: "Accept", ...headers };
-  if (errorPage && namesHtml(c.req.header("accept")) && c.req.method !== "POST") {
+  if (errorPage && namesHtml(c.req.header("accept")) && (c.req.method !== "POST" || isForm(c))) {
     return new Response(errorPage({ status, title, detail, details }), {
       status,
       headers: { ...common, "Content-Type": "text/html; charset=utf-8" },
@@ -115,6 +115,11 @@ export function problem(
     status,
     headers: { ...common, "Content-Type": PROBLEM_TYPE },
   });
+}
+
+/** Sent by a page: whoever filled it in is to read what was wrong. */
+function isForm(c: Ctx): boolean {
+  return c.req.header("content-type")?.startsWith("application/x-www-form-urlencoded") ?? false;
 }
 
 /** A small JSON answer that nobody asks for twice, such as an acknowledgement. */

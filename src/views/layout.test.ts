@@ -215,7 +215,7 @@ describe("an error page", () => {
 
   test.each([
     [500, "Load the page again in a moment."],
-    [400, "Correct the address"],
+    [400, "Correct what is wrong"],
   ])("%i points to the next step", (status, step) => {
     expect(renderError({ status, title: "t", detail: "d" }, around())).toContain(step);
   });

@@ -182,7 +182,7 @@ function nextStep(status: number): Markup {
   }
   return (
     <>
-      Correct the address and load it again, or <a href="./">go to the overview</a>.
+      Correct what is wrong and try again, or <a href="./">go to the overview</a>.
     </>
   );
 }

@@ -128,6 +128,7 @@ export const alertList = definePanel({
   api: "/api/alert-list",
   params,
   data,
+  form: true,
   past: true,
   load,
   view,
