@@ -93,7 +93,7 @@ describe("a page of tasks that ended long ago", () => {
     expect(tasksOf(text)).toEqual(kept.slice(0, 10).map(({ id }) => id));
     expect(text).toMatch(/1–10 of 700 tasks/);
     expect(counts.steps).toBe(3);
-    const fragment = streamOf(text).replace("stream?panels=task-list&", "/panels/task-list?");
+    const fragment = streamOf(text).replace("stream?panels=task-list,alert-counts&", "/panels/task-list?");
     for (let tick = 0; tick < 3; tick += 1) {
       await w.tick();
       expect(tasksOf((await get(w, fragment)).text)).toEqual(tasksOf(text));

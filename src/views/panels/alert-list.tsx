@@ -28,7 +28,7 @@ import {
   statesField,
   textColumn,
 } from "../list.ts";
-import { Cell, Heads, Pager, SameLook, type Shown } from "../list-view.tsx";
+import { Cell, Heads, NoLonger, Pager, rowClass, SameLook, type Shown } from "../list-view.tsx";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
@@ -100,6 +100,7 @@ type Params = z.output<typeof params>;
 const LABELS = ["rule", "worker_type", "task_type", "model_family", "worker", "source"] as const;
 
 const row = ALERT.extend({
+  fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
   cause: z
     .string()
     .nullable()
@@ -200,7 +201,7 @@ function matching(given: Params): (item: Item) => boolean {
 }
 
 function load(read: Read, given: Params): Data {
-  const { rows, ...facts } = listed(read, listOf(read, given), given);
+  const { rows, ended: _, ...facts } = listed(read, listOf(read, given), given);
   const { status, severity, q } = given;
   return {
     at_ms: read.now_ms,
@@ -209,14 +210,15 @@ function load(read: Read, given: Params): Data {
       (filter) => filter !== undefined,
     ),
     rules: read.rules().map(({ name }) => name),
-    alerts: rows.flatMap(([, item]) => (item === undefined ? [] : [rowOf(read, item.alert)])),
+    alerts: rows.flatMap(([, item, fits]) => (item === undefined ? [] : [rowOf(read, item.alert, fits)])),
   };
 }
 
-function rowOf(read: Read, alert: Alert): Row {
+function rowOf(read: Read, alert: Alert, fits: boolean): Row {
   const { inhibited_by } = alert;
   return {
     ...alertData(alert),
+    fits,
     cause: inhibited_by === null || alert.ended_ms !== null ? null : titleOfAlert(read, inhibited_by),
   };
 }
@@ -343,11 +345,12 @@ function None({ filtered }: { filtered: boolean }) {
 }
 
 function AlertRow({ alert }: { alert: Row }) {
-  const { id, severity, standing, title, detail, rule, since_ms, ended_ms, fired_ms, subject } = alert;
+  const { id, severity, standing, title, detail, rule, since_ms, ended_ms, fired_ms, subject, fits } = alert;
   return (
-    <Part as="tr" id={domId("alist", `${fired_ms} ${id}`)} class={standing}>
+    <Part as="tr" id={domId("alist", `${fired_ms} ${id}`)} class={rowClass(standing, fits)}>
       <Cell name="state" label="State">
         {STANDING_WORDS[standing]}
+        <NoLonger fits={fits} />
       </Cell>
       <Cell name="severity" label="Severity">
         <Mark tone={SEVERITY_TONE[severity]} /> {severity}

@@ -7,8 +7,8 @@ export const MAX_SILENCES = 1000;
 const MAX_MATCHERS = 20;
 const MAX_PATTERN = 256;
 /** Longer is for ever: whoever means that takes the rule out. */
-export const MAX_SILENCE_MS = 30 * 86_400_000;
-export const MIN_SILENCE_MS = 60_000;
+const MAX_SILENCE_MS = 30 * 86_400_000;
+const MIN_SILENCE_MS = 60_000;
 
 /**
  * `worker_type=gpu`, `rule=worker_*`, `worker!=w1`: all of them have to match.
