@@ -39,7 +39,7 @@ test("an alert is seen, acknowledged, silenced, told again and resolved, all wit
   await expect(panel(page, "Alerts")).toContainText("97 % CPU");
 
   await panel(page, "Alerts").getByRole("link", { name: "Worker W3 is overloaded" }).click();
-  await expect(page).toHaveURL(/\/alerts\/worker_overload%3AW3$/);
+  await expect(page).toHaveURL(/\/alerts\/worker_overload%3AW3\?fired=\d+$/);
   await live(page);
   await expect(panel(page, "What became of it")).toContainText("It began to fire");
   await expect(panel(page, "Its course").locator("svg").first()).toBeVisible();

@@ -97,7 +97,7 @@ test.describe("the six panels", () => {
     await expect(alerts.nth(0)).toContainText("97 % CPU");
     await expect(alerts.nth(1)).toContainText("warning: Worker silent is stale");
     await expect(panel(page, "System overview")).toContainText("Degraded");
-    await expect(panel(page, "System overview")).toContainText("1 worker overloaded");
+    await expect(panel(page, "System overview")).toContainText("Worker hot is overloaded");
   });
 });
 

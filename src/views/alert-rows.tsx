@@ -65,13 +65,13 @@ function AlertRow({ alert }: { alert: AlertData }) {
 }
 
 function Row({ alert }: { alert: AlertData }) {
-  const { id, severity, title, detail, since_ms } = alert;
+  const { id, severity, title, detail, since_ms, fired_ms } = alert;
   return (
     <>
       <StateMark tone={SEVERITY_TONE[severity]} word={`${severity}: `} />
       <p>
         <b>
-          <a href={alertHref(id)}>
+          <a href={alertHref(id, fired_ms)}>
             <bdi>{clean(shorten(title, TITLE_LENGTH))}</bdi>
           </a>
         </b>{" "}

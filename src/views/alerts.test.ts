@@ -45,7 +45,8 @@ describe("alerts on the overview", () => {
     expect(html.match(/<details><summary>/g)).toHaveLength(1);
     // Since the oldest of them.
     expect(html).toMatch(new RegExp(`<summary>.*data-since="${NOW_MS - 4000}".*</summary>`));
-    for (const index of [1, 2, 3, 4]) expect(html).toContain(`href="alerts/worker_overload%3Agpu-${index}"`);
+    for (const index of [1, 2, 3, 4])
+      expect(html).toContain(`href="alerts/worker_overload%3Agpu-${index}?fired=`);
   });
 
   test("a group shows twenty of its members and leads to all of them", () => {

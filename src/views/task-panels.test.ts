@@ -360,6 +360,8 @@ test("an alert about a task leads to it", () => {
   const subject = { kind: "task", id: "t 1" } as const;
   const alert = alertWith({ id: "task_stalled:t 1", title: "Task t 1 has stalled", subject });
   const { html } = show("alerts", fixtureRead({ alerts: [alert] }));
-  expect(html).toContain('<b><a href="alerts/task_stalled%3At%201"><bdi>Task t 1 has stalled</bdi></a></b>');
+  expect(html).toContain(
+    '<b><a href="alerts/task_stalled%3At%201?fired=0"><bdi>Task t 1 has stalled</bdi></a></b>',
+  );
   expect(html).toContain('<a class="about" href="tasks/t%201" title="t 1">task');
 });

@@ -259,11 +259,11 @@ test("alerts are those about the worker and its tasks", () => {
   const { html } = render("worker-alerts", { ...read, task: () => task }, "W3");
   expect(words(html)).toContain("3 warnings");
   expect(hrefsOf(html)).toEqual([
-    "alerts/source%3Acoordinator-1",
+    `alerts/source%3Acoordinator-1?fired=${NOW_MS}`,
     "status",
-    "alerts/task%3At-1",
+    `alerts/task%3At-1?fired=${NOW_MS}`,
     "tasks/t-1",
-    "alerts/worker%3AW3",
+    `alerts/worker%3AW3?fired=${NOW_MS}`,
     "workers/W3",
   ]);
   expect(wordsOf("worker-alerts", fixtureRead({ alerts: [] }), "W3")).toContain("No alert is about it");
