@@ -351,7 +351,10 @@ export const alertFirings = definePanel({
   past: true,
   load: (read, given) => {
     const found = alertOf(read, given);
-    const kept = read.alertsOf(found.id, FIRINGS_LIMIT);
+    // Of the one that is shown more may be known than is kept.
+    const kept = read
+      .alertsOf(found.id, FIRINGS_LIMIT)
+      .map((alert) => (alert.fired_ms === found.fired_ms ? found : alert));
     return {
       at_ms: read.now_ms,
       alert_id: found.id,
