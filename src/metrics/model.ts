@@ -290,6 +290,24 @@ export interface AlertRule {
   readonly help: string;
 }
 
+/** A metric that is so unusual that it is worth an alert. */
+export interface MetricAnomaly {
+  readonly scope: "system" | "worker";
+  /** The worker; "" for the whole fleet. */
+  readonly entity: string;
+  readonly metric: string;
+  /** How unusual: 4 is twice as far off as 999 of 1,000 samples, 4 more for each doubling. */
+  readonly score: number;
+  /** What is unusual, and the range in which 999 of 1,000 samples lie, in the metric's unit. */
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  /** In which way, and what is usual, in words. */
+  readonly words: string;
+  /** Unix milliseconds. */
+  readonly since_ms: number;
+}
+
 /** What an alert's label has to be; `*` in the pattern stands for anything. */
 export interface Matcher {
   readonly label: AlertLabel;

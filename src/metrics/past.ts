@@ -89,6 +89,7 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     endedByModel: () => null,
     alerts,
     allAlerts: () => fired,
+    anomalies: () => [],
     alert_news: [],
     alertsOf: (id, limit) =>
       store

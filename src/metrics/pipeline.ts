@@ -29,6 +29,7 @@ import { OwnFigures } from "./process/own-figures.ts";
 import { taskOf } from "./process/past.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
+import { anomaliesOf } from "./process/rules/anomaly-words.ts";
 import { modelsOf, queuesOf } from "./process/rules/figures.ts";
 import type { Rule } from "./process/rules/rule.ts";
 import type { RuleScene } from "./process/rules/vocabulary.ts";
@@ -613,6 +614,7 @@ export class Pipeline {
     const alerts = book.firing;
     const all_alerts = book.all;
     const { news, silences } = book;
+    const unusual = anomaliesOf(this.#anomalies.due());
     const { completions, failures, cancellations } = fleet.ledger.all.events;
     const ended_by_type = new Map(
       [...fleet.ledger.by_type].map(([type, { events }]) => [
@@ -648,6 +650,7 @@ export class Pipeline {
       alerts,
       alert_news: news,
       allAlerts: () => all_alerts,
+      anomalies: () => unusual,
       alertsOf: (id, limit) => this.#alertsOf(id, now_ms, limit),
       alertsBetween: (from_ms, to_ms, limit) => this.#alertsBetween(from_ms, to_ms, limit),
       silences: () => silences,

@@ -4,6 +4,7 @@ import type {
   AlertEvent,
   AlertRule,
   Mark,
+  MetricAnomaly,
   Silence,
   Source,
   Task,
@@ -194,6 +195,8 @@ export interface Read {
   endedByModel(): EndedByModel | null;
   /** What fires, worst first; what is silenced or follows from another alert is not among it. */
   readonly alerts: readonly Alert[];
+  /** What is unusual now, the most unusual first. */
+  anomalies(): readonly MetricAnomaly[];
   /** What lately began to fire or ended, as far as it was to be told: of the last tick that had such, for some seconds. */
   readonly alert_news: readonly AlertEvent[];
   /** Everything that is pending or fires, silenced or not, worst first; in the past what fired. */

@@ -38,6 +38,7 @@ export function read(given: Partial<Read> = {}): Read {
     alerts: [],
     alert_news: [],
     allAlerts: () => [],
+    anomalies: () => [],
     alertsOf: () => [],
     alertsBetween: () => [],
     silences: () => [],

@@ -272,3 +272,42 @@ describe("rules and silences", () => {
     });
   });
 });
+
+test("what is unusual is told with what is usual, beside what else fires", () => {
+  const unusual = {
+    scope: "worker" as const,
+    entity: "<b>W3</b>",
+    metric: "io_utilization",
+    score: 8.2,
+    value: 80,
+    low: 18,
+    high: 22,
+    words: "80 %, usually 18 % to 22 %",
+    since_ms: NOW_MS - 60_000,
+  };
+  const anomalies = () => [
+    unusual,
+    { ...unusual, scope: "system" as const, entity: "", metric: "queued_tasks", score: 4.5 },
+  ];
+  const firing = [
+    worker(1),
+    alertWith({ id: "anomaly:io_utilization:W3", rule: "anomaly", severity: "notice" }),
+  ];
+  const { html, data } = show("anomalies", readWith(firing, { anomalies }));
+  expect(words(html)).toContain(
+    "Disk I/O <b>W3</b> 80 %, usually 18 % to 22 % 8".replace("<b>W3</b>", "&lt;b&gt;W3&lt;/b&gt;"),
+  );
+  expect(words(html)).toContain("Queued tasks the fleet 80 %");
+  expect(html).toContain(
+    'href="history?workers=%3Cb%3EW3%3C%2Fb%3E&amp;worker_metrics=io_utilization&amp;duration=1h"',
+  );
+  const { anomalies: rows } = data as {
+    anomalies: { type: string; metric: string | null; low: number | null }[];
+  };
+  expect(rows.map(({ type, metric, low }) => [type, metric, low])).toEqual([
+    ["worker_overload", null, null],
+    ["anomaly", "io_utilization", 18],
+    ["anomaly", "queued_tasks", 18],
+  ]);
+  expect(text("anomalies", readWith([]))).toContain("Nothing is unusual");
+});

@@ -211,6 +211,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     alerts: firing,
     alert_news: [],
     allAlerts: () => firing,
+    anomalies: () => [],
     alertsOf: (id) => [endedAlert(id, NOW_MS, names[0] ?? "W3")],
     alertsBetween: () =>
       empty

@@ -6,6 +6,7 @@ import { alertCounts } from "./panels/alert-counts.tsx";
 import { alertList } from "./panels/alert-list.tsx";
 import { alertRules } from "./panels/alert-rules.tsx";
 import { alerts } from "./panels/alerts.tsx";
+import { anomalies } from "./panels/anomalies.tsx";
 import { assignments } from "./panels/assignments.tsx";
 import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
@@ -97,7 +98,7 @@ export const PAGES: readonly Page[] = [
     title: "Alerts",
     key: "a",
     layout: "column",
-    panels: [alertList, silences, alertRules],
+    panels: [alertList, anomalies, silences, alertRules],
   },
   {
     path: "/alerts/:alert_id",

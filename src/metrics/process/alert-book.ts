@@ -207,7 +207,7 @@ export class AlertBook {
     const pending = this.#pending_changed ? this.#all.filter(({ state }) => state === "pending") : null;
     const changes = {
       alerts: [...this.#dirty].map((alert) => alert.snapshot()),
-      pending: pending && pending.map((alert) => (alert as LiveAlert).snapshot()),
+      pending: pending === null ? null : pending.map((alert) => (alert as LiveAlert).snapshot()),
       silences: [...this.#dirty_silences],
     };
     this.#dirty.clear();

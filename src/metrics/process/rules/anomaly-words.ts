@@ -1,5 +1,6 @@
 import { findMetric } from "../../catalogue.ts";
 import { measure } from "../../format.ts";
+import type { MetricAnomaly } from "../../model.ts";
 import type { AnomalySubject } from "./vocabulary.ts";
 
 /** In which way a metric is unusual, and what is usual: "12 /min, usually 40 to 60 /min". */
@@ -21,4 +22,12 @@ export function inWords({ scope, metric, aspect, value, low, high }: Omit<Anomal
     case "jitter":
       return `jumps by ${shown} from sample to sample, usually by up to ${measure(high, unit)}`;
   }
+}
+
+/** Those that are unusual now, the most unusual first. */
+export function anomaliesOf(due: Iterable<AnomalySubject>): MetricAnomaly[] {
+  return Array.from(due, (one) => {
+    const { scope, entity, metric, score, value, low, high, since_ms } = one;
+    return { scope, entity, metric, score, value, low, high, words: inWords(one), since_ms: since_ms ?? 0 };
+  }).sort((a, b) => b.score - a.score || (a.metric < b.metric ? -1 : 1));
 }
