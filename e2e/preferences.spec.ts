@@ -60,7 +60,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(`${url}status`);
       await page.getByText("View", { exact: true }).click();
       await page.getByRole("link", { name: "<i>nobody</i>" }).click();
-      await expect(panel(page, "Workers")).toContainText("No worker matches the filter");
+      await expect(panel(page, "Workers")).toContainText("No worker with the text nobody");
     });
   });
 }
