@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { shorten } from "../metrics/format.ts";
 import {
   ALERT_LABELS,
   ALERT_STATES,
@@ -9,7 +10,6 @@ import {
   SEVERITIES,
 } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
-import { shorten } from "./format.ts";
 
 /** Longest id that a path may name: a rule's name and that of what it is about. */
 const MAX_ID = 1024;

@@ -1,8 +1,8 @@
+import { clean, count, counted, shorten } from "../metrics/format.ts";
 import { SEVERITIES, type Severity } from "../metrics/model.ts";
 import { manyTitle } from "../metrics/process/status.ts";
 import type { AlertData } from "./alert-data.ts";
 import { Ago, joined, more, SEVERITY_TONE, StateMark } from "./components.tsx";
-import { clean, count, counted, shorten } from "./format.ts";
 import { domId } from "./identity.ts";
 import { alertHref, subjectHref } from "./links.ts";
 import type { Table } from "./panel.ts";

@@ -1,7 +1,7 @@
 import { raw } from "hono/html";
 import type { Unit } from "../metrics/catalogue.ts";
+import { clean, clockDay, clockMinute, count, iso, measure } from "../metrics/format.ts";
 import { coordinate } from "./components.tsx";
-import { clean, clockDay, clockMinute, count, iso, measure } from "./format.ts";
 import { Part } from "./part.tsx";
 import type { SeriesNumber } from "./series.ts";
 

@@ -1,7 +1,5 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
-import type { Severity, TaskState, WorkerState } from "../metrics/model.ts";
-import type { SystemStatus } from "../metrics/read.ts";
 import {
   clean,
   clock,
@@ -13,7 +11,9 @@ import {
   type Quantity,
   quantity,
   widthLacking,
-} from "./format.ts";
+} from "../metrics/format.ts";
+import type { Severity, TaskState, WorkerState } from "../metrics/model.ts";
+import type { SystemStatus } from "../metrics/read.ts";
 import type { Markup } from "./panel.ts";
 import { Part } from "./part.tsx";
 import type { SeriesNumber } from "./series.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { shorten } from "../metrics/format.ts";
 import type { Read } from "../metrics/read.ts";
-import { shorten } from "./format.ts";
 import { type ModelRow, modelRows } from "./model-rows.ts";
 import { definePanel, type Markup, type Panel, type Table } from "./panel.ts";
 import { at_ms } from "./schema.ts";

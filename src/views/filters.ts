@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { clean, shorten } from "../metrics/format.ts";
 import type { Filters, Read } from "../metrics/read.ts";
-import { clean, shorten } from "./format.ts";
 
 /** Letters of a value that a sentence has room for. */
 const NAME_LENGTH = 40;

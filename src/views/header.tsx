@@ -1,12 +1,11 @@
 import { raw } from "hono/html";
 import { CUTS, type Cut } from "../metrics/catalogue.ts";
+import { clean, instant, inUtc, shorten } from "../metrics/format.ts";
 import type { Filters, Read } from "../metrics/read.ts";
 import { kept, LOOK, liveAddress, ownAddress, relative, splitOnce, without, withQuery } from "./address.ts";
 import type { Around } from "./around.ts";
 import { Name, Time } from "./components.tsx";
 import { FILTER_LABEL, FILTER_NAMES } from "./filters.ts";
-
-import { clean, instant, inUtc, shorten } from "./format.ts";
 import { Menu } from "./menu.tsx";
 
 import { isPast } from "./moment-links.ts";

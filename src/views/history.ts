@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { CUTS, findMetric, type Scope, scaleOf, type Unit } from "../metrics/catalogue.ts";
+import { iso } from "../metrics/format.ts";
 import { ALERT } from "../metrics/model.ts";
 import type { SeriesName } from "../metrics/range.ts";
 import type { Durations, DurationsQuery, Read } from "../metrics/read.ts";
 import type { Chart } from "./chart.tsx";
-import { iso } from "./format.ts";
 import type { Table } from "./panel.ts";
 import { at_ms } from "./schema.ts";
 import type { SeriesNumber } from "./series.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { shortenStart } from "./format.ts";
+import { shortenStart } from "../metrics/format.ts";
 
 /** Ids whose hashes are kept; a fleet beyond it only costs time. */
 const CACHE_LIMIT = 50_000;

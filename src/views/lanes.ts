@@ -1,5 +1,5 @@
+import { clean, seconds, shorten } from "../metrics/format.ts";
 import type { Run } from "../metrics/runs.ts";
-import { clean, seconds, shorten } from "./format.ts";
 import { taskHref } from "./links.ts";
 import { NO_TYPE, type SeriesNumber } from "./series.ts";
 

@@ -1,9 +1,9 @@
 import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
+import { clean, shorten } from "../metrics/format.ts";
 import { liveAddress, relative, withQuery } from "./address.ts";
 import type { Around, Look } from "./around.ts";
 import { Name, Time } from "./components.tsx";
-import { clean, shorten } from "./format.ts";
 import { flatten } from "./frame.tsx";
 import { Demo, Header, LiveState, Stale, Trouble } from "./header.tsx";
 import { linksAt } from "./moment-links.ts";

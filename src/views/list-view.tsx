@@ -1,10 +1,10 @@
 import type { Child } from "hono/jsx";
 import { z } from "zod";
 import { CUTS, type Cut } from "../metrics/catalogue.ts";
+import { clean, count, counted, quantity, shorten } from "../metrics/format.ts";
 import type { Filters, Read } from "../metrics/read.ts";
 import { Bars, Figure, Name, Time } from "./components.tsx";
 import { FILTER_LABEL } from "./filters.ts";
-import { clean, count, counted, quantity, shorten } from "./format.ts";
 import { type Column, columnOf, type Listed, type ListParams } from "./list.ts";
 import type { Markup } from "./panel.ts";
 import { Part } from "./part.tsx";

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { count } from "../metrics/format.ts";
 import type { ModelEnds } from "../metrics/models.ts";
 import type { Read } from "../metrics/read.ts";
-import { count } from "./format.ts";
 import { byNaturalOrder } from "./identity.ts";
 
 /** Tasks of one kind. */

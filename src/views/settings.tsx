@@ -1,8 +1,8 @@
 import { CUTS } from "../metrics/catalogue.ts";
+import { clean, shorten } from "../metrics/format.ts";
 import type { Read } from "../metrics/read.ts";
 import { Name } from "./components.tsx";
 import { FILTER_LABEL } from "./filters.ts";
-import { clean, shorten } from "./format.ts";
 import type { Panel } from "./panel.ts";
 import { chosenPanels, DENSITIES, type Preferences, THEMES } from "./preferences.ts";
 import { MAX_NAME } from "./viewer.tsx";

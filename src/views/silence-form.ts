@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { duration } from "../kinds.ts";
+import { clean } from "../metrics/format.ts";
 import { fromRfc3339 } from "../metrics/instant.ts";
 import type { Alert, AlertLabel, Matcher } from "../metrics/model.ts";
 import { checkEnd, matchersText, parseMatchers } from "../metrics/process/rules/silences.ts";
-import { clean } from "./format.ts";
 import { MAX_NAME, MAX_NOTE } from "./viewer.tsx";
 
 /** What people choose from; any other time within the bounds may be written. */

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { instant, shorten } from "../metrics/format.ts";
 import type { Worker } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
-import { instant, shorten } from "./format.ts";
 
 const NAME_LENGTH = 64;
 

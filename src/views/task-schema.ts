@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { shorten } from "../metrics/format.ts";
 import type { Task } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
 import type { Waiting } from "../metrics/scores.ts";
-import { shorten } from "./format.ts";
 
 /** The parameter of everything about one task. */
 export const TASK_ID = z.object({

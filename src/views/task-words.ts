@@ -1,7 +1,7 @@
+import { clean, count, counted, measure, shorten } from "../metrics/format.ts";
 import type { TaskState } from "../metrics/model.ts";
 import type { Requirement, Waiting } from "../metrics/scores.ts";
 import type { Tone } from "./components.tsx";
-import { clean, count, counted, measure, shorten } from "./format.ts";
 
 // What is said of tasks, the same on every page.
 

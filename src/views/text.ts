@@ -1,4 +1,4 @@
-import { clean, NONE } from "./format.ts";
+import { clean, NONE } from "../metrics/format.ts";
 import type { Table } from "./panel.ts";
 
 /** A column is never wider than this many characters; ids may have 256. */

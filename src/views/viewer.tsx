@@ -1,4 +1,4 @@
-import { clean } from "./format.ts";
+import { clean } from "../metrics/format.ts";
 import type { Markup } from "./panel.ts";
 
 /** Characters of a name that people give. */

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { CUTS, type Cut } from "../../metrics/catalogue.ts";
+import { inUtc } from "../../metrics/format.ts";
 import type { Alert } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { ALERT_PARAMS, alertOf } from "../alert-data.ts";
 import { ChartSheet, HistoryChart } from "../chart.tsx";
 import { EmptyState } from "../components.tsx";
-import { inUtc } from "../format.ts";
 import { HISTORY, type History, historyCharts, historyTable, loadHistory } from "../history.ts";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { clean, count, counted, shorten } from "../../metrics/format.ts";
 import { type Alert, type AlertEvent, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Mark, SEVERITY_TONE } from "../components.tsx";
-import { clean, count, counted, shorten } from "../format.ts";
 import { alertHref } from "../links.ts";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clean, seconds, shorten } from "../../metrics/format.ts";
 import { type Alert, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import {
@@ -12,7 +13,6 @@ import {
 } from "../alert-data.ts";
 import { About, alertsTable } from "../alert-rows.tsx";
 import { Ago, EmptyState, Mark, Name, SEVERITY_TONE, Time } from "../components.tsx";
-import { clean, seconds, shorten } from "../format.ts";
 import { domId } from "../identity.ts";
 import { alertHref } from "../links.ts";
 import {

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { clean, count, seconds, shorten } from "../../metrics/format.ts";
 import { type AlertRule, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { EmptyState, Mark, Name, SEVERITY_TONE } from "../components.tsx";
-import { clean, count, seconds, shorten } from "../format.ts";
 import { domId } from "../identity.ts";
 import { rowTable } from "../list.ts";
 import { definePanel } from "../panel.ts";

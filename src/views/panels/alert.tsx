@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clean, counted, seconds, shorten } from "../../metrics/format.ts";
 import type { Alert } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import {
@@ -12,7 +13,6 @@ import {
 } from "../alert-data.ts";
 import { About } from "../alert-rows.tsx";
 import { Ago, Mark, Name, SEVERITY_TONE, Time, type Tone } from "../components.tsx";
-import { clean, counted, seconds, shorten } from "../format.ts";
 import { alertHref } from "../links.ts";
 import { rowTable } from "../list.ts";
 import { definePanel, type Markup } from "../panel.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
+import { counted, measure, shorten } from "../../metrics/format.ts";
 import { ALERT_SUBJECTS, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, more, Name } from "../components.tsx";
-import { counted, measure, shorten } from "../format.ts";
 import { domId } from "../identity.ts";
 import { workerHref } from "../links.ts";
 import { definePanel } from "../panel.ts";

@@ -1,11 +1,11 @@
 import { raw } from "hono/html";
 import { z } from "zod";
+import { asWideAs, clean, count, counted, measure, shorten } from "../../metrics/format.ts";
 import { WORKER_STATES, type Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { RUNS_MINUTES, type Run } from "../../metrics/runs.ts";
 import { joined, Legend, Mark, more, Name, Time, WORKER_TONE } from "../components.tsx";
 import { FILTER_NAMES } from "../filters.ts";
-import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
 import { workerLabel } from "../labels.ts";
 import { type Bar, drawLane, keepLane, type Span } from "../lanes.ts";
 import { taskHref, workerHref } from "../links.ts";

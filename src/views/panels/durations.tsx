@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
+import { counted, seconds } from "../../metrics/format.ts";
 import type { DurationsQuery, Read } from "../../metrics/read.ts";
 import { Histogram } from "../components.tsx";
-import { counted, seconds } from "../format.ts";
 import { CUT_FILTERS, cutOf } from "../history.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { at_ms } from "../schema.ts";

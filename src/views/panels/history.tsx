@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
 import { CATALOGUE, CUTS, type Cut, findMetric, type Scope } from "../../metrics/catalogue.ts";
+import { clean, count, inUtc, measure, NONE, shorten } from "../../metrics/format.ts";
 import type { SeriesName } from "../../metrics/range.ts";
 import { ChartSheet, HistoryChart } from "../chart.tsx";
 import { more, Name, Time } from "../components.tsx";
-import { clean, count, inUtc, measure, NONE, shorten } from "../format.ts";
 import {
   CUT_FILTERS,
   cutOf,

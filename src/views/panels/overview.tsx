@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
+import { clean, count, counted, measure, quantity } from "../../metrics/format.ts";
 import type { Severity } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, joined, Kpi, Mark, more, SEVERITY_TONE, STATUS_TONE } from "../components.tsx";
 import { isFiltered, UNCOUNTED, uncounted } from "../filters.ts";
-import { clean, count, counted, measure, quantity } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, countField, metricFields, metricNames, noParams } from "../schema.ts";

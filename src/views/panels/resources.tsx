@@ -1,8 +1,5 @@
 import { z } from "zod";
 import { RESOURCES, type Resource } from "../../metrics/catalogue.ts";
-import type { Worker } from "../../metrics/model.ts";
-import type { Read } from "../../metrics/read.ts";
-import { Figure, Histogram, Mark, Name } from "../components.tsx";
 import {
   asWideAs,
   clean,
@@ -13,7 +10,10 @@ import {
   type Quantity,
   quantity,
   shorten,
-} from "../format.ts";
+} from "../../metrics/format.ts";
+import type { Worker } from "../../metrics/model.ts";
+import type { Read } from "../../metrics/read.ts";
+import { Figure, Histogram, Mark, Name } from "../components.tsx";
 import { byNaturalOrder } from "../identity.ts";
 import { workerLabel } from "../labels.ts";
 import { workerHref } from "../links.ts";

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { clean, count, counted, shorten } from "../../metrics/format.ts";
 import type { Read } from "../../metrics/read.ts";
 import { STANDING_WORDS, standingOf } from "../alert-data.ts";
 import { EmptyState, joined, Name } from "../components.tsx";
-import { clean, count, counted, shorten } from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
 import { alertHref, cutHref, taskHref, workerHref } from "../links.ts";
 import { SameLook } from "../list-view.tsx";

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
+import { clean, counted } from "../../metrics/format.ts";
 import { ALERT_LABELS } from "../../metrics/model.ts";
 import { matches } from "../../metrics/process/rules/silences.ts";
 import type { Read } from "../../metrics/read.ts";
 import { ALERT, alertData } from "../alert-data.ts";
 import { AlertRows, alertsTable } from "../alert-rows.tsx";
 import { Time } from "../components.tsx";
-import { clean, counted } from "../format.ts";
 import { SameLook } from "../list-view.tsx";
 import { definePanel } from "../panel.ts";
 import { at_ms } from "../schema.ts";

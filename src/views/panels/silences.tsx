@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { clean, count, counted, seconds, shorten } from "../../metrics/format.ts";
 import type { Alert, Silence } from "../../metrics/model.ts";
 import { isActive, matchersText, matches } from "../../metrics/process/rules/silences.ts";
 import type { Read } from "../../metrics/read.ts";
 import { EmptyState, Name, Time } from "../components.tsx";
-import { clean, count, counted, seconds, shorten } from "../format.ts";
 import { domId, pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";

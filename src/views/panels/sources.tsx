@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { count, counted, seconds, shorten } from "../../metrics/format.ts";
 import type { Presence } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, Mark, more, Name, type Tone } from "../components.tsx";
-import { count, counted, seconds, shorten } from "../format.ts";
 import { byNaturalOrder, domId } from "../identity.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";

@@ -1,8 +1,8 @@
 import type { Child } from "hono/jsx";
 import { z } from "zod";
+import { clean, count, measure, shorten } from "../../metrics/format.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Mark, Time } from "../components.tsx";
-import { clean, count, measure, shorten } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, countField, noParams } from "../schema.ts";

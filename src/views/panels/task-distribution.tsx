@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
+import { asWideAs, clean, count, counted, measure, shorten } from "../../metrics/format.ts";
 import { TASK_STATES, WORKER_STATES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { joined, Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
 import { UNCOUNTED, uncounted } from "../filters.ts";
-import { asWideAs, clean, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, domId } from "../identity.ts";
 import { workerLabel } from "../labels.ts";
 import { cutHref, workerHref } from "../links.ts";

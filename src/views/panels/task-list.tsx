@@ -1,10 +1,10 @@
 import { z } from "zod";
+import { clean, count, quantity, shorten } from "../../metrics/format.ts";
 import type { Task, TaskState } from "../../metrics/model.ts";
 import type { EndedQuery, Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, Figure, Mark, Name, TASK_TONE, Time } from "../components.tsx";
 import { EndedSearch } from "../ended.ts";
 import { FILTERS, isFiltered } from "../filters.ts";
-import { clean, count, quantity, shorten } from "../format.ts";
 import { domId } from "../identity.ts";
 import { cutHref, taskHref, workerHref } from "../links.ts";
 import {

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
+import { clean, count, counted, measure, NONE, shorten } from "../../metrics/format.ts";
 import { TASK_STATES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import type { Match } from "../../metrics/scores.ts";
 import { Mark, more, Name, StackedBar, Swatch } from "../components.tsx";
-import { clean, count, counted, measure, NONE, shorten } from "../format.ts";
 import { workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";

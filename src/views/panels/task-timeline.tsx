@@ -1,9 +1,9 @@
 import { raw } from "hono/html";
 import { z } from "zod";
+import { clean, count, counted, NONE, seconds, shorten } from "../../metrics/format.ts";
 import { type Attempt, TASK_STATUSES, type Task } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Mark, Name, Time } from "../components.tsx";
-import { clean, count, counted, NONE, seconds, shorten } from "../format.ts";
 import { workerHref } from "../links.ts";
 import { definePanel, type Markup, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";

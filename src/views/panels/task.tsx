@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { findMetric, type Unit } from "../../metrics/catalogue.ts";
+import { clean, count, measure, NONE, quantity, seconds, shorten } from "../../metrics/format.ts";
 import { MODALITIES, TASK_STATES, type Task } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Figure, Mark, Name, Time } from "../components.tsx";
-import { clean, count, measure, NONE, quantity, seconds, shorten } from "../format.ts";
 import { cutHref, workerHref } from "../links.ts";
 import { definePanel, type Markup, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";

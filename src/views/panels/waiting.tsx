@@ -1,10 +1,10 @@
 import { z } from "zod";
+import { clean, count, counted, NONE, shorten } from "../../metrics/format.ts";
 import type { Task } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import type { Waiting } from "../../metrics/scores.ts";
 import { Ago, Mark, more, Name, Swatch } from "../components.tsx";
 import { UNCOUNTED, uncounted } from "../filters.ts";
-import { clean, count, counted, NONE, shorten } from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
 import { cutHref, taskHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { counted, measure, quantity } from "../../metrics/format.ts";
 import { MODALITIES, type Modality } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Bars, EmptyState, Figure, joined } from "../components.tsx";
-import { counted, measure, quantity } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";

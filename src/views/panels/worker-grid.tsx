@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
+import { clean, clock, count, counted, measure, shorten } from "../../metrics/format.ts";
 import { WORKER_STATES, WORKER_STATUSES, type Worker, type WorkerState } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, EmptyState, joined, Legend, Mark, more, Name, WORKER_TONE } from "../components.tsx";
 import { filterWords } from "../filters.ts";
-import { clean, clock, count, counted, measure, shorten } from "../format.ts";
 import { byNaturalOrder, shortLabels } from "../identity.ts";
 import { LABEL_LENGTH } from "../labels.ts";
 import { cutHref, workerHref } from "../links.ts";

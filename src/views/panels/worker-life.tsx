@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { clock, counted, seconds } from "../../metrics/format.ts";
 import { WORKER_STATES } from "../../metrics/model.ts";
 import type { LifeState, Read } from "../../metrics/read.ts";
 import { Ago, coordinate, Mark, more, Time, type Tone, WORKER_TONE } from "../components.tsx";
-import { clock, counted, seconds } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { clean, count, measure, quantity, shorten } from "../../metrics/format.ts";
 import { WORKER_STATES, type Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, Figure, Mark, Name, WORKER_TONE } from "../components.tsx";
 import { FILTERS, filterWords, isFiltered } from "../filters.ts";
-import { clean, count, measure, quantity, shorten } from "../format.ts";
 import { domId } from "../identity.ts";
 import { workerHref } from "../links.ts";
 import {

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { Unit } from "../../metrics/catalogue.ts";
+import { count, counted, measure } from "../../metrics/format.ts";
 import type { Read } from "../../metrics/read.ts";
 import { LAST_TASKS } from "../../metrics/scores.ts";
 import { type Chart, ChartSheet, LineChart } from "../chart.tsx";
-import { count, counted, measure } from "../format.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";

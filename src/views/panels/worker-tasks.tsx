@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { asWideAs, clean, count, measure, shorten } from "../../metrics/format.ts";
 import type { Task } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, Mark, more, Name } from "../components.tsx";
-import { asWideAs, clean, count, measure, shorten } from "../format.ts";
 import { byNaturalOrder } from "../identity.ts";
 import { taskHref } from "../links.ts";
 import { definePanel, type Markup, type Table } from "../panel.ts";

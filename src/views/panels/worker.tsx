@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
+import { asWideAs, clean, count, counted, measure, quantity, shares, shorten } from "../../metrics/format.ts";
 import type { Capabilities, Gpu } from "../../metrics/model.ts";
 import { loadParts, OVERLOAD_THRESHOLDS } from "../../metrics/process/scores.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, Figure, joined, Mark, more, Name, StateMark, Time, WORKER_TONE } from "../components.tsx";
-import { asWideAs, clean, count, counted, measure, quantity, shares, shorten } from "../format.ts";
 import { cutHref } from "../links.ts";
 import { definePanel, type Markup, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { asWideAs, clean, count, counted, shorten } from "../../../metrics/format.ts";
 import { WORKER_STATES } from "../../../metrics/model.ts";
 import { Legend, Mark, Name, WORKER_TONE } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
-import { asWideAs, clean, count, counted, shorten } from "../../format.ts";
 import { byNaturalOrder } from "../../identity.ts";
 import { workerLabel } from "../../labels.ts";
 import { cutHref, workerHref } from "../../links.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { asWideAs, clean, count, measure, shorten } from "../../../metrics/format.ts";
 import { Mark, Name } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
-import { asWideAs, clean, count, measure, shorten } from "../../format.ts";
 import {
   type Counts,
   endedField,

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { asWideAs, clean, count, counted, shares, shorten } from "../../../metrics/format.ts";
 import { Legend, Name } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData, type TaskCut } from "../../cut.ts";
-import { asWideAs, clean, count, counted, shares, shorten } from "../../format.ts";
 import { byNaturalOrder } from "../../identity.ts";
 import { cutHref } from "../../links.ts";
 import {

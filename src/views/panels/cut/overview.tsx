@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { findMetric } from "../../../metrics/catalogue.ts";
+import { count, measure, quantity } from "../../../metrics/format.ts";
 import { Kpi } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
-import { count, measure, quantity } from "../../format.ts";
 import type { Table } from "../../panel.ts";
 import { metricFields, metricNames } from "../../schema.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { NONE, type Quantity, quantity, shorten } from "../../../metrics/format.ts";
 import { Ago, Kpi } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
-import { NONE, type Quantity, quantity, shorten } from "../../format.ts";
 import { taskHref } from "../../links.ts";
 import { NAME_LENGTH } from "../../model-rows.ts";
 import type { Table } from "../../panel.ts";

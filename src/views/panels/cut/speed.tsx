@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { asWideAs, clean, count, counted, NONE, seconds, shorten } from "../../../metrics/format.ts";
 import { MODEL_TIMES, type ModelEnds } from "../../../metrics/models.ts";
 import { Mark, Name } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
-import { asWideAs, clean, count, counted, NONE, seconds, shorten } from "../../format.ts";
 import { byNaturalOrder } from "../../identity.ts";
 import { cutHref } from "../../links.ts";
 import { fromField, MODEL_FIELDS, NAME_LENGTH, nameOf, windowWords } from "../../model-rows.ts";

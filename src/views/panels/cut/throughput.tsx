@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { asWideAs, clean, count, counted, measure, shorten } from "../../../metrics/format.ts";
 import { Name } from "../../components.tsx";
 import { CUT_DATA, type CutPanel, type CutPart, cutData } from "../../cut.ts";
-import { asWideAs, clean, count, counted, measure, shorten } from "../../format.ts";
 import {
   endedField,
   fromField,
