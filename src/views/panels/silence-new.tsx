@@ -55,7 +55,8 @@ export const silenceNew = definePanel({
 function load(read: Read, asked: Params): Data {
   const { matchers = "" } = asked;
   const nothing = { at_ms: read.now_ms, matchers, problem: null, ends_ms: null, alerts: [] };
-  if (matchers === "") return nothing;
+  // A link may name the matchers alone: the rest is still to be said.
+  if (matchers === "" || (asked.duration === undefined && asked.ends === undefined)) return nothing;
   let checked: Checked;
   try {
     checked = checkSilence(asked, read.now_ms);
@@ -85,7 +86,7 @@ function view(it: Data, asked: Params) {
       {it.ends_ms === null ? (
         <p class="quiet">
           Labels are {ALERT_LABELS.join(", ")}; <code>*</code> stands for anything, <code>!=</code> for
-          anything else, as in <code>rule=worker_*, worker_type=gpu, worker!=w7</code>.
+          anything else, as in <code>rule=worker_*, worker_type=gpu, worker!=w7</code>
         </p>
       ) : (
         <Preview it={it} asked={asked} />
