@@ -41,7 +41,7 @@ expect:
       unmet: 1,
       said: [
         "0:00:13  firing    critical  Worker W1 is overloaded: 95 % CPU, 0 pending tasks",
-        "0:00:23  firing    warning   Worker W2 is stale: report overdue, 0 unfinished tasks",
+        "0:00:25  firing    warning   Worker W2 is stale: report overdue, 0 unfinished tasks",
         "0:00:35  resolved  critical  Worker W1 is overloaded: 95 % CPU, 0 pending tasks",
         "0:00:40  expected worker_overload:W1; fires worker_stale:W2",
         "0:01:05  resolved  warning   Worker W2 is stale: report overdue, 0 unfinished tasks",

@@ -165,3 +165,34 @@ test("a clock that is set ahead makes nothing fire that did not hold", async () 
   await seconds(4, hot("W1"));
   expect(ids()).toEqual(["worker_overload:W1"]);
 });
+
+test("a worker and a source that were lost are lost after a restart, and nothing is told of it", async () => {
+  const other = { source: "b", interval_s: 1, workers: [{ id: "B1" }] };
+  await pipeline.collector.accept(new TextEncoder().encode(JSON.stringify(other)), "json");
+  await seconds(1, cool("W1"), cool("W2"));
+  await seconds(70, cool("W2"));
+  const lost = ["source_lost:b", "worker_lost:W1"];
+  expect(ids().sort()).toEqual(lost);
+  const told = alertsTold();
+  await restart(5);
+  expect(pipeline.read().worker("W1")).toMatchObject({ presence: "lost" });
+  await seconds(20, cool("W2"));
+  expect([ids().sort(), alertsTold()]).toEqual([lost, told]);
+  expect(
+    pipeline
+      .read()
+      .life("W1", 10)
+      .map(({ state }) => state),
+  ).toEqual(["lost", "stale", "active"]);
+  await seconds(1, cool("W1"), cool("W2"));
+  expect(ids()).toEqual(["source_lost:b"]);
+});
+
+/** Of every alert whether it was told. */
+function alertsTold(): unknown {
+  return pipeline
+    .read()
+    .allAlerts()
+    .map(({ id, told, steps }) => [id, told, steps])
+    .sort();
+}

@@ -359,7 +359,9 @@ export class Pipeline {
   /** At once where a source is new or speaks at another interval, else now and then. */
   #rememberSources(now_ms: number): void {
     const sources = this.fleet.sourceDocuments();
-    const what = sources.map(({ id, interval_ms }) => `${id} ${Math.round(interval_ms / 1000)}`).join("\n");
+    const what = sources
+      .map(({ id, interval_ms, presence }) => `${id} ${Math.round(interval_ms / 1000)} ${presence}`)
+      .join("\n");
     const { what: kept, at_ms } = this.#kept_sources;
     if (what === kept && Math.abs(now_ms - at_ms) < KEEP_SOURCES_MS) return;
     this.#kept_sources = { what, at_ms: now_ms };

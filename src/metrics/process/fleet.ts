@@ -66,6 +66,7 @@ export interface SourceDocument {
   interval_ms: number;
   stated_ms: number | null;
   reports: number;
+  presence?: Presence;
 }
 
 class SourceEntry implements SourceClock {
@@ -379,8 +380,9 @@ export class Fleet {
   resume(now_ms: number): void {
     this.#hearing_since_ms = now_ms;
     this.#aged_ms = Math.min(this.#aged_ms, now_ms);
-    for (const { hearing } of [...this.#sources.values(), ...this.workers.values()]) {
+    for (const { hearing, presence } of [...this.#sources.values(), ...this.workers.values()]) {
       hearing.last_ms = Math.min(hearing.last_ms, now_ms);
+      hearing.was = presence;
     }
     this.ledger.resume(now_ms);
   }
@@ -503,17 +505,19 @@ export class Fleet {
   }
 
   sourceDocuments(): SourceDocument[] {
-    return [...this.#sources.values()].map(({ id, hearing, reports }) => {
+    return [...this.#sources.values()].map(({ id, hearing, reports, presence }) => {
       const { last_ms, interval_ms, stated_ms } = hearing;
-      return { id, last_ms, interval_ms, stated_ms, reports };
+      return { id, last_ms, interval_ms, stated_ms, reports, presence };
     });
   }
 
-  restoreSource({ id, last_ms, interval_ms, stated_ms, reports }: SourceDocument): void {
+  restoreSource({ id, last_ms, interval_ms, stated_ms, reports, presence }: SourceDocument): void {
     const source = this.#source(id, last_ms);
     source.hearing.assume(interval_ms);
     source.hearing.stated_ms = stated_ms;
     source.reports = reports;
+    source.presence = presence ?? "fresh";
+    source.hearing.was = source.presence;
   }
 
   /** @param state the one that was noted last, where one was */
@@ -521,6 +525,10 @@ export class Fleet {
     const clock = (source: string) => this.#source(source, document.last_report_ms);
     const worker = WorkerEntry.fromDocument(id, document, clock);
     worker.noted_state = state;
+    if (state === "lost" || state === "stale") {
+      worker.presence = state;
+      worker.hearing.was = state;
+    }
     this.workers.set(id, worker);
     this.membership += 1;
     for (const [source] of document.sources) {

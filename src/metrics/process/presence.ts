@@ -11,6 +11,8 @@ export class Hearing {
   /** What the sender says of its own interval, and what its source says of all that it reports, milliseconds. */
   stated_ms: number | null = null;
   source_stated_ms: number | null = null;
+  /** What it was when we ceased to listen: until it is heard again it is nothing better. */
+  was: Presence = "fresh";
   readonly #intervals: number[] = [];
   #median_ms = DEFAULT_INTERVAL_MS;
 
@@ -31,6 +33,7 @@ export class Hearing {
       this.#median_ms = sorted[sorted.length >> 1]!;
     }
     this.last_ms = received_ms;
+    this.was = "fresh";
   }
 
   /** For a hearing read back from the store. */
@@ -55,8 +58,8 @@ export class Hearing {
 
   presence(now_ms: number, started_ms: number): Presence {
     const silence_ms = this.silence_ms(now_ms, started_ms);
-    if (silence_ms > this.lost_ms) return "lost";
-    return silence_ms > this.stale_ms ? "stale" : "fresh";
+    if (silence_ms > this.lost_ms || this.was === "lost") return "lost";
+    return silence_ms > this.stale_ms || this.was === "stale" ? "stale" : "fresh";
   }
 }
 

@@ -45,11 +45,11 @@ describe("a worker", () => {
       tasks: [task("t", "running", { worker_id: "W1" })],
     });
     const others = (scene: RuleFleet) => scene.report({ workers: [worker("W2")] });
-    fleet.seconds(4, others);
+    fleet.seconds(6, others);
     expect(told(fleet)).toEqual([
       ["worker_stale:W1", "Worker W1 is stale", "report overdue, 1 unfinished task"],
     ]);
-    fleet.seconds(80, others);
+    fleet.seconds(78, others);
     expect(told(fleet)).toEqual([
       [
         "worker_lost:W1",
@@ -60,6 +60,25 @@ describe("a worker", () => {
     expect(fleet.book.all.find(({ rule }) => rule === "task_orphaned")).toMatchObject({
       inhibited_by: "worker_lost:W1",
     });
+  });
+
+  test("that was stale or lost stays so while its source pauses, and nothing is told of that", () => {
+    const fleet = new RuleFleet().report({
+      workers: [worker("W1"), worker("W2"), worker("W3")],
+      tasks: [task("t", "running", { worker_id: "W1" })],
+    });
+    fleet.seconds(62, (scene) => scene.report({ workers: [worker("W2"), worker("W3")] }));
+    fleet.seconds(6, (scene) => scene.report({ workers: [worker("W2")] }));
+    expect(fleet.ids).toEqual(["worker_lost:W1", "worker_stale:W3"]);
+    const told = fleet.events.length;
+    fleet.seconds(8);
+    expect(fleet.ids).toEqual(["source_stale:a"]);
+    fleet.seconds(3, (scene) => scene.report({ workers: [worker("W2")] }));
+    expect(fleet.ids).toEqual(["worker_lost:W1", "worker_stale:W3"]);
+    expect(fleet.events.slice(told).map(({ kind, alert }) => `${kind} ${alert.id}`)).toEqual([
+      "firing source_stale:a",
+      "resolved source_stale:a",
+    ]);
   });
 
   test("whose source is silent too is no alert of its own", () => {
@@ -91,6 +110,29 @@ describe("a worker", () => {
     }
     expect(fleet.ids).toEqual(["worker_flapping:W1"]);
   });
+});
+
+test("a source that dies is one alert, however much it reported, and as long as it is gone", () => {
+  const models = Array.from({ length: 30 }, (_, i) =>
+    task(`t${i}`, "running", { worker_id: `W${i}`, model_id: "vit" }),
+  );
+  const workers = models.map((_, i) => worker(`W${i}`));
+  const fleet = new RuleFleet();
+  // Its tasks take a second as a rule, so that those that go on would soon count as stalled.
+  for (let i = 0; i < 25; i += 1) {
+    fleet
+      .report({ tasks: [task(`quick${i}`, "running", { worker_id: "W0", model_id: "vit" })], workers })
+      .later(1000);
+    fleet.report({ tasks: [task(`quick${i}`, "completed", { worker_id: "W0", model_id: "vit" })], workers });
+  }
+  fleet.report({ workers, tasks: models }).later(1000);
+  fleet.seconds(30, (scene) => scene.report({ workers }));
+  fleet.seconds(600);
+  expect(fleet.ids).toEqual(["source_lost:a"]);
+  expect(fleet.events.map(({ kind, alert }) => `${kind} ${alert.id}`)).toEqual([
+    "firing source_stale:a",
+    "firing source_lost:a",
+  ]);
 });
 
 test("a source that reported once and has no worker promised nothing", () => {

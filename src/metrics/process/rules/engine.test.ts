@@ -70,8 +70,10 @@ describe("an alert", () => {
     expect(stateOf(fleet)).toBe("firing");
     fleet.seconds(1, cpu(69));
     expect(stateOf(fleet)).toBe("inactive");
-    // What is not reported any more can't be waited for.
-    fleet.seconds(1, cpu(91)).seconds(1, cpu(null));
+    // What is not reported any more can't be waited for without end.
+    fleet.seconds(1, cpu(91)).seconds(90, cpu(null));
+    expect(stateOf(fleet)).toBe("firing");
+    fleet.seconds(1, cpu(null));
     expect(stateOf(fleet)).toBe("inactive");
   });
 

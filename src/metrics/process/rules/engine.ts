@@ -13,6 +13,8 @@ const DAMPED_MS = 300_000;
 const MAX_REMEMBERED = 10_000;
 /** Alerts whose words follow their subject each tick; of more, some keep those with which they fired. */
 const SAID_A_TICK = 500;
+/** What can't be told any more is taken for as it was for so long: until a source that is silent counts as lost. */
+const UNKNOWN_MS = 90_000;
 /** After a start not everything is known at once: what fired before goes on for so long. */
 const SETTLE_MS = 60_000;
 
@@ -154,6 +156,7 @@ export class RuleEngine {
       this.#size += 1;
     }
     alert.quiet_since_ms = null;
+    alert.unknown_since_ms = null;
     this.#restored.delete(alert);
     if (alert.fired_ms === null && now_ms - alert.since_ms >= rule.for_ms) {
       alert.say(words);
@@ -194,12 +197,19 @@ export class RuleEngine {
     scene: RuleScene,
   ): void {
     const { now_ms } = scene;
-    if (unknown && this.#restored.has(alert) && now_ms < this.#settled_ms) return;
     if (alert.fired_ms === null) {
-      this.#drop(live, id);
+      if (!unknown || !this.#restored.has(alert) || now_ms >= this.#settled_ms) this.#drop(live, id);
       return;
     }
-    if (rule.cleared && !unknown && rule.cleared(subject, scene) !== 1) {
+    if (unknown) {
+      // Of what follows from another alert nothing is known while that fires.
+      if (alert.inhibited_by !== null) return;
+      alert.unknown_since_ms ??= now_ms;
+      if (now_ms - alert.unknown_since_ms >= UNKNOWN_MS) this.#end(live, id, alert, now_ms);
+      return;
+    }
+    alert.unknown_since_ms = null;
+    if (rule.cleared && rule.cleared(subject, scene) !== 1) {
       alert.quiet_since_ms = null;
       return;
     }

@@ -28,6 +28,8 @@ export class LiveAlert implements Alert {
   steps: readonly AlertStep[] = [];
   /** Since when its condition does not hold; null while it does. */
   quiet_since_ms: number | null = null;
+  /** Since when nothing can be told of its condition; null while it can. */
+  unknown_since_ms: number | null = null;
   /** How its words are found, of the subject as of the tick that last saw the condition hold. */
   #words: Words;
   /** Of many that fire at once each is asked for several times. */

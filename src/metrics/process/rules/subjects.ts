@@ -1,5 +1,6 @@
 import { CATALOGUE, type Cut, findMetric, type Scope, type Unit } from "../../catalogue.ts";
-import type { Source } from "../../model.ts";
+import type { Presence, Source } from "../../model.ts";
+import type { Fleet } from "../fleet.ts";
 import type { TaskEntry } from "../task.ts";
 import type { WorkerEntry } from "../worker.ts";
 import { inWords } from "./anomaly-words.ts";
@@ -99,28 +100,44 @@ const source: SubjectKind<Source> = {
   texts: { source: { help: "Its name", read: ({ id }) => id } },
 };
 
+/** Whether nobody who speaks of it is heard: then nothing can be said of it. */
+function unheard(sources: Iterable<string>, fleet: Fleet): boolean {
+  for (const id of sources) if (fleet.sourcePresence(id) === "fresh") return false;
+  return true;
+}
+
+/** What is so of a worker's silence, which is not known while its sources are silent themselves. */
+const silent =
+  (state: Presence) =>
+  (worker: WorkerEntry, { fleet }: RuleScene) =>
+    worker.presence !== "fresh" && unheard(worker.sources.keys(), fleet)
+      ? Number.NaN
+      : flag(worker.presence === state);
+
+/** A task whose worker, or whose sources, are not heard may be long done. */
+function lastsNow(task: TaskEntry, { fleet }: RuleScene): boolean {
+  const worker = task.worker_id === null ? undefined : fleet.workers.get(task.worker_id);
+  return (!worker || worker.presence === "fresh") && !unheard(task.mentioned_by, fleet);
+}
+
 const WORKER_VALUES: Values<WorkerEntry> = {
   silence_s: value("seconds", "Since its last report", ({ last_report_ms }, { now_ms }) =>
     since_s(last_report_ms, now_ms),
   ),
-  stale: value("count", "1 while its report is overdue, else 0", ({ presence }) =>
-    flag(presence === "stale"),
+  stale: value(
+    "count",
+    "1 while its report is overdue, else 0; not known while everybody who reports it is silent",
+    silent("stale"),
   ),
-  lost: value("count", "1 once it is silent for so long that it counts as gone, else 0", ({ presence }) =>
-    flag(presence === "lost"),
+  lost: value(
+    "count",
+    "1 once it is silent for so long that it counts as gone, else 0; not known while everybody who reports it is silent",
+    silent("lost"),
   ),
   overloaded: value(
     "count",
     "1 while a resource is beyond its threshold, else 0",
     ({ presence, overload }) => (presence === "lost" ? Number.NaN : flag(overload !== null)),
-  ),
-  sources_silent: value(
-    "count",
-    "1 while everybody who reports it is silent, else 0",
-    ({ sources }, { fleet }) => {
-      for (const id of sources.keys()) if (fleet.sourcePresence(id) === "fresh") return 0;
-      return 1;
-    },
   ),
   departures: value(
     "count",
@@ -167,11 +184,17 @@ const worker: SubjectKind<WorkerEntry> = {
 };
 
 const TASK_VALUES: Values<TaskEntry> = {
-  running_s: value("seconds", "How long it has run", ({ state, started_at_ms }, { now_ms }) =>
-    state === "running" ? since_s(started_at_ms, now_ms) : Number.NaN,
+  running_s: value(
+    "seconds",
+    "How long it has run; not known while its worker or its sources are silent",
+    (one, scene) =>
+      one.state === "running" && lastsNow(one, scene) ? since_s(one.started_at_ms, scene.now_ms) : Number.NaN,
   ),
-  waiting_s: value("seconds", "How long it has waited", ({ state, queued_at_ms }, { now_ms }) =>
-    state === "queued" ? since_s(queued_at_ms, now_ms) : Number.NaN,
+  waiting_s: value(
+    "seconds",
+    "How long it has waited; not known while its sources are silent",
+    (one, scene) =>
+      one.state === "queued" && lastsNow(one, scene) ? since_s(one.queued_at_ms, scene.now_ms) : Number.NaN,
   ),
   usual_s: value("seconds", "What 95 % of its model's tasks stay within", ({ model_id }, { fleet }) =>
     known(fleet.ledger.usualProcessing(model_id)),
