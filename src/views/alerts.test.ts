@@ -168,6 +168,43 @@ describe("the list of alerts", () => {
     expect(standings(params)).toEqual(expected);
   });
 
+  describe("of what ended and was held back all its time", () => {
+    const ended = (id: string, given: Partial<Alert> = {}) => ({
+      ...endedAlert(id, NOW_MS, id),
+      title: `${id} ended`,
+      ...given,
+    });
+    const read = readWith([], {
+      alertsBetween: () => [
+        ended("told", { inhibited_by: "worker_lost:W3" }),
+        ended("held", { told: false, inhibited_by: "worker_lost:W3" }),
+        ended("quiet", { told: false, silenced_by: "s1" }),
+      ],
+    });
+    const titles = (params: Record<string, unknown> = {}) =>
+      (show("alert-list", read, params).data as { alerts: { title: string }[] }).alerts.map(
+        ({ title }) => title.split(" ")[0],
+      );
+
+    test.each([
+      [{}, ["told"]],
+      [{ status: "resolved" }, ["told"]],
+      [{ status: "inhibited" }, ["held"]],
+      [{ status: "silenced" }, ["quiet"]],
+      [{ status: "resolved,silenced,inhibited" }, ["quiet", "held", "told"]],
+    ])("%j shows %j", (params, expected) => {
+      expect(titles(params).sort()).toEqual([...expected].sort());
+    });
+
+    test("the heading says that it is left out, and its row that it was held back", () => {
+      expect(text("alert-list", read)).toContain("ended in the last 24h, unless held back or silenced");
+      const asked = text("alert-list", read, { status: "silenced,inhibited" });
+      expect(asked).not.toContain("unless held back");
+      expect(asked).toContain("resolved, held back");
+      expect(asked).toContain("resolved, silenced");
+    });
+  });
+
   test("asks for as much of the past as its window says", () => {
     const asked: number[] = [];
     const alertsBetween: Read["alertsBetween"] = (from_ms) => {
