@@ -1,5 +1,8 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { BrowserContext, Page } from "@playwright/test";
+import { type Receiver, receiver } from "./receiver.ts";
 import { QUIET_S, report } from "./reports.ts";
 import { expect, live, openLive, panel, SOON, test } from "./test.ts";
 
@@ -149,6 +152,64 @@ test("a page in the background counts on in its title", async ({ page, serve }) 
   await expect(page).toHaveTitle("(1) Overview · Evenkeel dashboard", { timeout: 40_000 });
 });
 
+test.describe("receivers", () => {
+  let pager: Receiver;
+  let alerts: string;
+
+  test.beforeEach(async ({ folder }) => {
+    pager = await receiver();
+    alerts = join(folder, "alerts.yaml");
+    writeFileSync(alerts, `receivers:\n  - {name: pager, kind: webhook, url: "${pager.url}"}\n`);
+  });
+  test.afterEach(() => pager.close());
+
+  test("one that answers 500 fails and what waits for it is shown; once it answers 200 it delivers", async ({
+    page,
+    serve,
+  }) => {
+    const { url } = await serve({ env: { EVENKEEL_ALERTS: alerts } });
+    await report(url, fleet(20));
+    await openLive(page, `${url}alerts`);
+    const own = panel(page, "Receivers");
+    await expect(own).toContainText("nothing sent yet");
+
+    pager.status = 500;
+    await report(url, fleet(97));
+    await expect(own.getByRole("row", { name: "pager" })).toContainText(/failing.*answered 500/, SOON);
+    await expect(own).toContainText("firing: Worker W3 is overloaded to pager", SOON);
+    await own.getByRole("button", { name: "Test pager" }).click();
+    await expect(page).toHaveURL(/\/alerts#p-receivers$/);
+    await expect(own).toContainText(/did not take it, \d+ ms: answered 500/);
+
+    pager.status = 200;
+    await live(page);
+    await expect(own.getByRole("row", { name: "pager" })).toContainText("delivers", SOON);
+    await expect(own).not.toContainText("Not told yet", SOON);
+    await own.getByText("What was told, refused or given up last").click();
+    await expect(own).toContainText(/delivered .* after \d+\sattempts/);
+    await own.getByRole("button", { name: "Test pager" }).click();
+    await expect(own).toContainText(/took it in \d+ ms: answered 200/);
+  });
+
+  for (const EVENKEEL_DEMO of ["auto", "on"]) {
+    test(`are tested without JavaScript too, and of a demo fleet (${EVENKEEL_DEMO}) told nothing else`, async ({
+      browser,
+      serve,
+    }) => {
+      const small = { EVENKEEL_DEMO_WORKERS: "1", EVENKEEL_DEMO_TASKS: "3" };
+      const { url } = await serve({ env: { EVENKEEL_ALERTS: alerts, EVENKEEL_DEMO, ...small } });
+      const context = await browser.newContext({ javaScriptEnabled: false });
+      const page = await context.newPage();
+      await page.goto(`${url}status`);
+      await expect(panel(page, "Receivers")).toContainText("Nobody is told of the demo fleet");
+      await panel(page, "Receivers").getByRole("button", { name: "Test pager" }).click();
+      await expect(panel(page, "Receivers")).toContainText(/took it in \d+ ms: answered 200/);
+      await context.close();
+      expect(pager.told).toEqual(["Test of Evenkeel: this receiver is reached"]);
+    });
+  }
+});
+
 test.describe("a name from outside stays a name", () => {
   for (const id of [
     "<script>alert(1)</script>",
@@ -178,11 +239,15 @@ test.describe("a name from outside stays a name", () => {
 
 test("the pages of alerts meet WCAG 2.2 AA in light and in dark, by the mouse's and a phone's measure", async ({
   page,
+  folder,
   serve,
 }) => {
-  const { url } = await serve();
+  const alerts = join(folder, "alerts.yaml");
+  writeFileSync(alerts, 'receivers: [{name: pager, kind: webhook, url: "http://127.0.0.1:9/"}]');
+  const { url } = await serve({ env: { EVENKEEL_ALERTS: alerts } });
   await report(url, fleet(97));
   await counted(url, 1);
+  expect((await fetch(`${url}api/receivers/pager/test`, { method: "POST" })).status).toBe(200);
   const body = JSON.stringify({ matchers: "rule=task_*", duration: "1h", by: "Ada", note: "known" });
   const headers = { "Content-Type": "application/json" };
   expect((await fetch(`${url}api/silences`, { method: "POST", headers, body })).status).toBe(201);

@@ -55,8 +55,11 @@ test.describe("with JavaScript", () => {
     await page.getByRole("link", { name: "Back to live" }).click();
     await expect(page.locator("#live-state")).toHaveAttribute("data-state", "live", SOON);
     await expect(page.locator("#past")).toHaveCount(0);
-    await page.getByRole("link", { name: "Rewind 5 min" }).click();
+    // So far there are no five minutes to go back.
+    await page.getByRole("link", { name: "Rewind to the start" }).click();
     await expect(page).toHaveURL(/[?&]at=\d+/);
+    await expect(page.locator("#past").getByText("−10 s")).not.toHaveAttribute("href", /./);
+    await page.goto(`${url}?at=-5m`);
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Not Found");
     await expect(page.locator("main")).toContainText("Nothing is kept of");
     await page

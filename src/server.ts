@@ -59,8 +59,8 @@ const NO_ALERTS: Alerts = {
 interface Instance {
   pipeline: Pipeline;
   store: MetricStore;
-  /** Null for the demo fleet, of which nobody is told. */
-  notify: Notify | null;
+  /** The demo fleet's tells nobody, and can be tested. */
+  notify: Notify;
   end(): Promise<void>;
 }
 
@@ -147,6 +147,13 @@ class Evenkeel implements RunningServer {
       unacknowledge: (id, by) => on((pipeline, now_ms) => pipeline.unacknowledge(id, by, now_ms)),
       silence: (silence) => on((pipeline, now_ms) => pipeline.silence(silence, now_ms)),
       endSilence: (id) => on((pipeline, now_ms) => pipeline.endSilence(id, now_ms)),
+      testReceiver: async (name) => {
+        const { notify, pipeline } = this.#shown;
+        const test = await notify.test(name);
+        pipeline.lookAgain();
+        this.#publish();
+        return test;
+      },
       reload: () => this.reloadAlerts(),
     };
   }
@@ -192,7 +199,7 @@ class Evenkeel implements RunningServer {
       max_bytes: max_db_bytes === 0 ? null : max_db_bytes,
       fresh: demo,
     });
-    const notify = demo ? null : this.#createNotify(store);
+    const notify = this.#createNotify(store);
     const options: PipelineOptions = {
       clock,
       store,
@@ -220,7 +227,7 @@ class Evenkeel implements RunningServer {
       },
     };
     const end = async () => {
-      await notify?.close();
+      await notify.close();
       await store.close();
     };
     return { pipeline: new Pipeline(options), store, notify, end };
@@ -328,7 +335,12 @@ class Evenkeel implements RunningServer {
   }
 
   #replaceNotify(): void {
-    const replaced = [this.#heartbeat?.close(), this.#real?.notify?.replace(this.#alerts.plan)];
+    const { plan } = this.#alerts;
+    const replaced = [
+      this.#heartbeat?.close(),
+      this.#real?.notify.replace(plan),
+      this.#demo?.notify.replace(plan),
+    ];
     this.#heartbeat = this.#createHeartbeat();
     Promise.all(replaced).catch((error: unknown) => this.#log("error", `receivers: ${String(error)}`));
   }

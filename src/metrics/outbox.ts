@@ -60,9 +60,19 @@ export interface ReceiverStatus {
   readonly next_ms: number | null;
 }
 
+/** What came of a test of a receiver. */
+export interface ReceiverTest {
+  readonly at_ms: number;
+  /** Whether it took the test. */
+  readonly ok: boolean;
+  /** What it answered, or why it was not reached, and after how long. */
+  readonly detail: string;
+}
+
 /** What is told to whom, and what is not. */
 export interface Telling {
-  readonly receivers: readonly ReceiverStatus[];
+  /** Each with its last test since the start. */
+  readonly receivers: readonly (ReceiverStatus & { readonly test: ReceiverTest | null })[];
   /** Still to be told, in order. */
   readonly waiting: readonly MessageSummary[];
   /** Told, refused or given up, the last first. */

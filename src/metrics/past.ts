@@ -91,6 +91,7 @@ export async function readPast(store: MetricStore, now: Read, at_ms: number): Pr
     allAlerts: () => fired,
     anomalies: () => [],
     alert_news: [],
+    telling: () => null,
     alertsOf: (id, limit) =>
       store
         .alertsOf(id, at_ms + 1, limit)

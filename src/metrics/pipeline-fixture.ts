@@ -8,6 +8,7 @@ export function pipelineWith(
   store: MetricStore,
   clock: Clock,
   notify: PipelineOptions["notify"] = null,
+  demo = false,
 ): Pipeline {
   const started_at_ms = clock.now();
   const options: PipelineOptions = {
@@ -26,7 +27,7 @@ export function pipelineWith(
     fleet: { worker_ttl_ms: 3_600_000, task_ttl_ms: 86_400_000 },
     rules: DEFAULT_RULES,
     notify,
-    demo: false,
+    demo,
     tick_ms: 1000,
     self: () => ({
       version: "test",

@@ -67,7 +67,7 @@ export interface PipelineOptions {
   limits: CollectorLimits;
   fleet: Omit<FleetOptions, "grace_ms">;
   rules: readonly Rule[];
-  /** Who tells receivers of alerts; null where nobody is told, as of the demo fleet's. */
+  /** Who tells receivers of alerts; null where there is nobody. */
   notify: Pick<Notify, "step" | "written" | "telling"> | null;
   /** True for the demo fleet's own pipeline. */
   demo: boolean;
@@ -478,8 +478,10 @@ export class Pipeline {
   /** What is to be told of it. */
   #gatherMessages({ messages, facts }: Unwritten, now_ms: number): void {
     const events = this.#alerts.takeEvents();
-    const told = this.#options.notify?.step(events, now_ms, this.#alertsNow());
-    if (!told) return;
+    const { notify, demo } = this.#options;
+    // Of a fleet that is made up nobody is told.
+    if (!notify || demo) return;
+    const told = notify.step(events, now_ms, this.#alertsNow());
     messages.push(...told.messages);
     if (messages.length > MAX_UNWRITTEN_MESSAGES)
       messages.splice(0, messages.length - MAX_UNWRITTEN_MESSAGES);
@@ -826,10 +828,15 @@ export class Pipeline {
     this.#settle(at_ms);
   }
 
+  /** Shows what changed beside the ticks, such as a test of a receiver, with the next answer. */
+  lookAgain(): void {
+    this.#read = this.#look(this.#read.now_ms, this.#figures);
+  }
+
   /** Whoever dealt with an alert sees that with the next answer, not with the next tick. */
   #settle(at_ms: number): void {
     this.#alerts.settle(at_ms);
-    this.#read = this.#look(this.#read.now_ms, this.#figures);
+    this.lookAgain();
   }
 
   /** Keeps all that detectors learnt with the next tick, which is the last one. */

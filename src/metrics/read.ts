@@ -210,8 +210,11 @@ export interface Read {
   rules(): readonly AlertRule[];
   /** What is wrong with the file of alerts, whose former rules hold; null where nothing is. */
   readonly rules_error: string | null;
-  /** What receivers are told of alerts, and what waits and why; at most `limit` messages of each. */
-  telling(limit: number): Telling;
+  /**
+   * What receivers are told of alerts, and what waits and why; at most `limit` messages of each, as of the last few
+   * seconds. Null in the past: it is not kept.
+   */
+  telling(limit: number): Telling | null;
   readonly sources: readonly Source[];
   readonly self: SelfHealth;
   /** Orders of lists that somebody looks at. */

@@ -88,6 +88,23 @@ test("a worker that is overloaded is told to the receiver in the tick of its ale
   });
 });
 
+test("of a moment of the past it is not kept who was told", async () => {
+  await ticks(10, 99);
+  expect((await pipeline.readAt(clock.now() - 1000)).telling(10)).toBeNull();
+});
+
+test("of a fleet that is made up nobody is told, and its receivers are tested all the same", async () => {
+  pipeline = pipelineWith(store, clock, notify, true);
+  await ticks(20, 99);
+  expect(pipeline.read().alerts).toHaveLength(1);
+  expect([await told(), store.endedMessages(1)]).toEqual([[], []]);
+  expect(await notify.test("pager")).toMatchObject({ ok: true });
+  const before = pipeline.read();
+  pipeline.lookAgain();
+  expect(pipeline.read()).not.toBe(before);
+  expect(pipeline.read().telling(1)!.receivers).toMatchObject([{ name: "pager", test: { ok: true } }]);
+});
+
 test("a restart tells nothing twice and forgets no end", async () => {
   await ticks(10, 99);
   expect(await told()).toEqual([FIRING]);

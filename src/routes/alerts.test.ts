@@ -38,6 +38,11 @@ beforeEach(() => {
       unacknowledge: (id, by) => void done.push(["unacknowledge", id, by]),
       silence: (silence) => void silences.push(silence),
       endSilence: (id) => void done.push(["end", id]),
+      testReceiver: async (name) => {
+        if (name === "nobody") throw new EvenkeelError("not_found", "There are pager, chat");
+        done.push(["test", name]);
+        return { at_ms: NOW_MS, ok: name === "pager", detail: "answered" };
+      },
       reload: () => reloaded,
     },
   });
@@ -268,4 +273,34 @@ describe("the pages", () => {
     expect(body).toContain("acknowledged by");
     expect(body).not.toMatch(/<title>\(/);
   });
+});
+
+describe("a test of a receiver", () => {
+  it("by a form leads back to the receivers, and by a script is answered with what came of it", async () => {
+    const back = await send("POST", "/alerts/receivers/pager/test", form({}));
+    expect([back.status, back.to]).toEqual([303, "/alerts#p-receivers"]);
+    const failed = await send("POST", "/api/receivers/a%2Fb/test");
+    expect(failed).toMatchObject({ status: 200, body: { success: true, ok: false, detail: "answered" } });
+    expect(done).toEqual([
+      ["test", "pager"],
+      ["test", "a/b"],
+    ]);
+  });
+
+  it.each(["/alerts/receivers/nobody/test", "/api/receivers/nobody/test"])(
+    "that is not named is not found at %s",
+    async (path) => {
+      const answer = await send("POST", path, form({}));
+      expect([answer.status, answer.body.detail]).toEqual([404, "There are pager, chat"]);
+    },
+  );
+
+  it.each(["/alerts/receivers/pager/test", "/api/receivers/pager/test"])(
+    "is refused at %s to a page of another host",
+    async (path) => {
+      const answer = await send("POST", path, form({}), { Origin: "https://elsewhere.example" });
+      expect(answer.status).toBe(403);
+      expect(done).toEqual([]);
+    },
+  );
 });

@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Silence } from "../metrics/model.ts";
+import type { ReceiverTest } from "../metrics/outbox.ts";
 import { alertHref } from "../views/links.ts";
+import { RECEIVER_TEST } from "../views/panels/receivers.tsx";
 import { SILENCE, silenceData } from "../views/panels/silences.tsx";
 import { type Asked, checkBy, checkNote, checkSilence } from "../views/silence-form.ts";
 import { MAX_NAME, MAX_NOTE } from "../views/viewer.tsx";
@@ -30,6 +32,8 @@ export interface AlertActions {
   silence(silence: Silence): void;
   /** @throws EvenkeelError "not_found" for one that is not known or over */
   endSilence(id: string): void;
+  /** @throws EvenkeelError "not_found" for a receiver that the file does not name */
+  testReceiver(name: string): Promise<ReceiverTest>;
   /** Reads the file of alerts again; what is wrong with it, where the former rules hold. */
   reload(): string | null;
 }
@@ -114,7 +118,7 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
   const form = (
     path: string,
     summary: string,
-    handle: (c: Ctx, given: URLSearchParams) => Response,
+    handle: (c: Ctx, given: URLSearchParams) => Response | Promise<Response>,
   ): Route => ({
     method: "POST",
     path,
@@ -219,6 +223,21 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
         actions.endSilence(silence_id);
         return json({ success: true, silence_id });
       },
+    },
+    form("/alerts/receivers/:name/test", "Sends a test to a receiver, as a form does.", async (c) => {
+      await actions.testReceiver(idOf(c, "name"));
+      return back("alerts#p-receivers");
+    }),
+    {
+      method: "POST",
+      path: "/api/receivers/:name/test",
+      needs: "operate",
+      summary: "Sends a test to a receiver, and says what came of it.",
+      response: {
+        description: "What came of it, also where the receiver did not take it",
+        content: { "application/json": z.object({ success: z.literal(true), ...RECEIVER_TEST.shape }) },
+      },
+      handler: async (c) => json({ success: true, ...(await actions.testReceiver(idOf(c, "name"))) }),
     },
     {
       method: "POST",

@@ -120,7 +120,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     subject: null,
     filters: panels.some((panel) => panel.filters) ? parseParams(FILTERS, values) : null,
     newest_ms: read().now_ms,
-    first_ms: shown.moment === null ? null : read().firstMoment(),
+    first_ms: read().firstMoment(),
   });
   const routes: Route[] = [
     ...healthRoutes(deps.ready),

@@ -119,6 +119,7 @@ const NO_ACTIONS: AppDeps["alerts"] = {
   unacknowledge: () => {},
   silence: () => {},
   endSilence: () => {},
+  testReceiver: async () => ({ at_ms: START_MS, ok: true, detail: "" }),
   reload: () => null,
 };
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { fixtureRead, NOW_MS, withWorker } from "../views/fixture.ts";
 import { endedIn, taskOf } from "../views/task-fixture.ts";
 import { type World, world } from "./fixture.tsx";
@@ -115,6 +115,33 @@ describe("a page of tasks that ended long ago", () => {
     expect(csv).toHaveLength(701);
     const lines = (await get(w, "/api/metrics/tasks?status=failed&format=ndjson")).text.trim().split("\n");
     expect(JSON.parse(lines.at(-1)!)).toMatchObject({ id: "e-699", state: "failed" });
+  });
+
+  it("is searched for by sixteen at once; whoever comes then is told when to ask again", async () => {
+    const { w } = withKept();
+    const search = () => get(w, "/api/metrics/tasks?status=failed");
+    const answers = await Promise.all(Array.from({ length: 18 }, search));
+    expect(answers.map(({ status }) => status)).toEqual([...Array(16).fill(200), 429, 429]);
+    expect(answers.at(-1)!.headers.get("Retry-After")).toBe("1");
+    expect(answers.at(-1)!.text).toContain("At most 16 searches of what ended run at once");
+    // What needs no search is shown meanwhile, and the next one finds room again.
+    const all = [...Array.from({ length: 16 }, search), get(w, "/api/metrics/tasks?status=queued")];
+    expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(17).fill(200));
+  });
+
+  it("that could not be read makes room again", async () => {
+    const { w } = withKept();
+    const { ended } = w.now.read;
+    const broken = () => {
+      throw new Error("disk I/O error");
+    };
+    w.now.read = { ...w.now.read, ended: broken };
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    for (let turn = 0; turn < 20; turn += 1)
+      expect((await get(w, "/api/metrics/tasks?status=failed")).status).toBe(500);
+    log.mockRestore();
+    w.now.read = { ...w.now.read, ended };
+    expect((await get(w, "/api/metrics/tasks?status=failed")).status).toBe(200);
   });
 });
 

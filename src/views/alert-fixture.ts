@@ -1,4 +1,5 @@
 import type { Alert, AlertRule, Silence } from "../metrics/model.ts";
+import type { MessageSummary, Telling } from "../metrics/outbox.ts";
 
 /** An alert that fires, with what a test says of it. */
 export function alertWith(given: Partial<Alert> & Pick<Alert, "id">): Alert {
@@ -86,5 +87,62 @@ export function silenceWith(given: Partial<Silence>): Silence {
     by: "Ada",
     note: "",
     ...given,
+  };
+}
+
+type ToldReceiver = Telling["receivers"][number];
+
+export function receiverWith(given: Partial<ToldReceiver>): ToldReceiver {
+  return {
+    name: "pager",
+    kind: "webhook",
+    waiting: 0,
+    delivered_ms: null,
+    failing_since_ms: null,
+    last_error: null,
+    next_ms: null,
+    test: null,
+    ...given,
+  };
+}
+
+export function messageWith(given: Partial<MessageSummary>): MessageSummary {
+  return {
+    id: 1,
+    receiver: "pager",
+    created_ms: 0,
+    attempts: 0,
+    tried_ms: null,
+    next_ms: null,
+    error: null,
+    outcome: null,
+    ended_ms: null,
+    title: "Worker W3 is overloaded",
+    what: "firing",
+    ...given,
+  };
+}
+
+/** A receiver that fails and one that delivers; `name` stands wherever a name may. */
+export function tellingWith(name: string, now_ms: number): Telling {
+  const failing_since_ms = now_ms - 90_000;
+  const told = { receiver: name, title: name, created_ms: failing_since_ms };
+  return {
+    receivers: [
+      receiverWith({ name, waiting: 2, failing_since_ms, last_error: name, next_ms: now_ms + 5000 }),
+      receiverWith({
+        name: "chat",
+        kind: "slack",
+        delivered_ms: failing_since_ms,
+        test: { at_ms: failing_since_ms, ok: false, detail: name },
+      }),
+    ],
+    waiting: [
+      messageWith({ ...told, id: 2, attempts: 3, error: name, next_ms: now_ms + 5000 }),
+      messageWith({ ...told, id: 3 }),
+    ],
+    ended: [
+      messageWith({ ...told, attempts: 1, error: name, outcome: "refused", ended_ms: now_ms - 80_000 }),
+    ],
   };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Alert, AlertEvent } from "../metrics/model.ts";
+import type { Telling } from "../metrics/outbox.ts";
 import type { Read } from "../metrics/read.ts";
-import { alertWith, endedAlert, ruleWith, silenceWith } from "./alert-fixture.ts";
+import { alertWith, endedAlert, messageWith, receiverWith, ruleWith, silenceWith } from "./alert-fixture.ts";
 import { fixtureRead, HOSTILE, NOW_MS } from "./fixture.ts";
 import { renderPanel } from "./frame.tsx";
 import { findPanel } from "./registry.ts";
@@ -168,6 +169,43 @@ describe("the list of alerts", () => {
     expect(standings(params)).toEqual(expected);
   });
 
+  describe("of what ended and was held back all its time", () => {
+    const ended = (id: string, given: Partial<Alert> = {}) => ({
+      ...endedAlert(id, NOW_MS, id),
+      title: `${id} ended`,
+      ...given,
+    });
+    const read = readWith([], {
+      alertsBetween: () => [
+        ended("told", { inhibited_by: "worker_lost:W3" }),
+        ended("held", { told: false, inhibited_by: "worker_lost:W3" }),
+        ended("quiet", { told: false, silenced_by: "s1" }),
+      ],
+    });
+    const titles = (params: Record<string, unknown> = {}) =>
+      (show("alert-list", read, params).data as { alerts: { title: string }[] }).alerts.map(
+        ({ title }) => title.split(" ")[0],
+      );
+
+    test.each([
+      [{}, ["told"]],
+      [{ status: "resolved" }, ["told"]],
+      [{ status: "inhibited" }, ["held"]],
+      [{ status: "silenced" }, ["quiet"]],
+      [{ status: "resolved,silenced,inhibited" }, ["quiet", "held", "told"]],
+    ])("%j shows %j", (params, expected) => {
+      expect(titles(params).sort()).toEqual([...expected].sort());
+    });
+
+    test("the heading says that it is left out, and its row that it was held back", () => {
+      expect(text("alert-list", read)).toContain("ended in the last 24h, unless held back or silenced");
+      const asked = text("alert-list", read, { status: "silenced,inhibited" });
+      expect(asked).not.toContain("unless held back");
+      expect(asked).toContain("resolved, held back");
+      expect(asked).toContain("resolved, silenced");
+    });
+  });
+
   test("asks for as much of the past as its window says", () => {
     const asked: number[] = [];
     const alertsBetween: Read["alertsBetween"] = (from_ms) => {
@@ -240,6 +278,84 @@ describe("the page of an alert", () => {
       });
       expect(would.data).toMatchObject({ problem: null, alerts: [{ id: "worker_overload:gpu-1" }] });
     }
+  });
+});
+
+describe("receivers", () => {
+  const told = (
+    receivers: readonly Partial<Parameters<typeof receiverWith>[0]>[],
+    more: Partial<Telling> = {},
+  ) =>
+    readWith([], {
+      telling: () => ({ receivers: receivers.map(receiverWith), waiting: [], ended: [], ...more }),
+    });
+
+  test.each([
+    [{}, "unsent", "nothing sent yet"],
+    [{ delivered_ms: NOW_MS - 5000 }, "delivers", "delivers"],
+    [{ failing_since_ms: NOW_MS - 5000, last_error: "answered 500", waiting: 1 }, "failing", "failing since"],
+    [{ delivered_ms: NOW_MS - 5000, last_error: "answered 404" }, "refusing", "refused the last"],
+  ])("%j is %s", (status, state, said) => {
+    const { data, html } = show("receivers", told([status]));
+    expect(data).toMatchObject({ receivers: [{ name: "pager", state }] });
+    expect(words(html)).toContain(`pager webhook ${said}`);
+    if ("last_error" in status) expect(words(html)).toContain(status.last_error);
+  });
+
+  test("say what waits for them and why, and what ended and how", () => {
+    const read = told([{ waiting: 14 }, { name: "chat", last_error: "x" }], {
+      waiting: Array.from({ length: 12 }, (_, index) =>
+        messageWith({
+          id: index + 1,
+          created_ms: NOW_MS,
+          attempts: 3,
+          error: "answered 500",
+          next_ms: NOW_MS,
+        }),
+      ),
+      ended: [
+        messageWith({ id: 90, outcome: "given_up", ended_ms: NOW_MS, attempts: 7, error: "nobody took it" }),
+        messageWith({ id: 91, outcome: "delivered", ended_ms: NOW_MS, attempts: 1, what: "resolved" }),
+      ],
+    });
+    const seen = text("receivers", read);
+    expect(seen).toContain("Receivers 2 receivers · 1 in trouble");
+    expect(seen).toMatch(
+      /firing: Worker W3 is overloaded to pager since \S+ \S+ UTC · 3 attempts, next at \S+ UTC : answered 500/,
+    );
+    expect(seen).toContain("and 4 more");
+    expect(seen).toMatch(/given up \S+ \S+ UTC after 7 attempts: nobody took it/);
+    expect(seen).toMatch(/resolved: Worker W3 is overloaded to pager delivered \S+ \S+ UTC after 1 attempt /);
+  });
+
+  test("that pause hold all that waits for them back", () => {
+    const read = told([{ waiting: 3, next_ms: NOW_MS + 30_000 }], {
+      waiting: [NOW_MS - 5000, null, NOW_MS + 60_000].map((next_ms, id) => messageWith({ id, next_ms })),
+    });
+    const { waiting } = show("receivers", read).data as { waiting: { next_ms: number }[] };
+    expect(waiting.map(({ next_ms }) => next_ms - NOW_MS)).toEqual([30_000, 30_000, 60_000]);
+  });
+
+  test("can each be tested, and say what came of it", () => {
+    const test = { at_ms: NOW_MS, ok: true, detail: "took it in 35 ms: answered 204" };
+    const { html } = show("receivers", told([{ name: "a/b" }, { test }]));
+    expect(html).toContain('action="alerts/receivers/a%2Fb/test"');
+    expect(words(html)).toContain("took it in 35 ms: answered 204");
+  });
+
+  test("of whom there are none are named in the file of alerts, which is said", () => {
+    expect(text("receivers", told([]))).toMatch(/Nobody is told .*EVENKEEL_ALERTS/);
+  });
+
+  test("of the demo fleet are told nothing, which is said", () => {
+    const read = { ...told([{}]), demo: true };
+    expect(text("receivers", read)).toContain("Nobody is told of the demo fleet");
+  });
+
+  test("of the past are not kept", () => {
+    const { data, html } = show("receivers", readWith([], { telling: () => null }));
+    expect(data).toMatchObject({ receivers: null, waiting: [], ended: [] });
+    expect(html).not.toContain("<form");
   });
 });
 

@@ -14,7 +14,7 @@ import { worstFirst as worstAlertFirst } from "../metrics/process/alert-order.ts
 import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, LifeState, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 import type { WorkerScores } from "../metrics/scores.ts";
-import { alertWith, endedAlert, ruleWith, silenceWith } from "./alert-fixture.ts";
+import { alertWith, endedAlert, ruleWith, silenceWith, tellingWith } from "./alert-fixture.ts";
 import { byNaturalOrder } from "./identity.ts";
 import { endedIn, matchesOf, runsOf, taskOf, tasksOf, waitingOf } from "./task-fixture.ts";
 
@@ -229,7 +229,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     ],
     rules: () => [ruleWith({}), ruleWith({ name: "worker_lost", help: names[0] ?? "It is silent." })],
     rules_error: null,
-    telling: () => ({ receivers: [], waiting: [], ended: [] }),
+    telling: () => tellingWith(names[0] ?? "pager", NOW_MS),
     sources: empty
       ? []
       : [

@@ -58,11 +58,7 @@ export function Header({ around, page, pages }: HeaderProps) {
           <ViewMenu around={around} />
         </div>
         <LiveState around={around} />
-        {around.rewind && around.stream !== null ? (
-          <a class="rewind" href={withQuery(around.url, "at", "-5m")} title="Show this page as it was">
-            Rewind 5 min
-          </a>
-        ) : null}
+        {around.rewind && around.stream !== null ? <Rewind around={around} /> : null}
       </div>
       {around.filters === null ? null : <Chips around={around} filters={around.filters} page={page} />}
       {around.stream === null ? <Past around={around} /> : null}
@@ -278,6 +274,23 @@ export function LiveState({ around }: { around: Around }) {
         </a>
       </noscript>
     </div>
+  );
+}
+
+const REWIND_MS = 300_000;
+
+/** Five minutes back, or to the first moment where there is no such one. */
+function Rewind({ around: { url, first_ms, newest_ms } }: { around: Around }) {
+  if (first_ms === null || first_ms >= newest_ms) return null;
+  const far = newest_ms - REWIND_MS >= first_ms;
+  return (
+    <a
+      class="rewind"
+      href={withQuery(url, "at", far ? "-5m" : String(first_ms))}
+      title="Show this page as it was"
+    >
+      {far ? "Rewind 5 min" : "Rewind to the start"}
+    </a>
   );
 }
 

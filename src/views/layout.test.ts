@@ -94,9 +94,19 @@ describe("a page of the past", () => {
   });
 
   test("is offered where every panel has a past", () => {
-    expect(page()).toContain('<a class="rewind" href="./?at=-5m"');
-    expect(page({ rewind: false })).not.toContain("rewind");
-    expect(past()).not.toContain("rewind");
+    const first_ms = now_ms - 300_000;
+    expect(page({ first_ms })).toContain('<a class="rewind" href="./?at=-5m"');
+    expect(page({ first_ms, rewind: false })).not.toContain("rewind");
+    expect(past({ first_ms })).not.toContain("rewind");
+  });
+
+  test("is the first one where there are no five minutes of data, and is not offered where there are none", () => {
+    const first_ms = now_ms - 299_999;
+    expect(page({ first_ms })).toMatch(
+      new RegExp(`<a class="rewind" href="\\./\\?at=${first_ms}"[^>]*>Rewind to the start</a>`),
+    );
+    expect(page({ first_ms: now_ms })).not.toContain("rewind");
+    expect(page({ first_ms: null })).not.toContain("rewind");
   });
 });
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { EvenkeelError } from "../errors.ts";
 import type { Ended, Order } from "../metrics/orders.ts";
 import type { Read } from "../metrics/read.ts";
 import { byNaturalOrder } from "./identity.ts";
@@ -191,14 +192,31 @@ function shownOrder<T extends Item>(read: Read, list: List<T>, params: ListParam
   return params.as_of === undefined ? orderOf(read, list, params) : keptOrder(read, list, params);
 }
 
-/** Looks up what a list needs of the store, before it is loaded, in steps between which others have their turn. */
+/** Searches that take turns at once: each of them holds what it found so far. */
+const MAX_SEARCHES = 16;
+let searches = 0;
+
+/**
+ * Looks up what a list needs of the store, before it is loaded, in steps between which others have their turn.
+ *
+ * @throws EvenkeelError "too_many" while many search
+ */
 export function* searching<T extends Item>(read: Read, list: List<T>, params: ListParams): Iterable<void> {
   if (!list.search) return;
   const kept = read.orders.get(keyOf(list, params), read.now_ms);
   if (kept && (params.as_of !== undefined || kept.sorted_ms === read.now_ms)) return;
-  const search = list.search();
-  while (search.step()) yield;
-  keptSearch(read, list, search, params);
+  if (searches >= MAX_SEARCHES) {
+    const message = `At most ${MAX_SEARCHES} searches of what ended run at once; ask again in a second`;
+    throw new EvenkeelError("too_many", message, { retry_after_s: 1 });
+  }
+  searches += 1;
+  try {
+    const search = list.search();
+    while (search.step()) yield;
+    keptSearch(read, list, search, params);
+  } finally {
+    searches -= 1;
+  }
 }
 
 function keptSearch<T extends Item>(read: Read, list: List<T>, search: Search<T>, params: ListParams): Order {

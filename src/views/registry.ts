@@ -14,6 +14,7 @@ import { history, workerHistory } from "./panels/history.tsx";
 import { keysPanel } from "./panels/keys.tsx";
 import { overview } from "./panels/overview.tsx";
 import { performance } from "./panels/performance.tsx";
+import { receivers } from "./panels/receivers.tsx";
 import { resources } from "./panels/resources.tsx";
 import { pageOfId, searchPanel } from "./panels/search.tsx";
 import { silenceNew } from "./panels/silence-new.tsx";
@@ -98,7 +99,7 @@ export const PAGES: readonly Page[] = [
     title: "Alerts",
     key: "a",
     layout: "column",
-    panels: [alertList, anomalies, silences, alertRules],
+    panels: [alertList, anomalies, silences, receivers, alertRules],
   },
   {
     path: "/alerts/:alert_id",
@@ -109,7 +110,7 @@ export const PAGES: readonly Page[] = [
   },
   { path: "/silences/new", title: "New silence", aside: true, layout: "column", panels: [silenceNew] },
   { path: "/history", title: "History", key: "h", layout: "column", panels: [history, durations] },
-  { path: "/status", title: "Status", key: "s", layout: "column", panels: [statusSelf, sources] },
+  { path: "/status", title: "Status", key: "s", layout: "column", panels: [statusSelf, sources, receivers] },
   { path: "/search", title: "Search", aside: true, layout: "column", panels: [search], leadsTo: pageOfId },
   { path: "/keys", title: "Keys", aside: true, layout: "column", panels: [keys] },
 ];

@@ -100,6 +100,10 @@ type Params = z.output<typeof params>;
 const LABELS = ["rule", "worker_type", "task_type", "model_family", "worker", "source"] as const;
 
 const row = ALERT.extend({
+  held: z
+    .enum(["silenced", "inhibited"])
+    .nullable()
+    .describe("What held one back that ended and was never told: silenced, or inhibited; null of any other"),
   fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
   cause: z
     .string()
@@ -116,7 +120,7 @@ const data = z.object({
   alerts: z
     .array(row)
     .describe(
-      `The alerts of the page, in the order asked for: what is pending or fires, and of what ended in the window the newest ${ENDED_LIMIT}`,
+      `The alerts of the page, in the order asked for: what is pending or fires, and of what ended in the window the newest ${ENDED_LIMIT}; of these what was held back all its time only where status names silenced or inhibited`,
     ),
 });
 type Data = z.output<typeof data>;
@@ -133,7 +137,8 @@ export const alertList = definePanel({
   past: true,
   load,
   view,
-  note: (_, { window = USUAL_WINDOW }) => `and what ended in the last ${window}`,
+  note: (_, { window = USUAL_WINDOW, status }) =>
+    `and what ended in the last ${window}${asksForHeld(status) ? "" : ", unless held back or silenced"}`,
   table: ({ alerts }) => alertsTable(alerts),
   slices: (read, given) =>
     listSlices(read, listOf(read, given), given, (items) =>
@@ -143,6 +148,16 @@ export const alertList = definePanel({
 
 function lasted_s({ since_ms, ended_ms }: Alert, now_ms: number): number {
   return Math.max(0, (ended_ms ?? now_ms) - since_ms) / 1000;
+}
+
+/** What held back one that ended: nobody saw it fire. Null of what was told, and while it lasts. */
+function heldThroughout({ ended_ms, told, silenced_by }: Alert): Row["held"] {
+  if (ended_ms === null || told !== false) return null;
+  return silenced_by === null ? "inhibited" : "silenced";
+}
+
+function asksForHeld(status: Params["status"]): boolean {
+  return status?.some((one) => one === "silenced" || one === "inhibited") ?? false;
 }
 
 function itemOf(alert: Alert): Item {
@@ -193,11 +208,17 @@ function matching(given: Params): (item: Item) => boolean {
   const { status, severity, q } = given;
   const text = q?.toLowerCase();
   return ({ alert }) =>
-    (status === undefined || status.includes(standingOf(alert))) &&
+    isOneOf(status, alert) &&
     (severity === undefined || severity.includes(alert.severity)) &&
     LABELS.every((name) => given[name] === undefined || alert.labels[name] === given[name]) &&
     (text === undefined ||
       [alert.title, alert.detail, alert.id].some((part) => part.toLowerCase().includes(text)));
+}
+
+function isOneOf(status: Params["status"], alert: Alert): boolean {
+  const held = heldThroughout(alert);
+  if (held !== null) return status?.includes(held) ?? false;
+  return status === undefined || status.includes(standingOf(alert));
 }
 
 function load(read: Read, given: Params): Data {
@@ -218,6 +239,7 @@ function rowOf(read: Read, alert: Alert, fits: boolean): Row {
   const { inhibited_by } = alert;
   return {
     ...alertData(alert),
+    held: heldThroughout(alert),
     fits,
     cause: inhibited_by === null || alert.ended_ms !== null ? null : titleOfAlert(read, inhibited_by),
   };
@@ -345,11 +367,13 @@ function None({ filtered }: { filtered: boolean }) {
 }
 
 function AlertRow({ alert }: { alert: Row }) {
-  const { id, severity, standing, title, detail, rule, since_ms, ended_ms, fired_ms, subject, fits } = alert;
+  const { id, severity, standing, title, detail, rule, since_ms, ended_ms, fired_ms, subject, held, fits } =
+    alert;
   return (
     <Part as="tr" id={domId("alist", `${fired_ms} ${id}`)} class={rowClass(standing, fits)}>
       <Cell name="state" label="State">
         {STANDING_WORDS[standing]}
+        {held === null ? null : `, ${STANDING_WORDS[held]}`}
         <NoLonger fits={fits} />
       </Cell>
       <Cell name="severity" label="Severity">

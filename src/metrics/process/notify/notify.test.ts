@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { ManualClock } from "../../clock.ts";
 import { NOTHING } from "../../store/conformance.ts";
 import { openStore } from "../../store/sqlite.ts";
@@ -95,16 +95,46 @@ test("a test is labelled as one, and tells what the receiver answered", async ()
   const store = openStore(join(folder, "fleet.db"), { housekeeping: "inline" });
   const pager = await receiving(() => [404, {}, "no such hook"]);
   const notify = notifyTo(pager.url, store, new ManualClock(T0));
-  expect(await notify.test("pager")).toEqual({ outcome: "refused", error: "answered 404: no such hook" });
+  const refused = { at_ms: T0, ok: false, detail: "did not take it, 0 ms: answered 404: no such hook" };
+  expect(await notify.test("pager")).toEqual(refused);
+  expect(notify.telling(1).receivers).toMatchObject([{ name: "pager", test: refused }]);
   expect(pager.got[0]!.body).toMatchObject({
     test: true,
     title: "Test of Evenkeel: this receiver is reached",
     alerts: [{ severity: "notice" }],
   });
-  expect(await notify.test("nobody")).toBeUndefined();
+  await expect(notify.test("nobody")).rejects.toMatchObject({
+    kind: "not_found",
+    message: 'The file of alerts names no receiver "nobody"; there are pager',
+  });
+  // Whoever asks while one is under way is told of the same.
+  await Promise.all([notify.test("pager"), notify.test("pager")]);
+  expect(pager.got).toHaveLength(2);
+  await notify.replace(planOf(""));
+  await expect(notify.test("pager")).rejects.toThrow("it names none");
   expect(store.waitingMessages(0, 1)).toEqual([]);
   await notify.close();
   await store.close();
   await pager.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("what waits and what ended is read from the store every few seconds, however often it is looked at", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-notify-"));
+  const store = openStore(join(folder, "fleet.db"), { housekeeping: "inline" });
+  const clock = new ManualClock(T0);
+  const notify = notifyTo("", store, clock);
+  const reads = vi.spyOn(store, "endedMessages");
+  for (let tick = 0; tick < 7; tick += 1) {
+    notify.telling(10);
+    clock.advance(1000);
+  }
+  expect(reads).toHaveBeenCalledTimes(3);
+  // A clock that was set back is no reason to show what is old.
+  clock.set(T0);
+  notify.telling(10);
+  expect(reads).toHaveBeenCalledTimes(4);
+  await notify.close();
+  await store.close();
   rmSync(folder, { recursive: true });
 });

@@ -1,11 +1,19 @@
+import { EvenkeelError } from "../../../errors.ts";
 import type { Clock } from "../../clock.ts";
-import type { MessageSummary, NewMessage, Outbox, OutboxRecord, Telling } from "../../outbox.ts";
-import { createDeliver, type Deliver, type Delivery } from "./deliver.ts";
+import type {
+  MessageSummary,
+  NewMessage,
+  Outbox,
+  OutboxRecord,
+  ReceiverTest,
+  Telling,
+} from "../../outbox.ts";
+import { createDeliver, type Deliver } from "./deliver.ts";
 import type { ToldEvent } from "./event.ts";
 import { fromDocument } from "./message.ts";
 import { type AlertsNow, Notifier, type NotifierState } from "./notifier.ts";
 import type { NotifyConfig } from "./schema.ts";
-import type { Reachable } from "./secrets.ts";
+import type { Reachable, Receiver } from "./secrets.ts";
 import { Sender } from "./sender.ts";
 import { sendTest } from "./test-message.ts";
 import { countsOf, titleOf } from "./text.ts";
@@ -33,6 +41,8 @@ export interface NotifyOptions {
 
 /** The fact that keeps the groups and who was told what. */
 const STATE = "notify";
+/** While somebody watches, messages are read again after so long. */
+const LISTS_MS = 3000;
 
 /** Who is told what of the alerts: decides at each tick what is to be told, and tells it beside the ticks. */
 export class Notify {
@@ -44,6 +54,11 @@ export class Notify {
   #sender: Sender;
   /** Whether the present routes know of what fired before they were there. */
   #adopted = false;
+  /** By receiver, what came of its last test, and those that are under way. */
+  readonly #tests = new Map<string, ReceiverTest>();
+  readonly #testing = new Map<string, Promise<ReceiverTest>>();
+  #lists: (Pick<Telling, "waiting" | "ended"> & { readonly limit: number; readonly at_ms: number }) | null =
+    null;
 
   constructor(plan: NotifyPlan, options: NotifyOptions, store: NotifyStore) {
     this.#options = options;
@@ -70,6 +85,7 @@ export class Notify {
   /** Other receivers and routes from now on; what is on its way is broken off and sent again. */
   async replace(plan: NotifyPlan): Promise<void> {
     this.#plan = plan;
+    this.#tests.clear();
     this.#notifier = new Notifier(plan.config, this.#notifier.state(), 1);
     this.#adopted = false;
     const former = this.#sender;
@@ -99,19 +115,63 @@ export class Notify {
     this.#sender.add(messages);
   }
 
-  /** Sends a test to a receiver; undefined where the file names none such. */
-  async test(name: string): Promise<Delivery | undefined> {
-    const receiver = this.#plan.reachable.receivers.find((one) => one.name === name);
-    return receiver && sendTest(this.#deliver, receiver, this.#options.clock.now());
+  /**
+   * Sends a test to a receiver, one at a time: whoever asks meanwhile gets the same answer.
+   *
+   * @throws EvenkeelError "not_found" where the file names none such
+   */
+  async test(name: string): Promise<ReceiverTest> {
+    const { receivers } = this.#plan.reachable;
+    const receiver = receivers.find((one) => one.name === name);
+    if (!receiver) {
+      const names = receivers.map((one) => one.name);
+      const there = names.length === 0 ? "it names none" : `there are ${names.join(", ")}`;
+      throw new EvenkeelError(
+        "not_found",
+        `The file of alerts names no receiver ${JSON.stringify(name.slice(0, 80))}; ${there}`,
+        { details: { receivers: names } },
+      );
+    }
+    let test = this.#testing.get(name);
+    if (!test) {
+      test = this.#tested(receiver).finally(() => this.#testing.delete(name));
+      this.#testing.set(name, test);
+    }
+    return test;
+  }
+
+  async #tested(receiver: Receiver): Promise<ReceiverTest> {
+    const { clock } = this.#options;
+    const began_ms = clock.now();
+    const delivery = await sendTest(this.#deliver, receiver, began_ms);
+    const at_ms = clock.now();
+    const took = `${Math.round(at_ms - began_ms)} ms`;
+    const ok = delivery.outcome === "delivered";
+    const detail = ok
+      ? `took it in ${took}: ${delivery.answer}`
+      : `did not take it, ${took}: ${delivery.error}`;
+    const test = { at_ms, ok, detail };
+    this.#tests.set(receiver.name, test);
+    return test;
   }
 
   /** @param limit messages of each list at most */
   telling(limit: number): Telling {
-    return {
-      receivers: this.#sender.status(),
-      waiting: this.#store.waitingMessages(0, limit).map(summaryOf),
-      ended: this.#store.endedMessages(limit).map(summaryOf),
-    };
+    const { waiting, ended } = this.#listsOf(limit);
+    const receivers = this.#sender
+      .status()
+      .map((status) => ({ ...status, test: this.#tests.get(status.name) ?? null }));
+    return { receivers, waiting, ended };
+  }
+
+  #listsOf(limit: number): Pick<Telling, "waiting" | "ended"> {
+    const at_ms = this.#options.clock.now();
+    const kept = this.#lists;
+    if (kept?.limit === limit && at_ms >= kept.at_ms && at_ms - kept.at_ms < LISTS_MS) return kept;
+    const waiting = this.#store.waitingMessages(0, limit).map(summaryOf);
+    const ended = this.#store.endedMessages(limit).map(summaryOf);
+    this.#lists = { waiting, ended, limit, at_ms };
+    return this.#lists;
   }
 
   close(): Promise<void> {
