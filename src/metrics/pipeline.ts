@@ -11,7 +11,6 @@ import {
   WORKER_STATES,
   type WorkerState,
 } from "./model.ts";
-import type { EndedByModel } from "./models.ts";
 import { Orders } from "./orders.ts";
 import { type NewMessage, TELLS_NOBODY } from "./outbox.ts";
 import { endedOf, firstMoment, goneAt, lifeOf, readPast, recentAt } from "./past.ts";
@@ -30,11 +29,10 @@ import { taskOf } from "./process/past.ts";
 import { DurationHistogram, KEPT_MINUTES } from "./process/rates.ts";
 import { Recent } from "./process/recent.ts";
 import { anomaliesOf } from "./process/rules/anomaly-words.ts";
-import { modelsOf, queuesOf } from "./process/rules/figures.ts";
 import type { Rule } from "./process/rules/rule.ts";
-import type { RuleScene } from "./process/rules/vocabulary.ts";
+import { ruleScene } from "./process/rules/rule-scene.ts";
 import { systemStatus } from "./process/status.ts";
-import { cutMetrics, oldestOf, systemMetrics } from "./process/system.ts";
+import { type FleetFigures, fleetFigures, oldestOf } from "./process/system.ts";
 import type { TaskDocument, TaskEntry } from "./process/task.ts";
 import { WaitingReasons } from "./process/waiting.ts";
 import { compareIds, type WorkerDocument, type WorkerEntry } from "./process/worker.ts";
@@ -160,7 +158,7 @@ export class Pipeline {
   #simulated_ticks = 0;
   /** The store knows the hour of its oldest sample, and this is the very first one; null while there is none. */
   #first_sample_ms: number | null;
-  #figures: Figures;
+  #figures: FleetFigures;
   #read: Read;
 
   constructor(options: PipelineOptions) {
@@ -196,8 +194,8 @@ export class Pipeline {
     this.#restore(now_ms);
     // A demo's past is made in one go: nothing of it was ever restarted.
     if (!options.demo) this.mark({ at_ms: now_ms, kind: RESTART, text: "Evenkeel started" });
-    this.#figures = this.#figuresOf(now_ms);
-    this.#read = this.#look(now_ms, this.#figures);
+    this.#figures = fleetFigures(this.fleet, now_ms);
+    this.#read = this.#look(now_ms, this.#self());
   }
 
   /** The newest snapshot; it changes at ticks, and when somebody deals with an alert. */
@@ -339,10 +337,10 @@ export class Pipeline {
     this.fleet.advance(now_ms);
     this.fleet.judgeAssignments(now_ms);
     this.#tick += 1;
-    const figures = this.#figuresOf(now_ms);
-    this.#figures = figures;
-    this.#judge(figures, now_ms);
-    this.#read = this.#look(now_ms, figures);
+    this.#figures = fleetFigures(this.fleet, now_ms);
+    const self = this.#self();
+    this.#judge(self, now_ms);
+    this.#read = this.#look(now_ms, self);
     for (const [metric, value] of this.#read.system) this.#recent.set(metric, now_ms, value);
     this.#write(now_ms);
     this.#timer.note(now_ms, performance.now() - started);
@@ -563,52 +561,19 @@ export class Pipeline {
     return handles;
   }
 
-  /** What follows of the fleet as of now, before its rules are asked. */
-  #figuresOf(now_ms: number): Figures {
-    const { fleet } = this;
-    let ended: EndedByModel | undefined;
-    return {
-      system: systemMetrics(fleet, now_ms),
-      cuts: cutMetrics(fleet),
-      sources: fleet.sources(),
-      self: this.#self(),
-      endedByModel: () => {
-        ended ??= fleet.ledger.models.lastHour(now_ms);
-        return ended;
-      },
-    };
-  }
-
-  #judge({ system, cuts, sources, self, endedByModel }: Figures, now_ms: number): void {
+  #judge(self: SelfHealth, now_ms: number): void {
     const { fleet } = this;
     const anomalies = this.#anomalies;
+    const { system } = this.#figures;
     anomalies.judge({ system, workers: fleet.workers.values() }, now_ms);
     if (this.#tick % FORGET_EVERY_TICKS === 0) anomalies.forget(now_ms, FORGET_AFTER_MS);
-    let queues: ReturnType<typeof queuesOf> | undefined;
-    let models: ReturnType<typeof modelsOf> | undefined;
-    const scene: RuleScene = {
-      now_ms,
-      fleet,
-      system,
-      cuts,
-      sources,
-      own: this.#own.figures({ ...self, rules_error: this.#rules_error }, now_ms),
-      queues: () => {
-        queues ??= queuesOf(fleet);
-        return queues;
-      },
-      models: () => {
-        models ??= modelsOf(fleet, scene.queues(), endedByModel(), now_ms);
-        return models;
-      },
-      anomalies: () => anomalies.due(),
-      anomalyScore: ({ scope, entity }, metric) => anomalies.score(scope, entity, metric),
-    };
-    this.#alerts.evaluate(scene);
+    const own = this.#own.figures({ ...self, rules_error: this.#rules_error }, now_ms);
+    this.#alerts.evaluate(ruleScene(fleet, this.#figures, own, anomalies, now_ms));
   }
 
-  #look(now_ms: number, { system, cuts, sources, self, endedByModel }: Figures): Read {
+  #look(now_ms: number, self: SelfHealth): Read {
     const { fleet } = this;
+    const { system, cuts, sources, endedByModel } = this.#figures;
     const { demo } = this.#options;
     const book = this.#alerts;
     const alerts = book.firing;
@@ -827,7 +792,7 @@ export class Pipeline {
   /** Whoever dealt with an alert sees that with the next answer, not with the next tick. */
   #settle(at_ms: number): void {
     this.#alerts.settle(at_ms);
-    this.#read = this.#look(this.#read.now_ms, this.#figures);
+    this.#read = this.#look(this.#read.now_ms, this.#read.self);
   }
 
   /** Keeps all that detectors learnt with the next tick, which is the last one. */
@@ -870,12 +835,6 @@ export class Pipeline {
       limits_reached: { ...collector.limits_reached, ...this.fleet.limits_reached, ...limits_reached },
     };
   }
-}
-
-/** What follows of the fleet at one tick. */
-interface Figures extends Pick<Read, "system" | "sources" | "self"> {
-  readonly cuts: ReturnType<typeof cutMetrics>;
-  endedByModel(): EndedByModel;
 }
 
 function groupedByWorker(tasks: Iterable<TaskEntry>): Map<string | null, TaskEntry[]> {
