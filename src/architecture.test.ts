@@ -9,8 +9,16 @@ type Sources = Readonly<Record<string, string>>;
 /** A lower layer never imports a higher one. A folder's name ends in a slash. */
 const LAYERS = ["src/errors.ts", "src/metrics/", "src/views/", "src/routes/", "src/server.ts", "src/main.ts"];
 const TIERS = ["src/metrics/collect/", "src/metrics/store/", "src/metrics/process/"];
+/** The parts of pipeline.ts, for itself alone. */
+const PIPELINE_PARTS = "src/metrics/pipeline/";
 const JOINS_TIERS = [
   "src/metrics/pipeline.ts",
+  "src/metrics/pipeline/history.ts",
+  "src/metrics/pipeline/parts.ts",
+  "src/metrics/pipeline/restore.ts",
+  "src/metrics/pipeline/snapshots.ts",
+  "src/metrics/pipeline/unwritten.ts",
+  "src/metrics/pipeline/writer.ts",
   "src/metrics/past.ts",
   "src/rehearse.ts",
   "src/server.ts",
@@ -51,7 +59,13 @@ function importProblem(path: string, target: string): string[] {
     [own !== -1 && other > own, "a lower layer never imports a higher one"],
     [target === "src/config.ts" && !READS_CONFIG.includes(path), "only main, server and cli read config"],
     [target === "src/cli.ts" && path !== "src/main.ts", "only main reads the command line"],
-    [crossesTiers(path, target), "inside metrics only pipeline.ts and past.ts join the tiers"],
+    [crossesTiers(path, target), "inside metrics only pipeline.ts, its parts and past.ts join the tiers"],
+    [
+      target.startsWith(PIPELINE_PARTS) &&
+        path !== "src/metrics/pipeline.ts" &&
+        !path.startsWith(PIPELINE_PARTS),
+      "only pipeline.ts takes its parts",
+    ],
     [
       path.startsWith("src/views/") && target.startsWith("src/metrics/store/"),
       "views see a read interface, never the store",
@@ -148,6 +162,9 @@ describe("the check itself", () => {
     ["src/metrics/collect/a.ts", 'import "../store/a.ts";', "join the tiers"],
     ["src/metrics/store/a.ts", 'new Worker(new URL("../process/a.ts", import.meta.url));', "join the tiers"],
     ["src/metrics/read.ts", 'import type { A } from "./store/contract.ts";', "join the tiers"],
+    ["src/metrics/pipeline/a.ts", 'import "../store/a.ts";', "join the tiers"],
+    ["src/metrics/past.ts", 'import type { Parts } from "./pipeline/parts.ts";', "takes its parts"],
+    ["src/server.ts", 'import { Writer } from "./metrics/pipeline/writer.ts";', "takes its parts"],
     ["src/routes/a.ts", 'import "../metrics/store/a.ts";\nimport "../metrics/collect/a.ts";', "joins tiers"],
     ["src/views/a.tsx", 'import type { A } from "../metrics/store/contract.ts";', "never the store"],
     ["src/views/a.tsx", 'import Database from "better-sqlite3";', "its engine"],
@@ -174,6 +191,8 @@ describe("the check itself", () => {
     ],
     ["src/routes/hub.ts", "const start = performance.now();"],
     ["src/metrics/pipeline.ts", 'import "./store/a.ts";\nimport "./collect/a.ts";\nperformance.now();'],
+    ["src/metrics/pipeline.ts", 'import "./pipeline/writer.ts";'],
+    ["src/metrics/pipeline/writer.ts", 'import "./unwritten.ts";\nimport "../store/a.ts";'],
     [
       "src/metrics/store/a.ts",
       'import Database from "better-sqlite3";\nimport "./b.ts";\nimport "../model.ts";',

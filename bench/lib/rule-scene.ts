@@ -2,10 +2,9 @@ import type { Report } from "../../src/metrics/model.ts";
 import { AlertBook } from "../../src/metrics/process/alert-book.ts";
 import { Fleet } from "../../src/metrics/process/fleet.ts";
 import { WRITTEN_DEFAULTS } from "../../src/metrics/process/rules/default-rules.ts";
-import { modelsOf, queuesOf } from "../../src/metrics/process/rules/figures.ts";
 import { buildRules, type Rule, rulesShape } from "../../src/metrics/process/rules/rule.ts";
-import type { RuleScene } from "../../src/metrics/process/rules/vocabulary.ts";
-import { cutMetrics, systemMetrics } from "../../src/metrics/process/system.ts";
+import { ruleScene } from "../../src/metrics/process/rules/rule-scene.ts";
+import { fleetFigures } from "../../src/metrics/process/system.ts";
 
 const START_MS = 1_700_000_000_000;
 
@@ -55,25 +54,8 @@ export class RuleLoad {
     const fleet = this.#fleet;
     fleet.apply(this.#report(hot));
     fleet.advance(now_ms);
-    const system = systemMetrics(fleet, now_ms);
-    const cuts = cutMetrics(fleet);
-    const sources = fleet.sources();
-    let queues: ReturnType<typeof queuesOf> | undefined;
-    const scene: RuleScene = {
-      now_ms,
-      fleet,
-      system,
-      cuts,
-      sources,
-      own: new Map(),
-      queues: () => {
-        queues ??= queuesOf(fleet);
-        return queues;
-      },
-      models: () => modelsOf(fleet, scene.queues(), fleet.ledger.models.lastHour(now_ms), now_ms),
-      anomalies: () => [],
-      anomalyScore: () => 0,
-    };
+    const nothing_unusual = { due: () => [], score: () => 0 };
+    const scene = ruleScene(fleet, fleetFigures(fleet, now_ms), new Map(), nothing_unusual, now_ms);
     const started = performance.now();
     this.book.evaluate(scene);
     this.book.takeChanges();

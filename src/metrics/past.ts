@@ -5,7 +5,7 @@ import { type Alert, TASK_STATES, type Task, WORKER_STATES, type Worker, type Wo
 import { Orders } from "./orders.ts";
 import { alertAt, shownOf, worstFirst as worstAlertFirst } from "./process/alert-order.ts";
 import { type FilterSources, filteredRead } from "./process/filter.ts";
-import { queueOf, taskAt, taskOf, workerAt } from "./process/past.ts";
+import { queueOf, taskAt, taskOf, tasksByWorker, workerAt } from "./process/past.ts";
 import { systemStatus } from "./process/status.ts";
 import { oldestOf } from "./process/system.ts";
 import type { TaskDocument } from "./process/task.ts";
@@ -244,12 +244,7 @@ async function entities(store: MetricStore, at_ms: number) {
     if (task && task.ended_at_ms === null) tasks.push(task);
     if (i % SERIES_A_SLICE === 0) await turn();
   }
-  const by_worker = new Map<string | null, Task[]>();
-  for (const task of tasks) {
-    const own = by_worker.get(task.worker_id);
-    if (own) own.push(task);
-    else by_worker.set(task.worker_id, [task]);
-  }
+  const by_worker = tasksByWorker(tasks);
   const workers: Worker[] = [];
   for (const worker of known)
     workers.push(await workerThen(store, worker, by_worker.get(worker.id) ?? [], at_ms));

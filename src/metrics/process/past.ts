@@ -124,6 +124,17 @@ function stateAt(status: TaskStatus, worker_id: string | null, lost: ReadonlySet
   return held && worker_id !== null && lost.has(worker_id) ? "orphaned" : status;
 }
 
+/** Tasks by the worker that has them, or none. */
+export function tasksByWorker<T extends Task>(tasks: Iterable<T>): Map<string | null, T[]> {
+  const by_worker = new Map<string | null, T[]>();
+  for (const task of tasks) {
+    const own = by_worker.get(task.worker_id);
+    if (own) own.push(task);
+    else by_worker.set(task.worker_id, [task]);
+  }
+  return by_worker;
+}
+
 /** Waiting tasks by priority and type, most urgent first. */
 export function queueOf(tasks: readonly Task[]): QueueCell[] {
   const cells = new Map<string, QueueCell & { queued: number }>();

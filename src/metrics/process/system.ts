@@ -1,5 +1,6 @@
 import { type Cut, findMetric, RESOURCES, type Scope, scaleOf } from "../catalogue.ts";
-import type { Task, Worker, WorkerState } from "../model.ts";
+import type { Source, Task, Worker, WorkerState } from "../model.ts";
+import type { EndedByModel } from "../models.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Flow } from "./flow.ts";
 import type { WorkerEntry } from "./worker.ts";
@@ -13,6 +14,28 @@ const STATE_METRIC: Record<WorkerState, string> = {
   overloaded: "overloaded_workers",
 };
 
+/** What follows of the fleet as of now, before its rules are asked. */
+export interface FleetFigures {
+  readonly system: ReadonlyMap<string, number>;
+  readonly cuts: Readonly<Record<Cut, ReadonlyMap<string, ReadonlyMap<string, number>>>>;
+  readonly sources: readonly Source[];
+  endedByModel(): EndedByModel;
+}
+
+/** What ended by model is counted when it is first asked for. */
+export function fleetFigures(fleet: Fleet, now_ms: number): FleetFigures {
+  let ended: EndedByModel | undefined;
+  return {
+    system: systemMetrics(fleet, now_ms),
+    cuts: cutMetrics(fleet),
+    sources: fleet.sources(),
+    endedByModel: () => {
+      ended ??= fleet.ledger.models.lastHour(now_ms);
+      return ended;
+    },
+  };
+}
+
 /** Every derived metric of the whole fleet as of now; one that cannot be measured is absent. */
 export function systemMetrics(fleet: Fleet, now_ms: number): Map<string, number> {
   const metrics = new Map(fleet.system);
@@ -24,7 +47,7 @@ export function systemMetrics(fleet: Fleet, now_ms: number): Map<string, number>
 }
 
 /** Every cut that history can be filtered by: its parts by name, each with its metrics as of now. */
-export function cutMetrics(fleet: Fleet): Record<Cut, Map<string, ReadonlyMap<string, number>>> {
+function cutMetrics(fleet: Fleet): FleetFigures["cuts"] {
   const worker_type = new Map<string, ReadonlyMap<string, number>>();
   for (const [name, workers] of byType(fleet)) {
     const metrics = workerMetrics(workers);

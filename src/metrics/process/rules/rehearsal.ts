@@ -2,9 +2,9 @@ import type { AlertEvent } from "../../model.ts";
 import { AlertBook } from "../alert-book.ts";
 import { AnomalyWatch } from "../anomaly-watch.ts";
 import type { Fleet } from "../fleet.ts";
-import { cutMetrics, systemMetrics } from "../system.ts";
-import { modelsOf, queuesOf } from "./figures.ts";
+import { fleetFigures } from "../system.ts";
 import type { Rule } from "./rule.ts";
+import { ruleScene } from "./rule-scene.ts";
 
 /** Rules on a fleet without a store, in whatever time it is given: to see what would fire when. */
 export class Rehearsal {
@@ -26,22 +26,11 @@ export class Rehearsal {
     const fleet = this.#fleet;
     fleet.advance(now_ms);
     fleet.judgeAssignments(now_ms);
-    const system = new Map([...systemMetrics(fleet, now_ms), ...this.system]);
+    const figures = fleetFigures(fleet, now_ms);
+    const system = new Map([...figures.system, ...this.system]);
     const anomalies = this.#anomalies;
     anomalies.judge({ system, workers: fleet.workers.values() }, now_ms);
-    const queues = queuesOf(fleet);
-    this.book.evaluate({
-      now_ms,
-      fleet,
-      system,
-      cuts: cutMetrics(fleet),
-      sources: fleet.sources(),
-      own: this.own,
-      queues: () => queues,
-      models: () => modelsOf(fleet, queues, fleet.ledger.models.lastHour(now_ms), now_ms),
-      anomalies: () => anomalies.due(),
-      anomalyScore: ({ scope, entity }, metric) => anomalies.score(scope, entity, metric),
-    });
+    this.book.evaluate(ruleScene(fleet, { ...figures, system }, this.own, anomalies, now_ms));
     return this.book.takeEvents();
   }
 }

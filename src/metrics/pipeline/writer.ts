@@ -1,0 +1,266 @@
+import { EvenkeelError } from "../../errors.ts";
+import { CUTS, type Scope } from "../catalogue.ts";
+import type { Alert, Mark } from "../model.ts";
+import { DURATIONS, EVENTS } from "../process/flow.ts";
+import type { AlertsNow } from "../process/notify/notifier.ts";
+import type { FleetFigures } from "../process/system.ts";
+import type { TaskEntry } from "../process/task.ts";
+import type { Sample } from "../store/contract.ts";
+import { DETECTOR, FIRST_SAMPLE, MODELS, PENDING, SILENCE, SOURCES } from "./kept.ts";
+import type { Parts } from "./parts.ts";
+import { batchOf, nothingUnwritten, type Unwritten } from "./unwritten.ts";
+
+/** Samples kept for a later tick while the store can't write; the oldest give way beyond it. */
+const MAX_UNWRITTEN_SAMPLES = 500_000;
+/** Changes of workers' states, and of alerts, kept while the store can't write. */
+const MAX_UNWRITTEN_CHANGES = 100_000;
+const MAX_UNWRITTEN_DOCUMENTS = 10_000;
+const MAX_UNWRITTEN_MESSAGES = 10_000;
+/** Marks that come within one tick. */
+const MAX_WAITING_MARKS = 1000;
+/** How long what is kept of the sources may be behind in when they were last heard of. */
+const KEEP_SOURCES_MS = 60_000;
+/** How often the last hour by model is kept. */
+const KEEP_MODELS_MS = 60_000;
+
+/** Gathers what each tick has to write, and writes it; what the store can't write now waits for a later tick. */
+export class Writer {
+  readonly #parts: Parts;
+  /** Handles of the series of the fleet and of its cuts, by metric. */
+  readonly #handles = new Map<string, Map<string, number>>();
+  #unwritten: Unwritten = nothingUnwritten();
+  #kept_sources = { what: "", at_ms: 0 };
+  #kept_models_ms = 0;
+  #keep_all = false;
+  #first_sample_ms: number | null;
+  #error: string | null = null;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { store } = parts;
+    const first_sample = store.fact(FIRST_SAMPLE);
+    this.#first_sample_ms = first_sample === undefined ? store.stats().oldest_ms : Number(first_sample);
+  }
+
+  /** Why the last tick could not be written; null where it was. */
+  get error(): string | null {
+    return this.#error;
+  }
+
+  /** The store knows the hour of its oldest sample, and this is the very first one; null while there is none. */
+  get first_sample_ms(): number | null {
+    return this.#first_sample_ms;
+  }
+
+  /** Tasks that changed since they were last written. */
+  get unwritten_tasks(): Iterable<TaskEntry> {
+    return this.#unwritten.tasks.values();
+  }
+
+  /** @throws EvenkeelError "too_many" while too many marks wait to be written */
+  mark(mark: Mark): void {
+    const { marks } = this.#unwritten;
+    if (marks.length >= MAX_WAITING_MARKS) {
+      throw new EvenkeelError(
+        "too_many",
+        `At most ${MAX_WAITING_MARKS} marks may wait to be written; send this one again`,
+        { retry_after_s: 1 },
+      );
+    }
+    marks.push(mark);
+  }
+
+  /** @param facts small facts to keep with this tick */
+  remember(facts: Record<string, string>): void {
+    Object.assign(this.#unwritten.facts, facts);
+  }
+
+  /** Keeps all that detectors learnt with the next tick, which is the last one. */
+  keepAll(): void {
+    this.#keep_all = true;
+  }
+
+  write(figures: FleetFigures, now_ms: number): void {
+    this.#rememberSources(now_ms);
+    this.#rememberModels(now_ms);
+    const waiting = this.#unwritten;
+    const { store, notify } = this.#parts;
+    try {
+      this.#gatherChanges(waiting);
+      this.#gatherAlerts(waiting, now_ms);
+      this.#gatherMessages(waiting, now_ms);
+      this.#gatherLearnt(waiting, now_ms);
+      this.#gatherFigures(waiting, figures, now_ms);
+      this.#gatherFlows(waiting);
+      this.#rememberFirst(waiting.samples);
+      keepNewest(waiting.samples, MAX_UNWRITTEN_SAMPLES);
+      store.append(batchOf(now_ms, waiting));
+      this.#unwritten = nothingUnwritten();
+      this.#error = null;
+      notify?.written(waiting.messages);
+    } catch (error) {
+      this.#error = (error as Error).message;
+    }
+  }
+
+  /** At once where a source is new or speaks at another interval, else now and then. */
+  #rememberSources(now_ms: number): void {
+    const sources = this.#parts.fleet.sourceDocuments();
+    const what = sources
+      .map(({ id, interval_ms, presence }) => `${id} ${Math.round(interval_ms / 1000)} ${presence}`)
+      .join("\n");
+    const { what: kept, at_ms } = this.#kept_sources;
+    if (what === kept && Math.abs(now_ms - at_ms) < KEEP_SOURCES_MS) return;
+    this.#kept_sources = { what, at_ms: now_ms };
+    this.remember({ [SOURCES]: JSON.stringify(sources) });
+  }
+
+  #rememberModels(now_ms: number): void {
+    if (Math.abs(now_ms - this.#kept_models_ms) < KEEP_MODELS_MS) return;
+    this.#kept_models_ms = now_ms;
+    this.remember({ [MODELS]: JSON.stringify(this.#parts.fleet.ledger.models.toDocument()) });
+  }
+
+  #rememberFirst(samples: readonly Sample[]): void {
+    if (this.#first_sample_ms !== null || samples.length === 0) return;
+    this.#first_sample_ms = samples.reduce((first, { at_ms }) => Math.min(first, at_ms), Infinity);
+    this.remember({ [FIRST_SAMPLE]: String(this.#first_sample_ms) });
+  }
+
+  /** What reports changed. */
+  #gatherChanges({ workers, tasks, gone_workers, gone_tasks, states, samples }: Unwritten): void {
+    const changes = this.#parts.fleet.takeChanges();
+    states.push(...changes.states);
+    keepNewest(states, MAX_UNWRITTEN_CHANGES);
+    for (const worker of changes.workers) workers.set(worker.id, worker);
+    for (const task of changes.tasks) tasks.set(task.id, task);
+    for (const id of changes.gone_workers) {
+      workers.delete(id);
+      gone_workers.add(id);
+    }
+    for (const id of changes.gone_tasks) {
+      tasks.delete(id);
+      gone_tasks.add(id);
+    }
+    const system = this.#handlesOf("system", "");
+    // One by one: a call takes no hundred thousand arguments.
+    for (const { worker, metric, at_ms, value } of changes.values) {
+      const series = worker
+        ? this.#handle(worker.series, "worker", worker.id, metric)
+        : this.#handle(system, "system", "", metric);
+      samples.push({ series, at_ms, value });
+    }
+  }
+
+  /** What began or ceased to fire, what is about to, and what people did about it. */
+  #gatherAlerts({ alerts, documents, facts }: Unwritten, now_ms: number): void {
+    const changes = this.#parts.alerts.takeChanges();
+    for (const alert of changes.alerts) {
+      const { id, fired_ms, ended_ms } = alert;
+      const key = `${fired_ms} ${id}`;
+      if (alerts.has(key) || alerts.size < MAX_UNWRITTEN_CHANGES)
+        alerts.set(key, { id, fired_ms: fired_ms ?? now_ms, ended_ms, document: JSON.stringify(alert) });
+    }
+    if (changes.pending) facts[PENDING] = JSON.stringify(changes.pending);
+    for (const silence of changes.silences) {
+      const { id, ends_ms } = silence;
+      documents.push({ kind: SILENCE, id, until_ms: ends_ms, document: JSON.stringify(silence) });
+    }
+  }
+
+  /** What is to be told of it. */
+  #gatherMessages({ messages, facts }: Unwritten, now_ms: number): void {
+    const { alerts, notify, demo } = this.#parts;
+    // Taken also where nobody is told: they would pile up.
+    const events = alerts.takeEvents();
+    // Of a fleet that is made up nobody is told.
+    if (!notify || demo) return;
+    const told = notify.step(events, now_ms, alertsNow(alerts.all));
+    messages.push(...told.messages);
+    keepNewest(messages, MAX_UNWRITTEN_MESSAGES);
+    Object.assign(facts, told.facts);
+  }
+
+  /** What detectors learnt: little is lost where it is an hour old, and it is a lot to write. */
+  #gatherLearnt({ documents }: Unwritten, now_ms: number): void {
+    if (documents.length > MAX_UNWRITTEN_DOCUMENTS) return;
+    for (const learnt of this.#parts.anomalies.takeDocuments(now_ms, this.#keep_all)) {
+      const id = `${learnt.scope} ${learnt.metric} ${learnt.entity}`;
+      documents.push({ kind: DETECTOR, id, until_ms: now_ms, document: JSON.stringify(learnt) });
+    }
+  }
+
+  /** What follows of the fleet and of its cuts as of now. */
+  #gatherFigures({ samples }: Unwritten, { system, cuts }: FleetFigures, at_ms: number): void {
+    const gather = (scope: Scope, entity: string, metrics: ReadonlyMap<string, number>) => {
+      const handles = this.#handlesOf(scope, entity);
+      for (const [metric, value] of metrics)
+        samples.push({ series: this.#handle(handles, scope, entity, metric), at_ms, value });
+    };
+    gather("system", "", system);
+    for (const cut of CUTS) for (const [name, metrics] of cuts[cut]) gather(cut, name, metrics);
+  }
+
+  /** What happened in which second, and how long it took, by the minute. */
+  #gatherFlows({ samples, histograms }: Unwritten): void {
+    for (const { scope, entity, flow } of this.#parts.fleet.ledger.flows()) {
+      const handles = this.#handlesOf(scope, entity);
+      for (const event of EVENTS) {
+        for (const [at_ms, value] of flow.events[event].takeChanged())
+          samples.push({ series: this.#handle(handles, scope, entity, event), at_ms, value });
+      }
+      for (const duration of DURATIONS) {
+        const name = { scope, entity, metric: `${duration}_s` };
+        for (const [at_ms, histogram] of flow.durations[duration].takeChanged()) {
+          const record = { name, at_ms, sum: histogram.sum_s, buckets: histogram.sparse() };
+          histograms.set(`${scope} ${duration} ${at_ms} ${entity}`, record);
+        }
+      }
+    }
+  }
+
+  #handle(handles: Map<string, number>, scope: Scope, entity: string, metric: string): number {
+    let handle = handles.get(metric);
+    if (handle === undefined) {
+      handle = this.#parts.store.series(scope, entity, metric);
+      handles.set(metric, handle);
+    }
+    return handle;
+  }
+
+  #handlesOf(scope: Scope, entity: string): Map<string, number> {
+    const key = `${scope} ${entity}`;
+    let handles = this.#handles.get(key);
+    if (!handles) {
+      handles = new Map();
+      this.#handles.set(key, handles);
+    }
+    return handles;
+  }
+}
+
+/** Takes from a list's beginning, its oldest, what is beyond the limit. */
+function keepNewest(list: unknown[], limit: number): void {
+  if (list.length > limit) list.splice(0, list.length - limit);
+}
+
+/** What receivers may ask of the alerts. @param all pending or firing */
+function alertsNow(all: readonly Alert[]): AlertsNow {
+  let by_id: ReadonlyMap<string, Alert> | undefined;
+  const find = (id: string) => {
+    by_id ??= new Map(all.map((alert) => [alert.id, alert]));
+    return by_id.get(id);
+  };
+  const isQuiet = (id: string) => {
+    const alert = find(id);
+    return (
+      alert !== undefined &&
+      (alert.acknowledged !== null || alert.silenced_by !== null || alert.inhibited_by !== null)
+    );
+  };
+  return {
+    alertOf: find,
+    isQuiet,
+    loud: () => all.filter(({ id, state }) => state === "firing" && !isQuiet(id)),
+  };
+}
