@@ -8,6 +8,7 @@ async function overloadedSince(url: string): Promise<{ before_ms: number; after_
   const before_ms = await ticks(url, 2);
   await report(url, {
     source: "balancer",
+    interval_s: 600,
     workers: [{ id: "worker-002", metrics: { cpu_utilization: 99 } }],
   });
   await expect

@@ -72,7 +72,7 @@ describe("a worker", () => {
     expect(fleet.ids).toEqual(["worker_lost:W1", "worker_stale:W3"]);
     const told = fleet.events.length;
     fleet.seconds(8);
-    expect(fleet.ids).toEqual(["source_stale:a"]);
+    expect(fleet.ids).toEqual(["worker_lost:W1", "source_stale:a", "worker_stale:W3"]);
     fleet.seconds(3, (scene) => scene.report({ workers: [worker("W2")] }));
     expect(fleet.ids).toEqual(["worker_lost:W1", "worker_stale:W3"]);
     expect(fleet.events.slice(told).map(({ kind, alert }) => `${kind} ${alert.id}`)).toEqual([
