@@ -390,21 +390,22 @@ describe("a source's clock", () => {
 });
 
 describe("the devices of a worker", () => {
-  it("give its mean and its busiest", async () => {
+  it("give its mean, its busiest and its hottest", async () => {
     const h = harness();
     await h.report({
       workers: [
         {
           id: "w",
           gpus: [
-            { index: 0, utilization: 97 },
-            { index: 1, utilization: 43 },
+            { index: 0, utilization: 97, temperature_celsius: 71 },
+            { index: 1, utilization: 43, temperature_celsius: 83 },
           ],
         },
       ],
     });
     const { metrics } = h.fleet.workers.get("w")!;
     expect([metrics.get("gpu_utilization"), metrics.get("gpu_utilization_max")]).toEqual([70, 97]);
+    expect(metrics.get("gpu_temperature_celsius")).toBe(83);
   });
 });
 

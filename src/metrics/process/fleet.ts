@@ -30,6 +30,13 @@ export interface FleetOptions {
 /** Ended tasks held in full; older ones leave a tombstone until the grace period is over. */
 const MAX_ENDED_HELD = 5000;
 const MAX_TOMBSTONES = 500_000;
+/** A worker's metrics that follow from its GPUs. */
+const GPU_METRICS = [
+  "gpu_utilization",
+  "gpu_utilization_max",
+  "gpu_memory_utilization",
+  "gpu_temperature_celsius",
+] as const;
 /** Sources told apart; what comes beyond is taken as one. */
 const MAX_SOURCES = 1000;
 /** Tasks age by hours: they need no look each second. */
@@ -196,7 +203,7 @@ export class Fleet {
     const at_ms = Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms);
     for (const metric in change.metrics) this.#value(worker, metric, change.metrics[metric], at_ms);
     if (change.gpus) {
-      for (const metric of ["gpu_utilization", "gpu_utilization_max", "gpu_memory_utilization"]) {
+      for (const metric of GPU_METRICS) {
         this.#value(worker, metric, worker.metrics.get(metric), at_ms);
       }
     }

@@ -123,7 +123,7 @@ export class WorkerEntry implements Worker {
     return name !== "gpus";
   }
 
-  /** The worker's GPU figures follow from its devices: their mean, and the busiest. */
+  /** The worker's GPU figures follow from its devices: their mean, the busiest and the hottest. */
   #spreadGpus(stamp: Stamp): void {
     const utilizations = this.gpus.flatMap((gpu) => gpu.utilization ?? []);
     const memory = this.gpus.flatMap((gpu) => gpu.memory_utilization ?? []);
@@ -132,6 +132,8 @@ export class WorkerEntry implements Worker {
       this.setMetric("gpu_utilization_max", Math.max(...utilizations), stamp);
     }
     if (memory.length > 0) this.setMetric("gpu_memory_utilization", mean(memory), stamp);
+    const temperatures = this.gpus.flatMap((gpu) => gpu.temperature_celsius ?? []);
+    if (temperatures.length > 0) this.setMetric("gpu_temperature_celsius", Math.max(...temperatures), stamp);
   }
 
   /** Judges silence and pressure as of now. */
