@@ -184,7 +184,8 @@ class Evenkeel implements RunningServer {
     if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
     await this.#listen();
-    // Only now is the address known that the first page shows.
+    // Only now is the address known that the first page shows and messages link to.
+    for (const instance of [this.#real, this.#demo]) instance?.notify.start();
     this.#tick();
   }
 
