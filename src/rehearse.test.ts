@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadSettings } from "./config.ts";
 import { DEFAULT_RULES } from "./metrics/process/rules/default-rules.ts";
+import { rulesOf } from "./metrics/process/rules/rules-fixture.ts";
 import { rehearse } from "./rehearse.ts";
 
 let folder: string;
@@ -14,12 +15,16 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const { settings } = loadSettings({ flags: {}, env: {}, readFile: () => "" });
 
-async function lines(name: string, text: string): Promise<{ unmet: number; said: string[] }> {
+async function lines(
+  name: string,
+  text: string,
+  rules = DEFAULT_RULES,
+): Promise<{ unmet: number; said: string[] }> {
   const file = join(folder, name);
   writeFileSync(file, text);
   const said: string[] = [];
   const print = (line: string) => void said.push(line.replaceAll("\u00a0", " "));
-  const unmet = await rehearse(file, { rules: DEFAULT_RULES, limits: settings, tick_ms: 1000, print });
+  const unmet = await rehearse(file, { rules, limits: settings, tick_ms: 1000, print });
   return { unmet, said };
 }
 
@@ -68,6 +73,31 @@ system: { queued_tasks: 0+2*12, throughput_per_minute: 0*20 }
     ]);
   });
 
+  test("that no rule can see, and alerts that none can raise, are said and no error", async () => {
+    const series = `
+workers: { W1: { cpu_utlization: 50, spool_depth: 3, gpu_utilization: 4 } }
+system: { queue_dept: 1 }
+expect: [{ at: 0s, firing: [] }, { at: 0s, firing: ["worker_overlod:W1"] }]
+`;
+    const { said } = await lines("a.yaml", series);
+    expect(said.slice(0, 4).map((line) => line.replace(/^.*a\.yaml: /, ""))).toEqual([
+      '"cpu_utlization" is no metric of a worker, and no rule asks for it by custom(); did you mean cpu_utilization?',
+      '"spool_depth" is no metric of a worker, and no rule asks for it by custom()',
+      '"queue_dept" is no metric of the system, and no rule asks for it by custom(); did you mean queue_depth?',
+      'expect names no rule: "worker_overlod"; did you mean worker_overload?',
+    ]);
+    expect(said.at(-1)).toBe("1 of 2 expectations are met");
+    const rules = rulesOf({
+      name: "spool",
+      each: "worker",
+      when: "custom(spool_depth) > 2",
+      severity: "notice",
+      summary: "x",
+    });
+    const own = await lines("b.yaml", "workers: { W1: { spool_depth: 3 } }", rules);
+    expect(own.said).toEqual(["0:00:00  firing    notice    x", "1 alert fired"]);
+  });
+
   test.each([
     [
       "workers: { W1: { cpu_utilization: fast } }",
@@ -75,7 +105,7 @@ system: { queued_tasks: 0+2*12, throughput_per_minute: 0*20 }
     ],
     ["system: { queued_tasks: 1*999999 }", "at most 100000"],
     ["expect: [{ at: soon, firing: [] }]", "expect[0].at must be a duration from 0s to 30d"],
-    ["series: 1", "has unknown fields: series"],
+    ["series: 1", 'has no field "series", line 1'],
   ])("%s is refused", async (text, message) => {
     expect(await problem("a.yaml", text)).toContain(message);
   });

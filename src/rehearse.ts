@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { EvenkeelError } from "./errors.ts";
+import { didYouMean } from "./kinds.ts";
+import { CATALOGUE, findMetric } from "./metrics/catalogue.ts";
 import { Collector, type CollectorLimits, type Held } from "./metrics/collect/collector.ts";
 import { readTrace } from "./metrics/collect/trace.ts";
 import type { Alert, AlertEvent, Report } from "./metrics/model.ts";
 import { Fleet, type FleetOptions } from "./metrics/process/fleet.ts";
 import { Rehearsal } from "./metrics/process/rules/rehearsal.ts";
-import type { Rule } from "./metrics/process/rules/rule.ts";
+import { customIn, type Rule } from "./metrics/process/rules/rule.ts";
 import { readWrittenSeries, type WrittenSeries } from "./metrics/process/rules/written-series.ts";
 
 export interface RehearseOptions {
@@ -73,6 +75,7 @@ class Stage {
 function rehearseSeries(file: string, options: RehearseOptions): Stage {
   const series = readWrittenSeries(textOf(file), file);
   if ("problems" in series) throw new EvenkeelError("invalid", series.problems.join("\n"));
+  for (const doubt of doubtsOf(series, options.rules)) options.print(`${file}: ${doubt}`);
   const stage = new Stage(SERIES_START_MS, options);
   const { step_ms, steps } = series;
   for (let step = 0; step < steps; step += 1) {
@@ -85,6 +88,33 @@ function rehearseSeries(file: string, options: RehearseOptions): Stage {
     }
   }
   return stage;
+}
+
+/** What is no error and yet can't be meant: series that no rule can see, and alerts that no rule can raise. */
+function doubtsOf({ metrics, expected }: WrittenSeries, rules: readonly Rule[]): string[] {
+  const custom = new Set(rules.flatMap(customIn));
+  const doubts = metrics
+    .filter(({ scope, name }) => !findMetric(scope, name) && !custom.has(name))
+    .map(({ scope, name }) => {
+      const known = CATALOGUE.filter((metric) => metric.scope === scope).map((metric) => metric.name);
+      return `${nameIn(name)} is no metric of ${OWNER[scope]}, and no rule asks for it by custom()${didYouMean(name.slice(0, MAX_NAME), known)}`;
+    });
+  const names = rules.map(({ name }) => name);
+  const alerts = new Set(expected.flatMap(({ firing }) => firing));
+  for (const id of alerts) {
+    const rule = id.split(":", 1)[0]!;
+    if (!names.includes(rule))
+      doubts.push(`expect names no rule: ${nameIn(rule)}${didYouMean(rule.slice(0, MAX_NAME), names)}`);
+  }
+  return doubts;
+}
+
+const OWNER = { worker: "a worker", system: "the system" } as const;
+const MAX_NAME = 80;
+
+/** As JSON writes it, so that it ends no line. */
+function nameIn(name: string): string {
+  return JSON.stringify(name.slice(0, MAX_NAME));
 }
 
 function override({ rehearsal }: Stage, series: WrittenSeries, step: number): void {

@@ -29,8 +29,8 @@ export interface RunningServer {
   readonly url: string;
   /** What it shows and where that is kept, for whoever starts it. */
   describe(): string;
-  /** Reads the file of alerts again; what is wrong with it, where the former rules hold on. */
-  reloadAlerts(): string | null;
+  /** Reads the file of alerts again; the log says what came of it. */
+  reloadAlerts(): void;
   /** Ends the streams, writes what was answered, closes the store. */
   stop(): Promise<void>;
 }
@@ -48,6 +48,8 @@ const COMPACT_EVERY_MS = 60_000;
  */
 const DEMO_PAST_WORK = (15 * CYCLE_MS) / 1000;
 const DEMO_PAST_LEAST_S = 60;
+
+const NO_FILE = "no file of alerts is named that could be read again: start with EVENKEEL_ALERTS or --alerts";
 
 /** What holds without a file of alerts. */
 const NO_ALERTS: Alerts = {
@@ -154,7 +156,7 @@ class Evenkeel implements RunningServer {
         this.#publish();
         return test;
       },
-      reload: () => this.reloadAlerts(),
+      reload: () => this.#readAlertsAgain(),
     };
   }
 
@@ -184,7 +186,8 @@ class Evenkeel implements RunningServer {
     if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
     await this.#listen();
-    // Only now is the address known that the first page shows.
+    // Only now is the address known that the first page shows and messages link to.
+    for (const instance of [this.#real, this.#demo]) instance?.notify.start();
     this.#tick();
   }
 
@@ -216,6 +219,7 @@ class Evenkeel implements RunningServer {
           url: this.url,
           store_limit_bytes: settings.max_db_bytes === 0 ? null : settings.max_db_bytes,
           token_needed: settings.ingest_token !== "",
+          alerts_file: settings.alerts !== "",
           started_at_ms: this.#started_at_ms,
           memory_bytes: process.memoryUsage.rss(),
           disk_free_bytes: freeBytes(path),
@@ -316,9 +320,15 @@ class Evenkeel implements RunningServer {
     await demo.end();
   }
 
-  reloadAlerts(): string | null {
+  reloadAlerts(): void {
+    if (this.#settings.alerts === "") this.#log("warn", NO_FILE);
+    else this.#readAlertsAgain();
+  }
+
+  /** @returns what is wrong with the file, where the former rules hold on */
+  #readAlertsAgain(): string | null {
     const { alerts } = this.#settings;
-    if (alerts === "") return null;
+    if (alerts === "") throw new EvenkeelError("invalid", NO_FILE);
     let error: string | null = null;
     try {
       this.#alerts = loadAlerts(alerts, process.env);

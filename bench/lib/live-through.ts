@@ -31,6 +31,7 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
       url: "",
       store_limit_bytes: null,
       token_needed: false,
+      alerts_file: false,
       started_at_ms: now_ms,
       memory_bytes: 0,
       disk_free_bytes: null,

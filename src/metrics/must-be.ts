@@ -1,3 +1,6 @@
+import { z } from "zod";
+import { didYouMean } from "../kinds.ts";
+
 /** A field's text in an error is cut here, so that a hostile value does not come back at full length. */
 const MAX_SHOWN = 80;
 
@@ -10,4 +13,17 @@ export function shown(value: unknown): string {
 /** The same sentence for whichever check of a field fails: what it must be, and what came. */
 export function mustBe(rule: string) {
   return { error: (issue: { input?: unknown }) => `must be ${rule}; got ${shown(issue.input)}` };
+}
+
+/** An object with these fields and no others; of each other one the error has a line, in their order. */
+export function strict<Shape extends z.ZodRawShape>(shape: Shape, what: string) {
+  const known = Object.keys(shape);
+  const unknown = (key: string) =>
+    `has no field ${JSON.stringify(key.slice(0, MAX_SHOWN))}${didYouMean(key.slice(0, MAX_SHOWN), known)}`;
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === "unrecognized_keys"
+        ? (issue.keys as string[]).map(unknown).join("\n")
+        : mustBe(what).error(issue),
+  });
 }

@@ -34,6 +34,7 @@ export function pipelineWith(
       url: "http://127.0.0.1:8080/",
       store_limit_bytes: null,
       token_needed: false,
+      alerts_file: true,
       started_at_ms,
       viewers: 0,
       viewers_dropped: 0,

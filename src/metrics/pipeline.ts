@@ -35,6 +35,7 @@ export interface PipelineOptions {
     | "version"
     | "url"
     | "token_needed"
+    | "alerts_file"
     | "store_limit_bytes"
     | "started_at_ms"
     | "viewers"

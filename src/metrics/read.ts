@@ -135,6 +135,8 @@ export interface SelfHealth {
   readonly url: string;
   /** True where a sender must show the ingest token. */
   readonly token_needed: boolean;
+  /** Whether the settings name a file of alerts, which may be read again. */
+  readonly alerts_file: boolean;
   readonly started_at_ms: number;
   readonly ticks: number;
   readonly tick_ms: number;

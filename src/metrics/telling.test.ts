@@ -41,6 +41,7 @@ function open(): void {
   const receivers = [{ name: "pager", kind: "webhook" as const, url: pager.url, headers: {} }];
   const options = { base_url: () => "https://fleet.example/", clock, random: () => 0, log: () => {} };
   notify = new Notify({ config, reachable: { receivers, heartbeat: null } }, options, store);
+  notify.start();
   pipeline = pipelineWith(store, clock, notify);
 }
 

@@ -40,10 +40,14 @@ export function readYaml<S extends z.ZodType>(text: string, schema: S, file: str
   const result = schema.safeParse(raw ?? {}, { reportInput: true });
   if (result.success) return { value: result.data, lineOf };
   return problems(
-    result.error.issues.map(
-      ({ path, message }) =>
-        `${file}: ${path.length > 0 ? `${fieldOf(path)} ` : ""}${message}, line ${lineOf(path)}`,
-    ),
+    result.error.issues.flatMap((issue) => {
+      const { path, message } = issue;
+      const named = `${file}: ${path.length > 0 ? `${fieldOf(path)} ` : ""}`;
+      if (issue.code !== "unrecognized_keys") return `${named}${message}, line ${lineOf(path)}`;
+      return message
+        .split("\n")
+        .map((line, index) => `${named}${line}, line ${lineOf([...path, issue.keys[index] ?? ""])}`);
+    }),
   );
 }
 

@@ -34,7 +34,11 @@ export interface AlertActions {
   endSilence(id: string): void;
   /** @throws EvenkeelError "not_found" for a receiver that the file does not name */
   testReceiver(name: string): Promise<ReceiverTest>;
-  /** Reads the file of alerts again; what is wrong with it, where the former rules hold. */
+  /**
+   * Reads the file of alerts again; what is wrong with it, where the former rules hold.
+   *
+   * @throws EvenkeelError "invalid" where the settings name none
+   */
   reload(): string | null;
 }
 

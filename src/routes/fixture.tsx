@@ -88,6 +88,7 @@ const SELF: Read["self"] = {
   version: "1.2.3",
   url: "http://127.0.0.1:8080/",
   token_needed: false,
+  alerts_file: true,
   started_at_ms: START_MS,
   ticks: 1,
   tick_ms: 1_000,

@@ -364,6 +364,7 @@ describe("rules and silences", () => {
     const { html } = show("alert-rules", readWith([worker(1)], { rules_error: "line 3: <b>\nline 4: x" }));
     expect(html).toMatch(/<div class="problem" role="alert">.*line 3: &lt;b&gt;.*line 4: x/s);
     expect(html).toContain('status=firing,acknowledged,silenced,inhibited">1</a>');
+    expect(html).toContain("Read the file of alerts again");
   });
 
   test("a silence says how many it holds and when it ends; one that is over can't be ended", () => {

@@ -475,6 +475,7 @@ function selfOf(tick: number, hostile: boolean): Read["self"] {
     version: "0.1.0",
     url: "http://127.0.0.1:8080/",
     token_needed: false,
+    alerts_file: true,
     started_at_ms: NOW_MS - 86_400_000,
     ticks: 86_400 + tick,
     tick_ms: 1000,

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
+import { strict } from "../must-be.ts";
 import { readYaml } from "../yaml.ts";
 import { checkNotify, NOBODY, type NotifyConfig, notifyShape } from "./notify/schema.ts";
 import { DEFAULT_RULES, WRITTEN_DEFAULTS } from "./rules/default-rules.ts";
-import { buildRules, type Rule, rulesShape, unknownKey } from "./rules/rule.ts";
+import { buildRules, type Rule, rulesShape } from "./rules/rule.ts";
 
 /** What the file of alerts says. */
 export interface AlertsFile {
@@ -16,9 +16,7 @@ export interface AlertsFile {
 /** What holds without a file. */
 export const NO_ALERTS_FILE: AlertsFile = { rules: DEFAULT_RULES, notify: NOBODY };
 
-const schema = z
-  .strictObject({ ...rulesShape, ...notifyShape }, { error: unknownKey })
-  .superRefine(checkNotify);
+const schema = strict({ ...rulesShape, ...notifyShape }, "a map of fields").superRefine(checkNotify);
 
 /** @returns what a file says, or all that is wrong with it, each with its field and line */
 export function readAlertsFile(text: string, file: string): AlertsFile | { problems: string[] } {

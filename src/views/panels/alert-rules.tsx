@@ -49,6 +49,7 @@ const data = z.object({
     .string()
     .nullable()
     .describe("What is wrong with the file of alerts, whose former rules hold; null where nothing is"),
+  file: z.boolean().describe("Whether the settings name a file of alerts, which may be read again"),
   rules: z.array(row).describe("The rules that hold now, in their order"),
 });
 type Data = z.output<typeof data>;
@@ -74,11 +75,12 @@ function load(read: Read): Data {
   return {
     at_ms: read.now_ms,
     error: read.rules_error,
+    file: read.self.alerts_file,
     rules: read.rules().map((rule) => ({ ...ruleData(rule), firing: firing.get(rule.name) ?? 0 })),
   };
 }
 
-function view({ error, rules }: Data) {
+function view({ error, file, rules }: Data) {
   return (
     <>
       {error === null ? null : (
@@ -115,11 +117,13 @@ function view({ error, rules }: Data) {
           </tbody>
         </table>
       )}
-      <form class="controls" method="post" action="alerts/reload">
-        <button type="submit" class="secondary">
-          Read the file of alerts again
-        </button>
-      </form>
+      {file ? (
+        <form class="controls" method="post" action="alerts/reload">
+          <button type="submit" class="secondary">
+            Read the file of alerts again
+          </button>
+        </form>
+      ) : null}
     </>
   );
 }

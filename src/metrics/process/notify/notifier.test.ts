@@ -59,7 +59,11 @@ function said(messages: readonly NewMessage[]): string[] {
   });
 }
 
-const [W1, W2, W3] = ["W1", "W2", "W3"].map((id) => overload(id)) as [ToldAlert, ToldAlert, ToldAlert];
+const [W1, W2, W3] = ["W1", "W2", "W3"].map((id) => overload(id, {}, "warning")) as [
+  ToldAlert,
+  ToldAlert,
+  ToldAlert,
+];
 const CPU = overload("C1", { worker_type: "cpu" });
 
 describe("routes", () => {
@@ -73,10 +77,9 @@ describe("routes", () => {
       { match: { worker: "W*" }, receivers: ["chat"] },
       { receivers: ["am"] },
     );
-    expect(said(scene.tick(T0, fires(W1)))).toEqual(["pager: W1", "chat: W1"]);
+    expect(said(scene.tick(T0, fires(overload("W9"))))).toEqual(["pager: W9", "chat: W9"]);
     expect(said(scene.tick(T0, fires(CPU)))).toEqual(["am: C1"]);
-    const mild = overload("W9", {}, "warning");
-    expect(said(scene.tick(T0 + 20 * S, fires(mild)))).toEqual(["chat: W9"]);
+    expect(said(scene.tick(T0 + 20 * S, fires(W1)))).toEqual(["chat: W1"]);
   });
 
   test("that name a receiver twice tell it once", () => {
@@ -152,6 +155,22 @@ describe("a group", () => {
     expect(said(scene.tick(T0 + 10 * S))).toEqual(["pager: W2", "pager: -W2", "pager: W2 W3"]);
   });
 
+  test("does not wait for its interval where something critical fires, only as long as a new one does", () => {
+    const scene = new Scene(route);
+    scene.tick(T0, fires(W1));
+    expect(scene.tick(T0 + S, fires(W2))).toEqual([]);
+    const severe = overload("W9");
+    expect(said(scene.tick(T0 + 2 * S, fires(severe, T0 + 2 * S)))).toEqual(["pager: W2 W9"]);
+    // Its end is no hurry.
+    expect(scene.tick(T0 + 3 * S, ends(severe, T0 + 2 * S, T0 + 3 * S))).toEqual([]);
+    const waits = new Scene({ ...route, group_wait: "2s" });
+    waits.tick(T0, fires(W1));
+    expect(said(waits.tick(T0 + 2 * S))).toEqual(["pager: W1"]);
+    expect(waits.tick(T0 + 3 * S, fires(severe, T0 + 3 * S))).toEqual([]);
+    expect(waits.tick(T0 + 4 * S, fires(W2, T0 + 4 * S))).toEqual([]);
+    expect(said(waits.tick(T0 + 5 * S))).toEqual(["pager: W9 W2"]);
+  });
+
   test("of thousands is a handful of messages, each within its bounds", () => {
     const scene = new Scene();
     const storm = Array.from({ length: 5000 }, (_, i) =>
@@ -167,7 +186,7 @@ describe("a group", () => {
   test("does not wait for its interval once a thousand wait", () => {
     const scene = new Scene(route);
     scene.tick(T0, fires(W1));
-    const storm = Array.from({ length: 1000 }, (_, i) => fires(overload(`X${i}`)));
+    const storm = Array.from({ length: 1000 }, (_, i) => fires(overload(`X${i}`, {}, "warning")));
     expect(scene.tick(T0 + S, ...storm)).toHaveLength(1);
   });
 

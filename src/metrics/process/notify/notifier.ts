@@ -367,9 +367,13 @@ function groupKey(receivers: readonly string[], values: readonly string[]): stri
 
 function isTurn({ route, opened_ms, told_ms, pending }: Group, now_ms: number): boolean {
   if (pending.length >= MAX_PENDING) return true;
-  return told_ms === null
-    ? isPast(opened_ms, route.group_wait, now_ms)
-    : isPast(told_ms, route.group_interval, now_ms);
+  if (told_ms === null) return isPast(opened_ms, route.group_wait, now_ms);
+  if (isPast(told_ms, route.group_interval, now_ms)) return true;
+  // What is critical is worth a message of its own: it may be over before the interval is.
+  return pending.some(
+    ({ kind, at_ms, alert }) =>
+      kind === "firing" && alert.severity === "critical" && isPast(at_ms, route.group_wait, now_ms),
+  );
 }
 
 function repeats({ route, repeats_ms }: Group, now_ms: number): boolean {

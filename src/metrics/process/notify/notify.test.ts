@@ -22,7 +22,9 @@ function planOf(url: string): NotifyPlan {
 
 function notifyTo(url: string, store: ReturnType<typeof openStore>, clock: ManualClock): Notify {
   const rest = { base_url: () => "https://fleet.example/", clock, random: () => 0, log: () => {} };
-  return new Notify(planOf(url), rest, store);
+  const notify = new Notify(planOf(url), rest, store);
+  notify.start();
+  return notify;
 }
 
 test("an alert of a tick arrives at its receiver, and its end after a restart", async () => {
@@ -77,6 +79,29 @@ test("other receivers take over what waits, once and in order", async () => {
   await notify.close();
   await store.close();
   for (const receiver of [hanging, pager]) await receiver.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("what waits of an earlier run is sent once it is known where links lead", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-notify-"));
+  const store = openStore(join(folder, "fleet.db"), { housekeeping: "inline" });
+  const pager = await receiving(() => 200);
+  let base_url = "";
+  const options = { base_url: () => base_url, clock: new ManualClock(T0), random: () => 0, log: () => {} };
+  const earlier = new Notify(planOf(pager.url), options, store);
+  store.append({ ...NOTHING, at_ms: T0, ...earlier.step([fires(overload("W1"))], T0, NOW) });
+  await earlier.close();
+  const notify = new Notify(planOf(pager.url), options, store);
+  await notify.replace(planOf(pager.url));
+  await notify.test("pager");
+  expect(pager.got.map(({ body }) => body)).toMatchObject([{ test: true }]);
+  base_url = "http://127.0.0.1:8080/";
+  notify.start();
+  while (store.waitingMessages(0, 1).length > 0) await new Promise(setImmediate);
+  expect(pager.got[1]!.body).toMatchObject({ test: false, url: "http://127.0.0.1:8080/alerts" });
+  await notify.close();
+  await store.close();
+  await pager.close();
   rmSync(folder, { recursive: true });
 });
 

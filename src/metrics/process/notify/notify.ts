@@ -54,6 +54,7 @@ export class Notify {
   #sender: Sender;
   /** Whether the present routes know of what fired before they were there. */
   #adopted = false;
+  #started = false;
   /** By receiver, what came of its last test, and those that are under way. */
   readonly #tests = new Map<string, ReceiverTest>();
   readonly #testing = new Map<string, Promise<ReceiverTest>>();
@@ -68,6 +69,11 @@ export class Notify {
     this.#notifier = new Notifier(plan.config, state, store.newestMessageId() + 1);
     this.#deliver = this.#createDeliver();
     this.#sender = this.#createSender();
+  }
+
+  /** Sends from now on, first what waits of an earlier run: not before it is known where the links lead. */
+  start(): void {
+    this.#started = true;
     this.#sender.start();
   }
 
@@ -93,7 +99,7 @@ export class Notify {
     const sender = this.#createSender();
     this.#sender = sender;
     await former.close();
-    sender.start();
+    if (this.#started) sender.start();
   }
 
   /** What this tick has to keep, in one transaction with the records of its alerts. */

@@ -94,7 +94,20 @@ test("a file says who is told what, and has a default for the rest", () => {
 test.each([
   [
     "receivers: [{name: a, kind: pigeon}]",
-    [/^alerts\.yaml: receivers\[0\].* must be a receiver whose kind is one of/],
+    [
+      'alerts.yaml: receivers[0].kind must be one of webhook, alertmanager_webhook, slack, email, alertmanager; got "pigeon", line 1',
+    ],
+  ],
+  [
+    "receivers:\n  - name: a\n    password: s3cret\n    kind: emial",
+    [
+      /^alerts\.yaml: receivers\[0\]\.kind must be one of [a-z, _]*; got "emial"; did you mean email\?, line 4$/,
+    ],
+  ],
+  ["receivers: [[a, s3cret]]", ["alerts.yaml: receivers[0] must be a receiver with its fields, line 1"]],
+  [
+    "receivers: [{name: a, kind: email, host: h, from: a@b, to: [c@d], user: u, password: 12345}]",
+    ["alerts.yaml: receivers[0].password must be a text of one line, not empty, line 1"],
   ],
   [
     "receivers:\n  - {name: a, kind: slack, url: ftp://x}\n  - {name: a, kind: slack}",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { didYouMean, duration, integer, type Kind, url } from "../../../kinds.ts";
 import { ALERT_LABELS, type AlertLabel } from "../../model.ts";
-import { mustBe } from "../../must-be.ts";
+import { mustBe, shown, strict } from "../../must-be.ts";
 
 // The keys of the alerts file that say who is told what.
 
@@ -14,6 +14,12 @@ const line = z.string(mustBe("a text of one line")).regex(LINE, mustBe("a text o
 const filled = line
   .min(1, mustBe("a text of one line, not empty"))
   .max(4096, mustBe("at most 4096 characters"));
+/** As `filled`; what came is not shown. */
+const hidden = z
+  .string("must be a text of one line, not empty")
+  .regex(LINE, "must be a text of one line, not empty")
+  .min(1, "must be a text of one line, not empty")
+  .max(4096, "must be at most 4096 characters");
 const onOff = z.boolean(mustBe("true or false"));
 const name = filled.regex(/^[\w .@-]{1,64}$/, mustBe("1 to 64 of A-Z, a-z, 0-9 and _ . @ - and space"));
 const address = filled.regex(
@@ -35,18 +41,6 @@ function scalar<T>(kind: Kind<T>) {
   });
 }
 
-/** An object with these fields and no others. */
-function strict<Shape extends z.ZodRawShape>(shape: Shape, what: string) {
-  const known = Object.keys(shape);
-  return z.strictObject(shape, {
-    error(issue) {
-      if (issue.code !== "unrecognized_keys") return mustBe(what).error(issue);
-      const [key = ""] = issue.keys as string[];
-      return `has no field ${JSON.stringify(key.slice(0, 80))}${didYouMean(key, known)}`;
-    },
-  });
-}
-
 function listOf<Item extends z.ZodType>(item: Item, max: number, what: string) {
   return z.array(item, mustBe(`a list of ${what}`)).max(max, mustBe(`at most ${max} ${what}`));
 }
@@ -56,12 +50,14 @@ function named<Shape extends z.ZodRawShape>(kind: string, shape: Shape) {
 }
 
 const http = {
-  url: filled.optional(),
+  url: hidden.optional(),
   url_file: filled.optional(),
   headers: z.record(header, line, mustBe("a map of headers to texts")).default({}),
-  bearer: filled.optional(),
+  bearer: hidden.optional(),
   bearer_file: filled.optional(),
 };
+
+const KINDS = ["webhook", "alertmanager_webhook", "slack", "email", "alertmanager"];
 
 const receiver = z.discriminatedUnion(
   "kind",
@@ -77,13 +73,22 @@ const receiver = z.discriminatedUnion(
         .enum(["starttls", "always", "none"], mustBe("one of starttls, always, none"))
         .default("starttls"),
       user: filled.optional(),
-      password: filled.optional(),
+      password: hidden.optional(),
       password_file: filled.optional(),
       from: address,
       to: listOf(address, 50, "addresses").min(1, mustBe("a list of at least one address")),
     }).extend({ kind: z.literal("email") }),
   ],
-  mustBe("a receiver whose kind is one of webhook, alertmanager_webhook, slack, email, alertmanager"),
+  {
+    // Its other fields may hold a password: they are not shown.
+    error({ input }) {
+      if (typeof input !== "object" || input === null || Array.isArray(input))
+        return "must be a receiver with its fields";
+      const { kind } = input as { kind?: unknown };
+      const near = typeof kind === "string" ? didYouMean(kind.slice(0, 80), KINDS) : "";
+      return `must be one of ${KINDS.join(", ")}; got ${shown(kind)}${near}`;
+    },
+  },
 );
 
 const pattern = line.max(1024, mustBe("at most 1024 characters"));
@@ -119,7 +124,7 @@ const route = strict(
 
 const heartbeat = strict(
   {
-    url: filled.optional(),
+    url: hidden.optional(),
     url_file: filled.optional(),
     interval: scalar(duration("1s", "1d")).default(60_000),
   },

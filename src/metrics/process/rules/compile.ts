@@ -1,6 +1,6 @@
 import { didYouMean } from "../../../kinds.ts";
 import type { Unit } from "../../catalogue.ts";
-import { type Expression, ExpressionError } from "./expression.ts";
+import { type BinaryOperator, type Expression, ExpressionError, partsOf } from "./expression.ts";
 import type { RuleScene, SubjectKind } from "./vocabulary.ts";
 import { MAX_WINDOW_S, WINDOW_FUNCTIONS, type WindowFunction, type Windows } from "./windows.ts";
 
@@ -27,8 +27,8 @@ export function compile<S>(expression: Expression, kind: SubjectKind<S>, windows
   const { offset } = expression;
   switch (expression.kind) {
     case "number": {
-      const { value } = expression;
-      return { type: "number", figure: () => value, unit: null };
+      const { value, unit } = expression;
+      return { type: "number", figure: () => value, unit };
     }
     case "text":
       throw new ExpressionError(`has a text that is compared with nothing: "${expression.value}"`, offset);
@@ -99,8 +99,11 @@ function binary<S>(
     return { type: "condition", figure: likeText(words, right.value, operator === "==") };
   }
   const one = expect("number", left, kind, windows);
+  const other = expect("number", right, kind, windows);
+  if (operator !== "*" && operator !== "/" && (isWritten(left) || isWritten(right)))
+    mustFit(operator, one.unit, other.unit, offset);
   const a = one.figure;
-  const b = expect("number", right, kind, windows).figure;
+  const b = other.figure;
   const compare = COMPARISONS[operator];
   if (compare) {
     return {
@@ -113,7 +116,7 @@ function binary<S>(
     };
   }
   const calculate = ARITHMETIC[operator]!;
-  const unit = operator === "+" || operator === "-" ? one.unit : null;
+  const unit = operator === "+" || operator === "-" ? (one.unit ?? other.unit) : null;
   return {
     type: "number",
     unit,
@@ -122,6 +125,30 @@ function binary<S>(
       return Number.isFinite(result) ? result : Number.NaN;
     },
   };
+}
+
+/** Whether it is made of numbers alone. */
+function isWritten(expression: Expression): boolean {
+  for (const { kind } of partsOf(expression)) {
+    if (kind !== "number" && kind !== "unary" && kind !== "binary") return false;
+  }
+  return true;
+}
+
+/** `cpu_utilization > 90m` would hold for 5400 %. Two figures may differ: so many tasks, and so many a minute. */
+function mustFit(operator: BinaryOperator, a: Unit | null, b: Unit | null, offset: number): void {
+  if (a === null || b === null || a === b) return;
+  // A rate of bytes has no numbers of its own.
+  const sizes: readonly Unit[] = ["bytes", "bytes_per_second"];
+  if (sizes.includes(a) && sizes.includes(b)) return;
+  const [one, other] = [a, b].map((unit) => unit.replaceAll("_", " "));
+  const what =
+    operator === "+"
+      ? `adds ${other} to ${one}`
+      : operator === "-"
+        ? `takes ${other} from ${one}`
+        : `compares ${one} with ${other}`;
+  throw new ExpressionError(what, offset);
 }
 
 const COMPARISONS: Partial<Record<string, (x: number, y: number) => boolean>> = {
@@ -212,8 +239,8 @@ function custom<S>(args: readonly Expression[], kind: SubjectKind<S>, offset: nu
     throw new ExpressionError("must give custom the name of a metric", offset);
   if (!kind.custom)
     throw new ExpressionError("can ask custom only of the system, of workers and of tasks", offset);
-  const { read, unit } = kind.custom(what.name);
-  return { type: "number", figure: read, unit };
+  // In which unit it is only its source knows.
+  return { type: "number", figure: kind.custom(what.name).read, unit: null };
 }
 
 /** `rate(queued_tasks, 5m)`: of what the figure was in the time up to now. */
@@ -229,6 +256,7 @@ function over<S>(
     args.length !== 2 ||
     !what ||
     window?.kind !== "number" ||
+    window.unit === "bytes" ||
     window.value <= 0 ||
     window.value > MAX_WINDOW_S
   )
@@ -245,7 +273,7 @@ function over<S>(
 /** `absent(cpu_utilization)`, and of a worker `absent(cpu_utilization, 30s)`. */
 function absent<S>(args: readonly Expression[], kind: SubjectKind<S>, offset: number): Compiled<S> {
   const [what, time] = args;
-  if (what?.kind !== "name" || args.length > 2 || (time && time.kind !== "number"))
+  if (what?.kind !== "name" || args.length > 2 || (time && (time.kind !== "number" || time.unit === "bytes")))
     throw new ExpressionError("must give absent a metric, and may give it a time", offset);
   const value = kind.value(what.name);
   if (!value) named(what.name, kind, what.offset);

@@ -42,6 +42,9 @@ describe("a condition", () => {
     ["silence_s + 2h > 7199s", true],
     ["1.5GiB == 1536MiB", true],
     ["pending_tasks == 0", true],
+    ["cpu_utilization > pending_tasks", true],
+    ["cpu_utilization * 1m > 90", true],
+    ["silence_s < 90", true],
   ])("%s holds: %s", (when, expected) => {
     expect(holds(when, metrics)).toBe(expected);
   });
@@ -79,6 +82,7 @@ describe("a condition", () => {
   test("of a metric that a source made up names it as that", () => {
     expect(holds("custom(spool_depth) > 3", { spool_depth: 4 })).toBe(true);
     expect(holds("custom(spool_depth) > 3")).toBe(false);
+    expect(holds("custom(spool_wait) > 1m", { spool_wait: 61 })).toBe(true);
     expect(problemOf("spool_depth > 3")).toContain("has the unknown name spool_depth");
   });
 
@@ -114,6 +118,14 @@ describe("a condition", () => {
     ["(cpu_utilization > 3", "must have ) where it has its end (at character 21)"],
     [`${"(".repeat(60)}1`, "must not be nested deeper than 50"],
     ["absent(3)", "must give absent a metric"],
+    ["cpu_utilization > 90m", "when compares percent with seconds (at character 17)"],
+    ["5GiB < silence_s", "compares bytes with seconds"],
+    ["pending_tasks == 1m + 30s", "compares count with seconds"],
+    ["silence_s + 3MiB > 1", "adds bytes to seconds"],
+    ["cpu_utilization - 2s > 1", "takes seconds from percent"],
+    ["abs(cpu_utilization) > -5m", "compares percent with seconds"],
+    ["absent(cpu_utilization, 5MiB)", "must give absent a metric"],
+    ["rate(cpu_utilization, 5KiB) > 0", "must give rate a figure and a time"],
   ])("%s is refused", (when, problem) => {
     expect(problemOf(when)).toContain(problem);
   });

@@ -1,6 +1,12 @@
 /** A condition or a figure as a rule writes it, taken apart. Offsets count characters from 0. */
 export type Expression =
-  | { readonly kind: "number"; readonly value: number; readonly offset: number }
+  | {
+      readonly kind: "number";
+      readonly value: number;
+      /** Null for a plain one, which fits every figure. */
+      readonly unit: NumberUnit | null;
+      readonly offset: number;
+    }
   | { readonly kind: "text"; readonly value: string; readonly offset: number }
   | { readonly kind: "name"; readonly name: string; readonly offset: number }
   | {
@@ -23,6 +29,7 @@ export type Expression =
       readonly offset: number;
     };
 
+export type NumberUnit = "seconds" | "bytes";
 export type UnaryOperator = "not" | "-";
 export type BinaryOperator = (typeof LEVELS)[number][number];
 
@@ -56,16 +63,16 @@ const TOKEN =
   /\s*(?:(?<number>\d+(?:\.\d+)?[A-Za-z]*)|(?<name>[a-z][a-z0-9_]*)|"(?<text>[^"\\]*)"|(?<sign><=|>=|==|!=|[-+*/<>(),]))/y;
 
 /** What a number's unit stands for: durations are seconds, sizes bytes. */
-const UNITS: Readonly<Record<string, number>> = {
-  ms: 0.001,
-  s: 1,
-  m: 60,
-  h: 3600,
-  d: 86_400,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
+const UNITS: Readonly<Record<string, readonly [factor: number, unit: NumberUnit]>> = {
+  ms: [0.001, "seconds"],
+  s: [1, "seconds"],
+  m: [60, "seconds"],
+  h: [3600, "seconds"],
+  d: [86_400, "seconds"],
+  KiB: [2 ** 10, "bytes"],
+  MiB: [2 ** 20, "bytes"],
+  GiB: [2 ** 30, "bytes"],
+  TiB: [2 ** 40, "bytes"],
 };
 
 /**
@@ -151,7 +158,7 @@ class Parser {
     const token = this.#token;
     const { kind, text, offset } = token;
     this.#at += 1;
-    if (kind === "number") return { kind, value: numberOf(token), offset };
+    if (kind === "number") return { kind, ...numberOf(token), offset };
     if (kind === "text") return { kind, value: text, offset };
     if (kind === "name" && !KEYWORDS.has(text))
       return this.#take("(") ? this.#call(text, offset) : { kind, name: text, offset };
@@ -197,13 +204,28 @@ class Parser {
 
 const KEYWORDS = new Set(["and", "or", "not"]);
 
-function numberOf({ text, offset }: Token): number {
+function numberOf({ text, offset }: Token): { value: number; unit: NumberUnit | null } {
   const [, digits, unit] = /^([\d.]+)(.*)$/.exec(text)!;
-  if (unit === "") return Number(digits);
+  if (unit === "") return { value: Number(digits), unit: null };
   if (!Object.hasOwn(UNITS, unit!))
     throw new ExpressionError(
       `has a number with an unknown unit: ${text} (${Object.keys(UNITS).join(", ")} are known)`,
       offset,
     );
-  return Number(digits) * UNITS[unit!]!;
+  const [factor, stands_for] = UNITS[unit!]!;
+  return { value: Number(digits) * factor, unit: stands_for };
+}
+
+/** An expression and all that it is made of. */
+export function* partsOf(expression: Expression): Generator<Expression> {
+  yield expression;
+  const inner =
+    expression.kind === "call"
+      ? expression.args
+      : expression.kind === "unary"
+        ? [expression.operand]
+        : expression.kind === "binary"
+          ? [expression.left, expression.right]
+          : [];
+  for (const part of inner) yield* partsOf(part);
 }

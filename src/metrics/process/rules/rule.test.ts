@@ -54,7 +54,7 @@ rules:
 
   test.each([
     ["rules: 3", ["alerts.yaml: rules must be a list of rules; got 3, line 1"]],
-    ["rule: []", ["alerts.yaml: has unknown fields: rule, line 1"]],
+    ["rule: []", ['alerts.yaml: has no field "rule"; did you mean rules?, line 1']],
     [
       "rules:\n  - name: x",
       ["each", "when", "severity", "summary"].map(
@@ -73,7 +73,30 @@ rules:
       "rules:\n  - name: source_lost\n    for: soon",
       [expect.stringMatching(/rules\[0\]\.for must be a duration .*; got "soon", line 3/)],
     ],
-    ["rules:\n  - name: source_lost\n    fro: 3s", ["alerts.yaml: rules[0] has unknown fields: fro, line 2"]],
+    [
+      "rules:\n  - name: source_lost\n    fro: 3s\n    whne: lost == 1",
+      [
+        'alerts.yaml: rules[0] has no field "fro"; did you mean for?, line 3',
+        'alerts.yaml: rules[0] has no field "whne"; did you mean when?, line 4',
+      ],
+    ],
+    [
+      "rules:\n  - {name: worker_satle, enabled: false}",
+      [
+        "alerts.yaml: rules[0].name names no default rule that could be switched off: worker_satle; did you mean worker_stale?, line 2",
+      ],
+    ],
+    [
+      "rules:\n  - name: worker_lost\n    summary: '{{worker} a'\n    many: '{{count} lost'",
+      [
+        'alerts.yaml: rules[0].summary has braces that are not closed: "{{worker} a" (at character 1), line 3',
+        'alerts.yaml: rules[0].many has braces that are not closed: "{{count} lost" (at character 1), line 4',
+      ],
+    ],
+    [
+      "rules:\n  - name: source_lost\n    unless: [worker_losst]",
+      ["alerts.yaml: rules[0].unless names no rule: worker_losst; did you mean worker_lost?, line 3"],
+    ],
     [
       "rules:\n  - name: source_lost\n    when: lost = 1",
       ['alerts.yaml: rules[0].when has a character that means nothing: "=" (at character 6), line 3'],

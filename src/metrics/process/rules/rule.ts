@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { duration } from "../../../kinds.ts";
+import { didYouMean, duration } from "../../../kinds.ts";
 import { SEVERITIES, type Severity } from "../../model.ts";
-import { mustBe } from "../../must-be.ts";
+import { mustBe, strict } from "../../must-be.ts";
 import { fieldOf, readYaml } from "../../yaml.ts";
 import { expect, type Figure } from "./compile.ts";
-import { type Expression, ExpressionError, parseExpression } from "./expression.ts";
+import { type Expression, ExpressionError, parseExpression, partsOf } from "./expression.ts";
 import { SUBJECT_KINDS, type SubjectKindName } from "./subjects.ts";
-import { type Template, template } from "./template.ts";
+import { mustClose, type Template, template } from "./template.ts";
 import type { SubjectKind } from "./vocabulary.ts";
 import { Windows } from "./windows.ts";
 
@@ -61,7 +61,7 @@ const name = z
 const names = (max: number) =>
   z.array(name, mustBe("a list of names")).max(max, mustBe(`at most ${max} names`));
 
-const ruleSchema = z.strictObject(
+const ruleSchema = strict(
   {
     name,
     each: z.enum(KINDS, mustBe(`one of ${KINDS.join(", ")}`)).optional(),
@@ -79,7 +79,7 @@ const ruleSchema = z.strictObject(
     chart: names(8).optional(),
     enabled: z.boolean(mustBe("true or false")).optional(),
   },
-  { error: unknownKey },
+  "a map of fields",
 );
 
 type Written = z.output<typeof ruleSchema>;
@@ -92,13 +92,6 @@ export const rulesShape = {
     .max(MAX_RULES, mustBe(`at most ${MAX_RULES} rules`))
     .default([]),
 };
-
-/** What a field that there is not is answered with. */
-export function unknownKey(issue: { code?: string; keys?: readonly string[] }): string {
-  return issue.code === "unrecognized_keys"
-    ? `has unknown fields: ${issue.keys!.join(", ")}`
-    : "must be a map of fields";
-}
 
 /**
  * The rules of a file, after the default ones. A rule that has a default one's name says only what is different.
@@ -120,6 +113,13 @@ export function buildRules(
     const before = merged.get(rule.name);
     if (before && before.at !== null)
       problems.push(`${file}: rules[${at}].name is there twice: ${rule.name}, line ${lineOf(["rules", at])}`);
+    // A rule of one's own may rest; a name alone must be one that holds without the file.
+    if (rule.enabled === false && rule.when === undefined && !before) {
+      const near = didYouMean(rule.name, [...merged.keys()]);
+      problems.push(
+        `${file}: rules[${at}].name names no default rule that could be switched off: ${rule.name}${near}, line ${lineOf(["rules", at, "name"])}`,
+      );
+    }
     merged.set(rule.name, { rule: { ...before?.rule, ...rule }, at, own: rule });
   });
   const rules: Rule[] = [];
@@ -148,7 +148,7 @@ function unlessProblem(
   all: ReadonlyMap<string, { readonly rule: Written }>,
 ): string | null {
   const unknown = unless.find((other) => !all.has(other));
-  if (unknown !== undefined) return `names no rule: ${unknown}`;
+  if (unknown !== undefined) return `names no rule: ${unknown}${didYouMean(unknown, [...all.keys()])}`;
   const causes = new Set<string>();
   const visit = (others: readonly string[]): void => {
     for (const other of others) {
@@ -192,6 +192,7 @@ function build(written: Written, complain: (field: keyof Written, message: strin
   const cleared = written.clear === undefined ? null : condition("clear", written.clear);
   const title = sentence("summary", summary);
   const detail = sentence("description", written.description ?? "");
+  attempt("many", () => mustClose(written.many ?? ""));
   for (const metric of written.chart ?? []) {
     if (!kind.value(metric)) wrong("chart", `has the unknown name ${metric}`);
   }
@@ -221,20 +222,22 @@ function build(written: Written, complain: (field: keyof Written, message: strin
 /** The names in an expression that are metrics with a course. */
 function metricsIn(expression: Expression, kind: SubjectKind<unknown>): string[] {
   const found = new Set<string>();
-  const visit = (part: Expression): void => {
+  for (const part of partsOf(expression)) {
     if (part.kind === "name" && kind.charted(part.name)) found.add(part.name);
-    if (part.kind === "call") part.args.forEach(visit);
-    if (part.kind === "unary") visit(part.operand);
-    if (part.kind === "binary") {
-      visit(part.left);
-      visit(part.right);
-    }
-  };
-  visit(expression);
+  }
   return [...found].slice(0, 4);
 }
 
-const defaultsSchema = z.strictObject({ rules: rulesShape.rules }, { error: unknownKey });
+/** The metrics of sources' own making that a rule's conditions ask for. */
+export function customIn({ when, clear }: Pick<Rule, "when" | "clear">): string[] {
+  return [when, clear]
+    .filter((source) => source !== "")
+    .flatMap((source) => [...partsOf(parseExpression(source))])
+    .flatMap((part) => (part.kind === "call" && part.name === "custom" ? part.args : []))
+    .flatMap((asked) => (asked.kind === "name" ? [asked.name] : []));
+}
+
+const defaultsSchema = strict({ rules: rulesShape.rules }, "a map of fields");
 
 /** @throws Error where the file that comes with Evenkeel is damaged */
 export function readDefaults(text: string, file: string): readonly Written[] {

@@ -8,7 +8,7 @@ import type { Windows } from "./windows.ts";
 /** A sentence about a subject as of now. */
 export type Template<S> = (subject: S, scene: RuleScene) => string;
 
-const PLACEHOLDER = /\{\{(.*?)\}\}/g;
+const PLACEHOLDER = /\{\{(.*?)\}\}/gs;
 const MAX_LENGTH = 1000;
 
 const UNITS: ReadonlySet<string> = new Set(CATALOGUE.map(({ unit }) => unit));
@@ -23,6 +23,7 @@ const UNITS: ReadonlySet<string> = new Set(CATALOGUE.map(({ unit }) => unit));
 export function template<S>(text: string, kind: SubjectKind<S>, windows: Windows<S>): Template<S> {
   if (text.length > MAX_LENGTH)
     throw new ExpressionError(`must have at most ${MAX_LENGTH} characters; got ${text.length}`, 0);
+  mustClose(text);
   const parts: Template<S>[] = [];
   let end = 0;
   for (const match of text.matchAll(PLACEHOLDER)) {
@@ -32,6 +33,15 @@ export function template<S>(text: string, kind: SubjectKind<S>, windows: Windows
   }
   const rest = text.slice(end);
   return (subject, scene) => parts.map((part) => part(subject, scene)).join("") + rest;
+}
+
+/** @throws ExpressionError where braces are opened and not closed */
+export function mustClose(text: string): void {
+  const open = text.lastIndexOf("{{");
+  if (open !== -1 && !text.includes("}}", open)) {
+    const from = text.slice(open, open + 40);
+    throw new ExpressionError(`has braces that are not closed: ${JSON.stringify(from)}`, open);
+  }
 }
 
 function placeholder<S>(text: string, kind: SubjectKind<S>, windows: Windows<S>): Template<S> {

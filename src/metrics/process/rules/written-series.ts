@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { duration } from "../../../kinds.ts";
 import type { Report, WorkerUpdate } from "../../model.ts";
-import { mustBe } from "../../must-be.ts";
+import { mustBe, strict } from "../../must-be.ts";
 import { readYaml } from "../../yaml.ts";
-import { unknownKey } from "./rule.ts";
 
 /** Values of one series at most. */
 const MAX_VALUES = 100_000;
@@ -48,7 +47,7 @@ function expand(text: string): (number | null)[] | undefined {
 }
 
 const labelled = { type: z.string(mustBe("a text")).optional() };
-const schema = z.strictObject(
+const schema = strict(
   {
     step: time(STEP).default(1000),
     workers: z
@@ -57,18 +56,18 @@ const schema = z.strictObject(
     system: z.record(z.string(), series, mustBe("a map of metrics")).default({}),
     expect: z
       .array(
-        z.strictObject(
+        strict(
           {
             at: time(TIME),
             firing: z.array(z.string(mustBe("an alert's id")), mustBe("a list of alerts' ids")),
           },
-          { error: unknownKey },
+          "a map of fields",
         ),
         mustBe("a list"),
       )
       .default([]),
   },
-  { error: unknownKey },
+  "a map of fields",
 );
 
 /** Series that somebody wrote down, and what is to fire. */
@@ -79,6 +78,8 @@ export interface WrittenSeries {
   reportAt(step: number, at_ms: number): Report;
   /** What stands in place of what follows of the fleet. */
   systemAt(step: number): ReadonlyMap<string, number | null>;
+  /** Each metric that has a series, once. */
+  readonly metrics: readonly { readonly scope: "worker" | "system"; readonly name: string }[];
   readonly expected: readonly { readonly after_ms: number; readonly firing: readonly string[] }[];
 }
 
@@ -114,6 +115,13 @@ export function readWrittenSeries(text: string, file: string): WrittenSeries | {
     }),
     systemAt: (step) =>
       new Map(Object.entries(system).map(([name, values]) => [name, valueAt(values, step)])),
+    metrics: [
+      ...Array.from(new Set(named.flatMap(({ metrics }) => metrics.map(([name]) => name))), (name) => ({
+        scope: "worker" as const,
+        name,
+      })),
+      ...Object.keys(system).map((name) => ({ scope: "system" as const, name })),
+    ],
     expected: expect.map(({ at, firing }) => ({ after_ms: at, firing })),
   };
 }
