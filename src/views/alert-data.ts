@@ -49,6 +49,11 @@ export const STANDING_WORDS: Readonly<Record<AlertStanding, string>> = {
 
 const label = (name: AlertLabel) => z.string().optional().describe(`Its ${name}, where it has one`);
 
+/** What only a silence keeps from being shown as firing, worst first. */
+export function silencedOf(read: Read): Alert[] {
+  return read.allAlerts().filter((alert) => standingOf(alert) === "silenced");
+}
+
 /** An alert as every panel that shows some tells it. */
 export const ALERT = z.object({
   id: z.string().describe("Stays the same while the condition lasts"),

@@ -121,6 +121,48 @@ describe("the count in the header", () => {
   });
 });
 
+describe("what fires and is silenced", () => {
+  const silenced = [worker(1, { silenced_by: "s1" }), worker(2, { silenced_by: "s1" })];
+  const read = readWith([], { allAlerts: () => silenced });
+  const link = '<a href="alerts?status=silenced">2 silenced</a>';
+
+  test("is counted wherever it is said that nothing fires, with a way to it", () => {
+    for (const id of ["overview", "alerts"]) {
+      const { html } = show(id, read);
+      expect(html).toContain(link);
+      expect(words(html)).not.toMatch(/no alert fires|Nothing needs attention/);
+    }
+    expect(show("alerts", read).html).toMatch(/<h2.*2 silenced.*<\/h2>/s);
+    const { html } = show("alert-counts", read);
+    expect(html).toMatch(/id="alert-count" href="alerts\?status=silenced" title="2 silenced"/);
+    expect(words(html)).toContain("2 silenced");
+    expect(html).toContain('data-count="0"');
+  });
+
+  test("is counted beside what fires and is not", () => {
+    const both = readWith([worker(3)], { allAlerts: () => [worker(3), ...silenced] });
+    for (const id of ["overview", "alerts"]) expect(show(id, both).html).toContain(link);
+    expect(text("alert-counts", both)).toContain("Alerts: 1 critical, 0 warnings, 2 silenced");
+  });
+
+  test("is of the part of the fleet that is shown", () => {
+    expect(text("alerts", read, { worker_type: "nothing-like-it" })).not.toContain("silenced");
+  });
+
+  test.each([
+    ["rule=*", [], true],
+    ["rule=*", workers(2), true],
+    ["worker_type=gpu", workers(2), true],
+    ["worker=gpu-1", workers(2), false],
+    ["worker=gpu-1", workers(1), false],
+  ])("a silence of %s warns where it matches all", (matchers, firing, everything) => {
+    const asked = { matchers, duration: "1h", by: "Ada" };
+    const { html, data } = show("silence-new", readWith(firing), asked);
+    expect(data).toMatchObject({ everything });
+    expect(html.includes("It matches everything that fires")).toBe(everything);
+  });
+});
+
 describe("the list of alerts", () => {
   const held = [
     worker(1),
