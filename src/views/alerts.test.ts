@@ -195,7 +195,7 @@ describe("the list of alerts", () => {
   test("says who or what holds an alert, and leads to it", () => {
     const { html } = show("alert-list", read);
     expect(words(html)).toContain("by Ada");
-    expect(html).toContain('<a href="alerts#p-silences">by a silence</a>');
+    expect(html).toContain('<a href="alerts#p-silences">silenced</a> by <bdi>Ada</bdi> until');
     expect(html).toContain('follows from <a href="alerts/source_lost%3As"><bdi>Source s is lost</bdi></a>');
     expect(html).toContain(`href="alerts/worker_overload%3AW9?fired=${NOW_MS - 600_000}"`);
   });
@@ -257,6 +257,21 @@ describe("the list of alerts", () => {
     for (const window of ["1h", "24h", "7d"]) show("alert-list", readWith([], { alertsBetween }), { window });
     expect(asked).toEqual([3_600_000, 86_400_000, 604_800_000]);
   });
+});
+
+test("who takes care of an alert is told under a silence and behind a cause too", () => {
+  const held = [
+    worker(1, { acknowledged: by, silenced_by: "s1" }),
+    worker(2, { acknowledged: by, inhibited_by: "x" }),
+  ];
+  const silences = () => [silenceWith({ id: "s1", by: "Bob", ends_ms: NOW_MS + 60_000 })];
+  const read = readWith(held, { silences });
+  const one = (index: number) => text("alert", read, { alert_id: `worker_overload:gpu-${index}` });
+  expect(one(1)).toMatch(/State acknowledged by Ada at [^·]+ · silenced by Bob until 20/);
+  expect(one(2)).toMatch(/State acknowledged by Ada at [^·]+ · held back: it follows from x/);
+  const list = text("alert-list", read);
+  expect(list).toMatch(/acknowledged by Ada · silenced by Bob until 20/);
+  expect(list).toContain("acknowledged by Ada · follows from x");
 });
 
 describe("the page of an alert", () => {

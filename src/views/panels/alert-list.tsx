@@ -109,6 +109,13 @@ const row = ALERT.extend({
     .string()
     .nullable()
     .describe("What it follows from, by its title; null where nothing holds it back"),
+  silence: z
+    .object({
+      by: z.string().describe("Who set it"),
+      ends_ms: z.number().describe("When it ends, Unix milliseconds"),
+    })
+    .nullable()
+    .describe("The silence that it is under; null without one, and where that is not kept any more"),
 });
 type Row = z.output<typeof row>;
 
@@ -236,12 +243,14 @@ function load(read: Read, given: Params): Data {
 }
 
 function rowOf(read: Read, alert: Alert, fits: boolean): Row {
-  const { inhibited_by } = alert;
+  const { inhibited_by, silenced_by } = alert;
+  const silence = silenced_by === null ? undefined : read.silences().find(({ id }) => id === silenced_by);
   return {
     ...alertData(alert),
     held: heldThroughout(alert),
     fits,
     cause: inhibited_by === null || alert.ended_ms !== null ? null : titleOfAlert(read, inhibited_by),
+    silence: silence ? { by: silence.by, ends_ms: silence.ends_ms } : null,
   };
 }
 
@@ -399,33 +408,47 @@ function AlertRow({ alert }: { alert: Row }) {
   );
 }
 
-/** Why it is not told: who takes care of it, or what it follows from. */
+/** Why it is not told: who takes care of it, and what silences it or what it follows from. */
 function Held({ alert }: { alert: Row }) {
-  const { standing, acknowledged, inhibited_by, cause } = alert;
-  if (standing === "acknowledged" && acknowledged !== null) {
-    return (
-      <small>
-        {" "}
-        by <Name>{shorten(acknowledged.by, NAME_LENGTH)}</Name>
-      </small>
-    );
-  }
+  const { state, standing, acknowledged } = alert;
+  if (state !== "firing" || standing === "firing") return null;
+  return (
+    <small>
+      {acknowledged === null ? null : (
+        <>
+          {" "}
+          acknowledged by <Name>{shorten(acknowledged.by, NAME_LENGTH)}</Name>
+          {standing === "acknowledged" ? null : " ·"}
+        </>
+      )}
+      <HeldBack alert={alert} />
+    </small>
+  );
+}
+
+function HeldBack({ alert: { standing, inhibited_by, cause, silence } }: { alert: Row }) {
   if (standing === "silenced") {
     return (
-      <small>
+      <>
         {" "}
-        <a href="alerts#p-silences">by a silence</a>
-      </small>
+        <a href="alerts#p-silences">{silence === null ? "by a silence" : "silenced"}</a>
+        {silence === null ? null : (
+          <>
+            {" "}
+            by <Name>{shorten(silence.by, NAME_LENGTH)}</Name> until <Time at_ms={silence.ends_ms} full />
+          </>
+        )}
+      </>
     );
   }
   if (standing !== "inhibited" || inhibited_by === null) return null;
   return (
-    <small>
+    <>
       {" "}
       follows from{" "}
       <a href={alertHref(inhibited_by)}>
         <Name>{shorten(cause ?? inhibited_by, TITLE_LENGTH)}</Name>
       </a>
-    </small>
+    </>
   );
 }

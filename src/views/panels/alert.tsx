@@ -150,19 +150,27 @@ function Fact({ id, name, children }: { id: string; name: string; children: unkn
   );
 }
 
-/** Its state, and who or what holds it. */
+/** Its state, and who or what holds it: whoever takes care of it does so under a silence too. */
 function Standing({ it }: { it: Data }) {
-  const { standing, acknowledged, inhibited_by, cause, silence } = it;
-  const word = STANDING_WORDS[standing];
-  if (standing === "acknowledged" && acknowledged !== null) {
-    return (
-      <>
-        firing, acknowledged by <Name>{shorten(acknowledged.by, NAME_LENGTH)}</Name> at{" "}
-        <Time at_ms={acknowledged.at_ms} full />
-        <Note text={acknowledged.note} />
-      </>
-    );
-  }
+  const { state, standing, acknowledged } = it;
+  if (state !== "firing" || acknowledged === null) return <Holding it={it} />;
+  return (
+    <>
+      {standing === "acknowledged" ? "firing, " : null}
+      acknowledged by <Name>{shorten(acknowledged.by, NAME_LENGTH)}</Name> at{" "}
+      <Time at_ms={acknowledged.at_ms} full />
+      <Note text={acknowledged.note} />
+      {standing === "acknowledged" ? null : (
+        <>
+          {" "}
+          · <Holding it={it} />
+        </>
+      )}
+    </>
+  );
+}
+
+function Holding({ it: { standing, inhibited_by, cause, silence } }: { it: Data }) {
   if (standing === "inhibited" && inhibited_by !== null) {
     return (
       <>
@@ -182,7 +190,7 @@ function Standing({ it }: { it: Data }) {
       </>
     );
   }
-  return <>{word}</>;
+  return <>{STANDING_WORDS[standing]}</>;
 }
 
 function Note({ text }: { text: string }) {
