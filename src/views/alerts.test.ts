@@ -420,7 +420,27 @@ describe("rules and silences", () => {
   test("what is wrong with the file of alerts stands above the rules that hold", () => {
     const { html } = show("alert-rules", readWith([worker(1)], { rules_error: "line 3: <b>\nline 4: x" }));
     expect(html).toMatch(/<div class="problem" role="alert">.*line 3: &lt;b&gt;.*line 4: x/s);
-    expect(html).toContain('status=firing,acknowledged,silenced,inhibited">1</a>');
+    expect(html).toContain('status=firing,acknowledged">1</a>');
+  });
+
+  test("a rule counts what is shown as firing, and beside it what is held back or silenced", () => {
+    const alerts = [
+      worker(1),
+      worker(2, { acknowledged: by }),
+      worker(3, { silenced_by: "s1" }),
+      worker(4, { inhibited_by: "x" }),
+      worker(5, { state: "pending", fired_ms: null }),
+    ];
+    const { html, data } = show("alert-rules", readWith(alerts));
+    expect(data).toMatchObject({
+      rules: [
+        { firing: 2, held: 2 },
+        { firing: 0, held: 0 },
+      ],
+    });
+    expect(html).toContain(
+      '<a href="alerts?rule=worker_overload&amp;status=silenced,inhibited">+2 held back</a>',
+    );
   });
 
   test("a silence says how many it holds and when it ends; one that is over can't be ended", () => {
