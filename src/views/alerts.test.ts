@@ -3,6 +3,7 @@ import type { Alert, AlertEvent } from "../metrics/model.ts";
 import type { Telling } from "../metrics/outbox.ts";
 import type { Read } from "../metrics/read.ts";
 import { alertWith, endedAlert, messageWith, receiverWith, ruleWith, silenceWith } from "./alert-fixture.ts";
+import { SEVERITY_TONE } from "./components.tsx";
 import { fixtureRead, HOSTILE, NOW_MS } from "./fixture.ts";
 import { renderPanel } from "./frame.tsx";
 import { findPanel } from "./registry.ts";
@@ -286,6 +287,20 @@ describe("the page of an alert", () => {
     expect(seen).toContain("critical: Worker gpu-1 is overloaded 91 % CPU");
     expect(seen).toContain("A resource is in use beyond its threshold. overloaded == 1 for 3.0 s");
     expect(seen).toContain("worker_type=");
+  });
+
+  test.each([
+    ["warning", "warning"],
+    ["notice", "notice"],
+    ["critical", "critical"],
+  ] as const)("marks of a %s where it fired by that", (severity, tone) => {
+    const fires = worker(1, { severity, steps: [{ at_ms: NOW_MS, what: "firing", by: "", note: "" }] });
+    const one = readWith([fires], { alertsOf: () => [fires] });
+    for (const id of ["alert-steps", "alert-firings"]) {
+      const { html } = show(id, one, { alert_id: fires.id });
+      const marks = [...html.matchAll(/class="mark ([a-z]+)"/g)].map(([, mark]) => mark);
+      expect(marks).toEqual([SEVERITY_TONE[tone]]);
+    }
   });
 
   test("tells of one that ended all that became of it", () => {

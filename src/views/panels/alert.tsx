@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { clean, counted, seconds, shorten } from "../../metrics/format.ts";
-import type { Alert } from "../../metrics/model.ts";
+import { type Alert, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import {
   ALERT,
@@ -218,9 +218,9 @@ const STEPS = [
 ] as const;
 type What = (typeof STEPS)[number];
 
-const TONES: Readonly<Record<What, Tone>> = {
+/** When it began to fire has the mark of its severity. */
+const TONES: Readonly<Record<Exclude<What, "firing">, Tone>> = {
   pending: "planned",
-  firing: "critical",
   resolved: "ok",
   acknowledged: "planned",
   unacknowledged: "warning",
@@ -244,6 +244,7 @@ const step = z.object({
 const steps = z.object({
   at_ms,
   alert_id: z.string().describe("The alert"),
+  severity: z.enum(SEVERITIES).describe("How bad it is"),
   steps: z.array(step).describe("What became of it, oldest first"),
   causes: z.record(z.string(), z.string()).describe("Titles of the alerts that it followed from, by id"),
 });
@@ -264,6 +265,7 @@ export const alertSteps = definePanel({
     return {
       at_ms: read.now_ms,
       alert_id: found.id,
+      severity: found.severity,
       steps: stepsOf(found),
       causes: Object.fromEntries(causes.map((id) => [id, titleOfAlert(read, id)])),
     };
@@ -272,7 +274,7 @@ export const alertSteps = definePanel({
     <ol class="alert-steps">
       {data.steps.map((step) => (
         <li>
-          <Mark tone={TONES[step.what]} />
+          <Mark tone={step.what === "firing" ? SEVERITY_TONE[data.severity] : TONES[step.what]} />
           <Time at_ms={step.at_ms} full />
           <span>
             <StepWords step={step} causes={data.causes} />
@@ -336,6 +338,7 @@ const firing = z.object({
   fired_ms: z.number().describe("When it began to fire, Unix milliseconds"),
   ended_ms: z.number().nullable().describe("When it was resolved, Unix milliseconds; null while it fires"),
   lasted_s: z.number().describe("How long it fired, so far where it still does, seconds"),
+  severity: z.enum(SEVERITIES).describe("How bad it was"),
   detail: z.string().describe("How much it was"),
 });
 
@@ -367,19 +370,27 @@ export const alertFirings = definePanel({
       at_ms: read.now_ms,
       alert_id: found.id,
       shown_ms: found.fired_ms,
-      firings: kept.flatMap(({ fired_ms, ended_ms, detail }) =>
+      firings: kept.flatMap(({ fired_ms, ended_ms, severity, detail }) =>
         fired_ms === null
           ? []
-          : [{ fired_ms, ended_ms, lasted_s: ((ended_ms ?? read.now_ms) - fired_ms) / 1000, detail }],
+          : [
+              {
+                fired_ms,
+                ended_ms,
+                lasted_s: ((ended_ms ?? read.now_ms) - fired_ms) / 1000,
+                severity,
+                detail,
+              },
+            ],
       ),
     };
   },
   view: ({ alert_id, shown_ms, firings }) => (
     <>
       <ol class="alert-steps">
-        {firings.slice(0, FIRINGS).map(({ fired_ms, ended_ms, lasted_s, detail }) => (
+        {firings.slice(0, FIRINGS).map(({ fired_ms, ended_ms, lasted_s, severity, detail }) => (
           <li>
-            <Mark tone={ended_ms === null ? "critical" : "ok"} />
+            <Mark tone={ended_ms === null ? SEVERITY_TONE[severity] : "ok"} />
             <a href={alertHref(alert_id, fired_ms)} aria-current={fired_ms === shown_ms ? "true" : undefined}>
               <Time at_ms={fired_ms} full />
             </a>
