@@ -188,7 +188,7 @@ export function AlertsNote({
 }
 
 /** How many fire, by severity. */
-export function alertCounts(alerts: readonly Pick<AlertData, "severity">[]): string {
+function alertCounts(alerts: readonly Pick<AlertData, "severity">[]): string {
   if (alerts.length === 0) return "none firing";
   return joined(
     SEVERITIES.map((severity) => {

@@ -206,6 +206,10 @@ describe("the list of alerts", () => {
     [{ severity: "warning" }, ["inhibited"]],
     [{ rule: "source_lost" }, ["firing"]],
     [{ worker: "gpu-3" }, ["pending"]],
+    [{ worker: "gpu-*", status: "pending,silenced" }, ["pending", "silenced"]],
+    [{ worker: "*-3" }, ["pending"]],
+    [{ worker: "gpu" }, []],
+    [{ rule: "source_*" }, ["firing"]],
     [{ worker_type: "cpu" }, []],
     [{ q: "W9 WAS" }, ["resolved"]],
   ])("is narrowed by %j", (params, expected) => {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { clean, seconds, shorten } from "../../metrics/format.ts";
 import { type Alert, SEVERITIES } from "../../metrics/model.ts";
+import { wildcard } from "../../metrics/process/rules/compile.ts";
 import type { Read } from "../../metrics/read.ts";
 import {
   ALERT,
@@ -71,12 +72,12 @@ const COLUMNS: readonly Column<Item>[] = [
   },
 ];
 
-const exactly = (what: string) => nameField(`Only alerts of exactly this ${what}`);
+const like = (what: string) => nameField(`Only alerts of this ${what}; * stands for anything`);
 
 const params = listParams(COLUMNS).extend({
   status: statesField(ALERT_STANDINGS),
   severity: statesField(SEVERITIES),
-  rule: exactly("rule"),
+  rule: like("rule"),
   q: z
     .string()
     .trim()
@@ -84,11 +85,11 @@ const params = listParams(COLUMNS).extend({
     .max(256)
     .optional()
     .describe("Only alerts with this text, in any case, in their title, their detail or their id"),
-  worker_type: exactly("worker type"),
-  task_type: exactly("task type"),
-  model_family: exactly("model family"),
-  worker: exactly("worker"),
-  source: exactly("source"),
+  worker_type: like("worker type"),
+  task_type: like("task type"),
+  model_family: like("model family"),
+  worker: like("worker"),
+  source: like("source"),
   window: z
     .enum(WINDOW_NAMES)
     .optional()
@@ -214,10 +215,14 @@ function* everyOne(live: readonly Item[], ended: () => readonly Item[]): Iterabl
 function matching(given: Params): (item: Item) => boolean {
   const { status, severity, q } = given;
   const text = q?.toLowerCase();
+  const labels = LABELS.flatMap((name) => {
+    const pattern = given[name];
+    return pattern === undefined ? [] : [{ name, fits: wildcard(pattern) }];
+  });
   return ({ alert }) =>
     isOneOf(status, alert) &&
     (severity === undefined || severity.includes(alert.severity)) &&
-    LABELS.every((name) => given[name] === undefined || alert.labels[name] === given[name]) &&
+    labels.every(({ name, fits }) => fits(alert.labels[name] ?? "")) &&
     (text === undefined ||
       [alert.title, alert.detail, alert.id].some((part) => part.toLowerCase().includes(text)));
 }
@@ -334,7 +339,8 @@ function Form({ data, given }: { data: Data; given: Params }) {
         Worker type <input name="worker_type" value={clean(given.worker_type ?? "")} size={8} />
       </label>
       <label>
-        Worker <input name="worker" value={clean(given.worker ?? "")} placeholder="its id" size={12} />
+        Worker{" "}
+        <input name="worker" value={clean(given.worker ?? "")} placeholder="its id, or rack1-*" size={14} />
       </label>
       <fieldset>
         <legend class="vh">Severity</legend>
