@@ -161,6 +161,11 @@ export function alertOf(read: Read, { alert_id, fired }: z.output<typeof ALERT_P
   );
 }
 
+/** What the page of an alert is headed with; its path says the id. */
+export function alertTitle(read: Read, given: Readonly<Record<string, unknown>>): string {
+  return alertOf(read, ALERT_PARAMS.parse(given)).title;
+}
+
 /** A name for an alert that another one follows from: its title while it is known, else its id. */
 export function titleOfAlert(read: Read, id: string): string {
   return read.allAlerts().find((alert) => alert.id === id)?.title ?? id;

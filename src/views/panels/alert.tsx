@@ -127,6 +127,11 @@ function view(it: Data) {
             </>
           )}
         </Fact>
+        <Fact id="a-id" name="Id">
+          <code>
+            <bdi>{clean(shorten(it.id, TEXT_LENGTH))}</bdi>
+          </code>
+        </Fact>
         <Fact id="a-labels" name="Labels">
           <span class="labels">
             {Object.entries(it.labels).map(([name, value]) => (
