@@ -146,6 +146,24 @@ test.describe("on a desktop", () => {
     expect(smallest_px).toBeGreaterThanOrEqual(10.5);
     for (const box of await boxesOf(cards)) expect(box.bottom).toBeLessThanOrEqual(DESKTOP.height);
   });
+
+  test("a worker's name has its room beside a long type, which is shortened", async ({ page, serve }) => {
+    const { url } = await serve();
+    const fleet = quietFleet(19);
+    const workers = fleet.workers!.map((worker) => ({ ...worker, type: "inference-large" }));
+    await report(url, { ...fleet, workers });
+    await openLive(page, url);
+    const cards = panel(page, "Workers").getByRole("listitem");
+    await expect(cards).toHaveCount(19);
+    for (const card of await cards.all()) {
+      const name = card.locator(".n b");
+      expect(await name.evaluate((it) => [it.clientWidth > 20, it.scrollWidth <= it.clientWidth])).toEqual([
+        true,
+        true,
+      ]);
+      await expect(card.getByRole("link", { name: "inference-large" })).toBeAttached();
+    }
+  });
 });
 
 test("an empty fleet shows a command that sends the first report, and it works", async ({ page, serve }) => {

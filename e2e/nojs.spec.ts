@@ -80,3 +80,27 @@ test("without JavaScript the status page and an embedded panel are complete too"
   await page.goto(`${url}status`);
   await expect(page.getByRole("main")).toContainText("balancer", REFRESHED);
 });
+
+test("without JavaScript an instant stands on one line, and how long an alert has lasted is not cut", async ({
+  page,
+  serve,
+}) => {
+  const { url } = await serve();
+  await report(url, {
+    interval_s: QUIET_S,
+    workers: [{ id: "W3", type: "gpu", interval_s: QUIET_S, metrics: { cpu_utilization: 97 } }],
+  });
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await expect(async () => {
+    await page.goto(`${url}alerts/worker_overload%3AW3`);
+    await expect(panel(page, "Every time it fired").locator("li")).toHaveCount(1);
+  }).toPass(REFRESHED);
+  const times = page.locator(".alert-steps time");
+  const lines = await times.evaluateAll((all) => all.map((time) => time.getClientRects().length));
+  expect(lines.length).toBeGreaterThan(2);
+  expect(new Set(lines)).toEqual(new Set([1]));
+  await page.goto(`${url}alerts`);
+  const lasted = panel(page, "Alert list").locator("td.c-lasted");
+  await expect(lasted).toHaveText(/^since \d\d:\d\d:\d\d\sUTC$/);
+  expect(await lasted.evaluate((cell) => cell.scrollWidth <= cell.clientWidth)).toBe(true);
+});

@@ -7,7 +7,7 @@ import type { SessionStore } from "../metrics/store/sessions.ts";
 import type { Around, Look } from "../views/around.ts";
 import { FILTERS } from "../views/filters.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
-import type { Panel } from "../views/panel.ts";
+import type { Page, Panel } from "../views/panel.ts";
 import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
 import { isZone, ZONE_RULE } from "../views/window.ts";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
@@ -146,7 +146,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
         renderPage: (c, of, markup, values, shown) =>
           site.renderPage(of, markup, {
             ...around(c, of.panels, values, shown, sessions.preferences(c), site.header),
-            subject: of.subject === undefined ? null : String(values.get(of.subject.param)),
+            subject: subjectOf(of, values, shown),
           }),
       }),
     ),
@@ -172,6 +172,12 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     }),
   );
   return [...routes, openApiRoute(routes, settings.version, base_path)];
+}
+
+/** What a page about one thing is about, as it is called. */
+function subjectOf({ subject }: Page, values: Given, { read }: Shown): string | null {
+  if (subject === undefined) return null;
+  return subject.title?.(read, Object.fromEntries(values)) ?? String(values.get(subject.param));
 }
 
 /** The header's panel as it is shown now, and what it counts. */

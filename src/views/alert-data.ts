@@ -49,6 +49,11 @@ export const STANDING_WORDS: Readonly<Record<AlertStanding, string>> = {
 
 const label = (name: AlertLabel) => z.string().optional().describe(`Its ${name}, where it has one`);
 
+/** What only a silence keeps from being shown as firing, worst first. */
+export function silencedOf(read: Read): Alert[] {
+  return read.allAlerts().filter((alert) => standingOf(alert) === "silenced");
+}
+
 /** An alert as every panel that shows some tells it. */
 export const ALERT = z.object({
   id: z.string().describe("Stays the same while the condition lasts"),
@@ -154,6 +159,11 @@ export function alertOf(read: Read, { alert_id, fired }: z.output<typeof ALERT_P
     "not_found",
     `No alert ${JSON.stringify(shorten(alert_id, NAME_LENGTH))}${which} is pending or fires, and nothing is kept of one that did; the page of alerts lists those that there are`,
   );
+}
+
+/** What the page of an alert is headed with; its path says the id. */
+export function alertTitle(read: Read, given: Readonly<Record<string, unknown>>): string {
+  return alertOf(read, ALERT_PARAMS.parse(given)).title;
 }
 
 /** A name for an alert that another one follows from: its title while it is known, else its id. */

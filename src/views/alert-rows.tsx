@@ -18,6 +18,9 @@ const TITLE_LENGTH = 160;
 const DETAIL_LENGTH = 240;
 const NAME_LENGTH = 64;
 
+/** The list of what fires and is silenced. */
+export const SILENCED_HREF = "alerts?status=silenced";
+
 type Shown = readonly AlertData[];
 
 /** A row each, or one for many of a kind; each leads to the alert's own page and to what it is about. */
@@ -158,8 +161,34 @@ const COUNT_WORDS: Readonly<Record<Severity, (n: number) => string>> = {
   notice: (n) => counted(n, "notice"),
 };
 
+/** "2 silenced", which leads to them; nothing where none is. */
+export function Silenced({ silenced }: { silenced: number }) {
+  return silenced === 0 ? null : <a href={SILENCED_HREF}>{count(silenced)} silenced</a>;
+}
+
+/** How many fire, by severity, and beside them how many a silence holds. */
+export function AlertsNote({
+  alerts,
+  silenced,
+}: {
+  alerts: readonly Pick<AlertData, "severity">[];
+  silenced: number;
+}) {
+  return (
+    <>
+      {alertCounts(alerts)}
+      {silenced === 0 ? null : (
+        <>
+          {" "}
+          · <Silenced silenced={silenced} />
+        </>
+      )}
+    </>
+  );
+}
+
 /** How many fire, by severity. */
-export function alertCounts(alerts: readonly Pick<AlertData, "severity">[]): string {
+function alertCounts(alerts: readonly Pick<AlertData, "severity">[]): string {
   if (alerts.length === 0) return "none firing";
   return joined(
     SEVERITIES.map((severity) => {

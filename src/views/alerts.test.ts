@@ -3,6 +3,7 @@ import type { Alert, AlertEvent } from "../metrics/model.ts";
 import type { Telling } from "../metrics/outbox.ts";
 import type { Read } from "../metrics/read.ts";
 import { alertWith, endedAlert, messageWith, receiverWith, ruleWith, silenceWith } from "./alert-fixture.ts";
+import { SEVERITY_TONE } from "./components.tsx";
 import { fixtureRead, HOSTILE, NOW_MS } from "./fixture.ts";
 import { renderPanel } from "./frame.tsx";
 import { findPanel } from "./registry.ts";
@@ -121,6 +122,48 @@ describe("the count in the header", () => {
   });
 });
 
+describe("what fires and is silenced", () => {
+  const silenced = [worker(1, { silenced_by: "s1" }), worker(2, { silenced_by: "s1" })];
+  const read = readWith([], { allAlerts: () => silenced });
+  const link = '<a href="alerts?status=silenced">2 silenced</a>';
+
+  test("is counted wherever it is said that nothing fires, with a way to it", () => {
+    for (const id of ["overview", "alerts"]) {
+      const { html } = show(id, read);
+      expect(html).toContain(link);
+      expect(words(html)).not.toMatch(/no alert fires|Nothing needs attention/);
+    }
+    expect(show("alerts", read).html).toMatch(/<h2.*2 silenced.*<\/h2>/s);
+    const { html } = show("alert-counts", read);
+    expect(html).toMatch(/id="alert-count" href="alerts\?status=silenced" title="2 silenced"/);
+    expect(words(html)).toContain("2 silenced");
+    expect(html).toContain('data-count="0"');
+  });
+
+  test("is counted beside what fires and is not", () => {
+    const both = readWith([worker(3)], { allAlerts: () => [worker(3), ...silenced] });
+    for (const id of ["overview", "alerts"]) expect(show(id, both).html).toContain(link);
+    expect(text("alert-counts", both)).toContain("Alerts: 1 critical, 0 warnings, 2 silenced");
+  });
+
+  test("is of the part of the fleet that is shown", () => {
+    expect(text("alerts", read, { worker_type: "nothing-like-it" })).not.toContain("silenced");
+  });
+
+  test.each([
+    ["rule=*", [], true],
+    ["rule=*", workers(2), true],
+    ["worker_type=gpu", workers(2), true],
+    ["worker=gpu-1", workers(2), false],
+    ["worker=gpu-1", workers(1), false],
+  ])("a silence of %s warns where it matches all", (matchers, firing, everything) => {
+    const asked = { matchers, duration: "1h", by: "Ada" };
+    const { html, data } = show("silence-new", readWith(firing), asked);
+    expect(data).toMatchObject({ everything });
+    expect(html.includes("It matches everything that fires")).toBe(everything);
+  });
+});
+
 describe("the list of alerts", () => {
   const held = [
     worker(1),
@@ -153,7 +196,7 @@ describe("the list of alerts", () => {
   test("says who or what holds an alert, and leads to it", () => {
     const { html } = show("alert-list", read);
     expect(words(html)).toContain("by Ada");
-    expect(html).toContain('<a href="alerts#p-silences">by a silence</a>');
+    expect(html).toContain('<a href="alerts#p-silences">silenced</a> by <bdi>Ada</bdi> until');
     expect(html).toContain('follows from <a href="alerts/source_lost%3As"><bdi>Source s is lost</bdi></a>');
     expect(html).toContain(`href="alerts/worker_overload%3AW9?fired=${NOW_MS - 600_000}"`);
   });
@@ -163,6 +206,10 @@ describe("the list of alerts", () => {
     [{ severity: "warning" }, ["inhibited"]],
     [{ rule: "source_lost" }, ["firing"]],
     [{ worker: "gpu-3" }, ["pending"]],
+    [{ worker: "gpu-*", status: "pending,silenced" }, ["pending", "silenced"]],
+    [{ worker: "*-3" }, ["pending"]],
+    [{ worker: "gpu" }, []],
+    [{ rule: "source_*" }, ["firing"]],
     [{ worker_type: "cpu" }, []],
     [{ q: "W9 WAS" }, ["resolved"]],
   ])("is narrowed by %j", (params, expected) => {
@@ -217,6 +264,21 @@ describe("the list of alerts", () => {
   });
 });
 
+test("who takes care of an alert is told under a silence and behind a cause too", () => {
+  const held = [
+    worker(1, { acknowledged: by, silenced_by: "s1" }),
+    worker(2, { acknowledged: by, inhibited_by: "x" }),
+  ];
+  const silences = () => [silenceWith({ id: "s1", by: "Bob", ends_ms: NOW_MS + 60_000 })];
+  const read = readWith(held, { silences });
+  const one = (index: number) => text("alert", read, { alert_id: `worker_overload:gpu-${index}` });
+  expect(one(1)).toMatch(/State acknowledged by Ada at [^·]+ · silenced by Bob until 20/);
+  expect(one(2)).toMatch(/State acknowledged by Ada at [^·]+ · held back: it follows from x/);
+  const list = text("alert-list", read);
+  expect(list).toMatch(/acknowledged by Ada · silenced by Bob until 20/);
+  expect(list).toContain("acknowledged by Ada · follows from x");
+});
+
 describe("the page of an alert", () => {
   const read = readWith([worker(1)], {
     alertsOf: (id) => [endedAlert(id, NOW_MS, "W3")],
@@ -229,6 +291,20 @@ describe("the page of an alert", () => {
     expect(seen).toContain("critical: Worker gpu-1 is overloaded 91 % CPU");
     expect(seen).toContain("A resource is in use beyond its threshold. overloaded == 1 for 3.0 s");
     expect(seen).toContain("worker_type=");
+  });
+
+  test.each([
+    ["warning", "warning"],
+    ["notice", "notice"],
+    ["critical", "critical"],
+  ] as const)("marks of a %s where it fired by that", (severity, tone) => {
+    const fires = worker(1, { severity, steps: [{ at_ms: NOW_MS, what: "firing", by: "", note: "" }] });
+    const one = readWith([fires], { alertsOf: () => [fires] });
+    for (const id of ["alert-steps", "alert-firings"]) {
+      const { html } = show(id, one, { alert_id: fires.id });
+      const marks = [...html.matchAll(/class="mark ([a-z]+)"/g)].map(([, mark]) => mark);
+      expect(marks).toEqual([SEVERITY_TONE[tone]]);
+    }
   });
 
   test("tells of one that ended all that became of it", () => {
@@ -363,8 +439,28 @@ describe("rules and silences", () => {
   test("what is wrong with the file of alerts stands above the rules that hold", () => {
     const { html } = show("alert-rules", readWith([worker(1)], { rules_error: "line 3: <b>\nline 4: x" }));
     expect(html).toMatch(/<div class="problem" role="alert">.*line 3: &lt;b&gt;.*line 4: x/s);
-    expect(html).toContain('status=firing,acknowledged,silenced,inhibited">1</a>');
+    expect(html).toContain('status=firing,acknowledged">1</a>');
     expect(html).toContain("Read the file of alerts again");
+  });
+
+  test("a rule counts what is shown as firing, and beside it what is held back or silenced", () => {
+    const alerts = [
+      worker(1),
+      worker(2, { acknowledged: by }),
+      worker(3, { silenced_by: "s1" }),
+      worker(4, { inhibited_by: "x" }),
+      worker(5, { state: "pending", fired_ms: null }),
+    ];
+    const { html, data } = show("alert-rules", readWith(alerts));
+    expect(data).toMatchObject({
+      rules: [
+        { firing: 2, held: 2 },
+        { firing: 0, held: 0 },
+      ],
+    });
+    expect(html).toContain(
+      '<a href="alerts?rule=worker_overload&amp;status=silenced,inhibited">+2 held back</a>',
+    );
   });
 
   test("a silence says how many it holds and when it ends; one that is over can't be ended", () => {

@@ -75,7 +75,12 @@ export interface Page {
   readonly path: string;
   readonly title: string;
   /** Of a page about one thing: the parameter of its path that names it, and the page of the navigation that it is below. */
-  readonly subject?: { readonly param: string; readonly below: string };
+  readonly subject?: {
+    readonly param: string;
+    readonly below: string;
+    /** What it is called, where that is not what the path says. */
+    title?(read: Read, given: Readonly<Record<string, unknown>>): string;
+  };
   /** After a g, the key that leads there. */
   readonly key?: string;
   /** True where the navigation does not name it. */

@@ -1,3 +1,4 @@
+import { alertTitle } from "./alert-data.ts";
 import type { Page, Panel } from "./panel.ts";
 import { alert, alertFirings, alertSteps } from "./panels/alert.tsx";
 import { alertActions } from "./panels/alert-actions.tsx";
@@ -104,7 +105,7 @@ export const PAGES: readonly Page[] = [
   {
     path: "/alerts/:alert_id",
     title: "Alert",
-    subject: { param: "alert_id", below: "/alerts" },
+    subject: { param: "alert_id", below: "/alerts", title: alertTitle },
     layout: "detail",
     panels: [alert, alertActions, alertSteps, alertChart, alertFirings],
   },

@@ -29,10 +29,11 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     [...matching(read.tasks(), matchesTask)].filter(({ state }) => UNFINISHED.has(state)),
   );
   const workers = once(() => matchingWorkers());
-  const alerts = once(() => {
-    const known = new Set(workers().map(({ id }) => id));
-    return read.alerts.filter((alert) => concerns(alert, filters, known, read, matchesTask));
-  });
+  const known_ids = once(() => new Set(workers().map(({ id }) => id)));
+  const ofPart = (all: Read["alerts"]) =>
+    all.filter((alert) => concerns(alert, filters, known_ids(), read, matchesTask));
+  const alerts = once(() => ofPart(read.alerts));
+  const all_alerts = once(() => ofPart(read.allAlerts()));
   const known_types = new Map<string, string | null | undefined>();
   const cut = cutOf(filters);
   const flow = cut === null || cut.cut === "worker_type" ? undefined : read.cut(cut.cut, cut.name);
@@ -107,6 +108,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     get alerts() {
       return alerts();
     },
+    allAlerts: all_alerts,
     workers,
     tasks: () => ({ [Symbol.iterator]: () => matching(read.tasks(), matchesTask) }),
     ended: (query) =>

@@ -2,6 +2,8 @@ import { z } from "zod";
 import { clean, count, counted, shorten } from "../../metrics/format.ts";
 import { type Alert, type AlertEvent, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
+import { silencedOf } from "../alert-data.ts";
+import { SILENCED_HREF } from "../alert-rows.tsx";
 import { Mark, SEVERITY_TONE } from "../components.tsx";
 import { alertHref } from "../links.ts";
 import { definePanel } from "../panel.ts";
@@ -23,6 +25,7 @@ const data = z.object({
   at_ms,
   critical: countField("Critical alerts that fire and that nobody acknowledged"),
   warning: countField("Warnings that fire and that nobody acknowledged"),
+  silenced: countField("Alerts that fire and that a silence holds"),
   news: z
     .string()
     .describe(
@@ -44,7 +47,10 @@ export const alertCounts = definePanel({
   bare: true,
   load,
   view,
-  table: ({ critical, warning }) => ({ columns: ["critical", "warning"], rows: [[critical, warning]] }),
+  table: ({ critical, warning, silenced }) => ({
+    columns: ["critical", "warning", "silenced"],
+    rows: [[critical, warning, silenced]],
+  }),
 });
 
 function load(read: Read): Data {
@@ -54,6 +60,7 @@ function load(read: Read): Data {
     at_ms: read.now_ms,
     critical: ofSeverity(open, "critical"),
     warning: ofSeverity(open, "warning"),
+    silenced: silencedOf(read).length,
     news: newsOf(read.alert_news),
     told: began.slice(0, TOLD_LIMIT).map(({ id, fired_ms, title, detail }) => ({
       id,
@@ -89,23 +96,25 @@ function newsOf(news: readonly AlertEvent[]): string {
   return [...sentence(began[0]?.severity ?? "", began), ...sentence("Resolved", ended)].join(" ");
 }
 
-function view({ critical, warning, news, told }: Data) {
-  const words = [`${count(critical)} critical`, counted(warning, "warning")].join(", ");
+function view({ critical, warning, silenced, news, told }: Data) {
+  const held = silenced === 0 ? "" : `${count(silenced)} silenced`;
+  const none = critical + warning === 0;
+  const words = [`${count(critical)} critical`, counted(warning, "warning"), ...(held === "" ? [] : [held])];
   return (
     <>
       <Part
         as="a"
         id="alert-count"
-        href="alerts"
-        title={critical + warning === 0 ? "No alert" : `Alerts: ${words}`}
+        href={none && silenced > 0 ? SILENCED_HREF : "alerts"}
+        title={none ? held || "No alert" : `Alerts: ${words.join(", ")}`}
         data-critical={String(critical)}
         data-count={String(critical + warning)}
       >
-        {critical + warning === 0 ? (
-          <span class="none">no alert</span>
+        {none ? (
+          <span class="none">{held || "no alert"}</span>
         ) : (
           <>
-            <span class="vh">Alerts: {words}</span>
+            <span class="vh">Alerts: {words.join(", ")}</span>
             <Count tone="critical" value={critical} />
             <Count tone="warning" value={warning} />
           </>

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { clean, seconds, shorten } from "../../metrics/format.ts";
 import { type Alert, SEVERITIES } from "../../metrics/model.ts";
+import { wildcard } from "../../metrics/process/rules/compile.ts";
 import type { Read } from "../../metrics/read.ts";
 import {
   ALERT,
@@ -71,12 +72,12 @@ const COLUMNS: readonly Column<Item>[] = [
   },
 ];
 
-const exactly = (what: string) => nameField(`Only alerts of exactly this ${what}`);
+const like = (what: string) => nameField(`Only alerts of this ${what}; * stands for anything`);
 
 const params = listParams(COLUMNS).extend({
   status: statesField(ALERT_STANDINGS),
   severity: statesField(SEVERITIES),
-  rule: exactly("rule"),
+  rule: like("rule"),
   q: z
     .string()
     .trim()
@@ -84,11 +85,11 @@ const params = listParams(COLUMNS).extend({
     .max(256)
     .optional()
     .describe("Only alerts with this text, in any case, in their title, their detail or their id"),
-  worker_type: exactly("worker type"),
-  task_type: exactly("task type"),
-  model_family: exactly("model family"),
-  worker: exactly("worker"),
-  source: exactly("source"),
+  worker_type: like("worker type"),
+  task_type: like("task type"),
+  model_family: like("model family"),
+  worker: like("worker"),
+  source: like("source"),
   window: z
     .enum(WINDOW_NAMES)
     .optional()
@@ -109,6 +110,13 @@ const row = ALERT.extend({
     .string()
     .nullable()
     .describe("What it follows from, by its title; null where nothing holds it back"),
+  silence: z
+    .object({
+      by: z.string().describe("Who set it"),
+      ends_ms: z.number().describe("When it ends, Unix milliseconds"),
+    })
+    .nullable()
+    .describe("The silence that it is under; null without one, and where that is not kept any more"),
 });
 type Row = z.output<typeof row>;
 
@@ -207,10 +215,14 @@ function* everyOne(live: readonly Item[], ended: () => readonly Item[]): Iterabl
 function matching(given: Params): (item: Item) => boolean {
   const { status, severity, q } = given;
   const text = q?.toLowerCase();
+  const labels = LABELS.flatMap((name) => {
+    const pattern = given[name];
+    return pattern === undefined ? [] : [{ name, fits: wildcard(pattern) }];
+  });
   return ({ alert }) =>
     isOneOf(status, alert) &&
     (severity === undefined || severity.includes(alert.severity)) &&
-    LABELS.every((name) => given[name] === undefined || alert.labels[name] === given[name]) &&
+    labels.every(({ name, fits }) => fits(alert.labels[name] ?? "")) &&
     (text === undefined ||
       [alert.title, alert.detail, alert.id].some((part) => part.toLowerCase().includes(text)));
 }
@@ -236,12 +248,14 @@ function load(read: Read, given: Params): Data {
 }
 
 function rowOf(read: Read, alert: Alert, fits: boolean): Row {
-  const { inhibited_by } = alert;
+  const { inhibited_by, silenced_by } = alert;
+  const silence = silenced_by === null ? undefined : read.silences().find(({ id }) => id === silenced_by);
   return {
     ...alertData(alert),
     held: heldThroughout(alert),
     fits,
     cause: inhibited_by === null || alert.ended_ms !== null ? null : titleOfAlert(read, inhibited_by),
+    silence: silence ? { by: silence.by, ends_ms: silence.ends_ms } : null,
   };
 }
 
@@ -325,7 +339,8 @@ function Form({ data, given }: { data: Data; given: Params }) {
         Worker type <input name="worker_type" value={clean(given.worker_type ?? "")} size={8} />
       </label>
       <label>
-        Worker <input name="worker" value={clean(given.worker ?? "")} placeholder="its id" size={12} />
+        Worker{" "}
+        <input name="worker" value={clean(given.worker ?? "")} placeholder="its id, or rack1-*" size={14} />
       </label>
       <fieldset>
         <legend class="vh">Severity</legend>
@@ -399,33 +414,47 @@ function AlertRow({ alert }: { alert: Row }) {
   );
 }
 
-/** Why it is not told: who takes care of it, or what it follows from. */
+/** Why it is not told: who takes care of it, and what silences it or what it follows from. */
 function Held({ alert }: { alert: Row }) {
-  const { standing, acknowledged, inhibited_by, cause } = alert;
-  if (standing === "acknowledged" && acknowledged !== null) {
-    return (
-      <small>
-        {" "}
-        by <Name>{shorten(acknowledged.by, NAME_LENGTH)}</Name>
-      </small>
-    );
-  }
+  const { state, standing, acknowledged } = alert;
+  if (state !== "firing" || standing === "firing") return null;
+  return (
+    <small>
+      {acknowledged === null ? null : (
+        <>
+          {" "}
+          acknowledged by <Name>{shorten(acknowledged.by, NAME_LENGTH)}</Name>
+          {standing === "acknowledged" ? null : " ·"}
+        </>
+      )}
+      <HeldBack alert={alert} />
+    </small>
+  );
+}
+
+function HeldBack({ alert: { standing, inhibited_by, cause, silence } }: { alert: Row }) {
   if (standing === "silenced") {
     return (
-      <small>
+      <>
         {" "}
-        <a href="alerts#p-silences">by a silence</a>
-      </small>
+        <a href="alerts#p-silences">{silence === null ? "by a silence" : "silenced"}</a>
+        {silence === null ? null : (
+          <>
+            {" "}
+            by <Name>{shorten(silence.by, NAME_LENGTH)}</Name> until <Time at_ms={silence.ends_ms} full />
+          </>
+        )}
+      </>
     );
   }
   if (standing !== "inhibited" || inhibited_by === null) return null;
   return (
-    <small>
+    <>
       {" "}
       follows from{" "}
       <a href={alertHref(inhibited_by)}>
         <Name>{shorten(cause ?? inhibited_by, TITLE_LENGTH)}</Name>
       </a>
-    </small>
+    </>
   );
 }

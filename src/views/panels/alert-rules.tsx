@@ -2,12 +2,13 @@ import { z } from "zod";
 import { clean, count, seconds, shorten } from "../../metrics/format.ts";
 import { type AlertRule, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
+import { type AlertStanding, standingOf } from "../alert-data.ts";
 import { EmptyState, Mark, Name, SEVERITY_TONE } from "../components.tsx";
 import { domId } from "../identity.ts";
 import { rowTable } from "../list.ts";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
-import { at_ms, noParams } from "../schema.ts";
+import { at_ms, countField, noParams } from "../schema.ts";
 
 const NAME_LENGTH = 64;
 const TEXT_LENGTH = 400;
@@ -39,8 +40,13 @@ export function ruleData(rule: AlertRule): z.output<typeof RULE> {
   };
 }
 
+/** How an alert that fires stands where it is shown as firing, and where it is not. */
+const SHOWN: readonly AlertStanding[] = ["firing", "acknowledged"];
+const HELD: readonly AlertStanding[] = ["silenced", "inhibited"];
+
 const row = RULE.extend({
-  firing: z.number().describe("How many of its alerts fire now, held back and silenced ones too, count"),
+  firing: countField("Its alerts that fire now, neither held back nor silenced"),
+  held: countField("Its alerts that fire now and are held back or silenced"),
 });
 
 const data = z.object({
@@ -70,13 +76,21 @@ export const alertRules = definePanel({
 
 function load(read: Read): Data {
   const firing = new Map<string, number>();
-  for (const { rule, state } of read.allAlerts())
-    if (state === "firing") firing.set(rule, (firing.get(rule) ?? 0) + 1);
+  const held = new Map<string, number>();
+  for (const alert of read.allAlerts()) {
+    if (alert.state !== "firing") continue;
+    const counts = HELD.includes(standingOf(alert)) ? held : firing;
+    counts.set(alert.rule, (counts.get(alert.rule) ?? 0) + 1);
+  }
   return {
     at_ms: read.now_ms,
     error: read.rules_error,
     file: read.self.alerts_file,
-    rules: read.rules().map((rule) => ({ ...ruleData(rule), firing: firing.get(rule.name) ?? 0 })),
+    rules: read.rules().map((rule) => ({
+      ...ruleData(rule),
+      firing: firing.get(rule.name) ?? 0,
+      held: held.get(rule.name) ?? 0,
+    })),
   };
 }
 
@@ -129,7 +143,9 @@ function view({ error, file, rules }: Data) {
 }
 
 function RuleRow({ rule }: { rule: Data["rules"][number] }) {
-  const { name, each, severity, firing, help } = rule;
+  const { name, each, severity, firing, held, help } = rule;
+  const listOf = (standings: readonly AlertStanding[]) =>
+    `alerts?rule=${encodeURIComponent(name)}&status=${standings.join()}`;
   return (
     <Part as="tr" id={domId("rule", name)}>
       <th scope="row" class="c-id">
@@ -148,12 +164,12 @@ function RuleRow({ rule }: { rule: Data["rules"][number] }) {
         <Mark tone={SEVERITY_TONE[severity]} /> {severity}
       </td>
       <td class="c-firing" data-label="Firing">
-        {firing === 0 ? (
-          "0"
-        ) : (
-          <a href={`alerts?rule=${encodeURIComponent(name)}&status=firing,acknowledged,silenced,inhibited`}>
-            {count(firing)}
-          </a>
+        {firing === 0 ? "0" : <a href={listOf(SHOWN)}>{count(firing)}</a>}
+        {held === 0 ? null : (
+          <small>
+            {" "}
+            <a href={listOf(HELD)}>+{count(held)} held back</a>
+          </small>
         )}
       </td>
     </Part>

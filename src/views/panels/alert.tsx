@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { clean, counted, seconds, shorten } from "../../metrics/format.ts";
-import type { Alert } from "../../metrics/model.ts";
+import { type Alert, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import {
   ALERT,
@@ -127,6 +127,11 @@ function view(it: Data) {
             </>
           )}
         </Fact>
+        <Fact id="a-id" name="Id">
+          <code>
+            <bdi>{clean(shorten(it.id, TEXT_LENGTH))}</bdi>
+          </code>
+        </Fact>
         <Fact id="a-labels" name="Labels">
           <span class="labels">
             {Object.entries(it.labels).map(([name, value]) => (
@@ -150,19 +155,27 @@ function Fact({ id, name, children }: { id: string; name: string; children: unkn
   );
 }
 
-/** Its state, and who or what holds it. */
+/** Its state, and who or what holds it: whoever takes care of it does so under a silence too. */
 function Standing({ it }: { it: Data }) {
-  const { standing, acknowledged, inhibited_by, cause, silence } = it;
-  const word = STANDING_WORDS[standing];
-  if (standing === "acknowledged" && acknowledged !== null) {
-    return (
-      <>
-        firing, acknowledged by <Name>{shorten(acknowledged.by, NAME_LENGTH)}</Name> at{" "}
-        <Time at_ms={acknowledged.at_ms} full />
-        <Note text={acknowledged.note} />
-      </>
-    );
-  }
+  const { state, standing, acknowledged } = it;
+  if (state !== "firing" || acknowledged === null) return <Holding it={it} />;
+  return (
+    <>
+      {standing === "acknowledged" ? "firing, " : null}
+      acknowledged by <Name>{shorten(acknowledged.by, NAME_LENGTH)}</Name> at{" "}
+      <Time at_ms={acknowledged.at_ms} full />
+      <Note text={acknowledged.note} />
+      {standing === "acknowledged" ? null : (
+        <>
+          {" "}
+          · <Holding it={it} />
+        </>
+      )}
+    </>
+  );
+}
+
+function Holding({ it: { standing, inhibited_by, cause, silence } }: { it: Data }) {
   if (standing === "inhibited" && inhibited_by !== null) {
     return (
       <>
@@ -182,7 +195,7 @@ function Standing({ it }: { it: Data }) {
       </>
     );
   }
-  return <>{word}</>;
+  return <>{STANDING_WORDS[standing]}</>;
 }
 
 function Note({ text }: { text: string }) {
@@ -210,9 +223,9 @@ const STEPS = [
 ] as const;
 type What = (typeof STEPS)[number];
 
-const TONES: Readonly<Record<What, Tone>> = {
+/** When it began to fire has the mark of its severity. */
+const TONES: Readonly<Record<Exclude<What, "firing">, Tone>> = {
   pending: "planned",
-  firing: "critical",
   resolved: "ok",
   acknowledged: "planned",
   unacknowledged: "warning",
@@ -236,6 +249,7 @@ const step = z.object({
 const steps = z.object({
   at_ms,
   alert_id: z.string().describe("The alert"),
+  severity: z.enum(SEVERITIES).describe("How bad it is"),
   steps: z.array(step).describe("What became of it, oldest first"),
   causes: z.record(z.string(), z.string()).describe("Titles of the alerts that it followed from, by id"),
 });
@@ -256,6 +270,7 @@ export const alertSteps = definePanel({
     return {
       at_ms: read.now_ms,
       alert_id: found.id,
+      severity: found.severity,
       steps: stepsOf(found),
       causes: Object.fromEntries(causes.map((id) => [id, titleOfAlert(read, id)])),
     };
@@ -264,7 +279,7 @@ export const alertSteps = definePanel({
     <ol class="alert-steps">
       {data.steps.map((step) => (
         <li>
-          <Mark tone={TONES[step.what]} />
+          <Mark tone={step.what === "firing" ? SEVERITY_TONE[data.severity] : TONES[step.what]} />
           <Time at_ms={step.at_ms} full />
           <span>
             <StepWords step={step} causes={data.causes} />
@@ -328,6 +343,7 @@ const firing = z.object({
   fired_ms: z.number().describe("When it began to fire, Unix milliseconds"),
   ended_ms: z.number().nullable().describe("When it was resolved, Unix milliseconds; null while it fires"),
   lasted_s: z.number().describe("How long it fired, so far where it still does, seconds"),
+  severity: z.enum(SEVERITIES).describe("How bad it was"),
   detail: z.string().describe("How much it was"),
 });
 
@@ -359,19 +375,27 @@ export const alertFirings = definePanel({
       at_ms: read.now_ms,
       alert_id: found.id,
       shown_ms: found.fired_ms,
-      firings: kept.flatMap(({ fired_ms, ended_ms, detail }) =>
+      firings: kept.flatMap(({ fired_ms, ended_ms, severity, detail }) =>
         fired_ms === null
           ? []
-          : [{ fired_ms, ended_ms, lasted_s: ((ended_ms ?? read.now_ms) - fired_ms) / 1000, detail }],
+          : [
+              {
+                fired_ms,
+                ended_ms,
+                lasted_s: ((ended_ms ?? read.now_ms) - fired_ms) / 1000,
+                severity,
+                detail,
+              },
+            ],
       ),
     };
   },
   view: ({ alert_id, shown_ms, firings }) => (
     <>
       <ol class="alert-steps">
-        {firings.slice(0, FIRINGS).map(({ fired_ms, ended_ms, lasted_s, detail }) => (
+        {firings.slice(0, FIRINGS).map(({ fired_ms, ended_ms, lasted_s, severity, detail }) => (
           <li>
-            <Mark tone={ended_ms === null ? "critical" : "ok"} />
+            <Mark tone={ended_ms === null ? SEVERITY_TONE[severity] : "ok"} />
             <a href={alertHref(alert_id, fired_ms)} aria-current={fired_ms === shown_ms ? "true" : undefined}>
               <Time at_ms={fired_ms} full />
             </a>

@@ -3,6 +3,8 @@ import { findMetric } from "../../metrics/catalogue.ts";
 import { clean, count, counted, measure, quantity } from "../../metrics/format.ts";
 import type { Severity } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
+import { silencedOf } from "../alert-data.ts";
+import { Silenced } from "../alert-rows.tsx";
 import { Ago, joined, Kpi, Mark, more, SEVERITY_TONE, STATUS_TONE } from "../components.tsx";
 import { isFiltered, UNCOUNTED, uncounted } from "../filters.ts";
 import { definePanel, type Table } from "../panel.ts";
@@ -28,6 +30,7 @@ const data = z.object({
       notice: countField("Notices that fire"),
     })
     .describe("Alerts that fire now, by severity"),
+  silenced: countField("Alerts that fire and are not among these since a silence holds them"),
   oldest_queued: z
     .object({
       task_id: z.string().describe("The task that has waited longest"),
@@ -66,6 +69,7 @@ function load(read: Read): Data {
     reasons: [...read.status.reasons],
     metrics: metrics(read),
     alerts,
+    silenced: silencedOf(read).length,
     oldest_queued: oldest === undefined ? null : { task_id: oldest.id, queued_at_ms: oldest.queued_at_ms },
   };
 }
@@ -189,7 +193,16 @@ function Status({ data }: { data: Data }) {
           <AlertCounts counts={data.alerts} />
         </p>
         <p class="sub reasons" title={data.reasons.map(clean).join("; ")}>
-          {shown.length === 0 ? "All workers report, no alert fires." : joined([shown.join("; "), rest])}
+          {data.silenced === 0 ? null : (
+            <>
+              <Silenced silenced={data.silenced} /> ·{" "}
+            </>
+          )}
+          {shown.length > 0
+            ? joined([shown.join("; "), rest])
+            : data.silenced > 0
+              ? "nothing else fires."
+              : "All workers report, no alert fires."}
         </p>
       </div>
     </Part>

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
 import { clean, counted } from "../../metrics/format.ts";
-import { ALERT_LABELS } from "../../metrics/model.ts";
+import { ALERT_LABELS, type Alert, type Matcher } from "../../metrics/model.ts";
 import { matches } from "../../metrics/process/rules/silences.ts";
 import type { Read } from "../../metrics/read.ts";
 import { ALERT, alertData } from "../alert-data.ts";
@@ -34,6 +34,9 @@ const data = z.object({
   problem: z.string().nullable().describe("Why it can't be set as it is; null where it can"),
   matchers: z.string().describe("What it would match; empty before anything was asked for"),
   ends_ms: z.number().nullable().describe("When it would end, Unix milliseconds; null where it can't be set"),
+  everything: z
+    .boolean()
+    .describe("True where it would hold whatever fires: all of several alerts, or of any that may come"),
   alerts: z.array(ALERT).describe("What fires or is pending now and would be silenced, worst first"),
 });
 type Data = z.output<typeof data>;
@@ -54,7 +57,14 @@ export const silenceNew = definePanel({
 
 function load(read: Read, asked: Params): Data {
   const { matchers = "" } = asked;
-  const nothing = { at_ms: read.now_ms, matchers, problem: null, ends_ms: null, alerts: [] };
+  const nothing = {
+    at_ms: read.now_ms,
+    matchers,
+    problem: null,
+    ends_ms: null,
+    everything: false,
+    alerts: [],
+  };
   // A link may name the matchers alone: the rest is still to be said.
   if (matchers === "" || (asked.duration === undefined && asked.ends === undefined)) return nothing;
   let checked: Checked;
@@ -65,7 +75,19 @@ function load(read: Read, asked: Params): Data {
     return { ...nothing, problem: error.message };
   }
   const alerts = read.allAlerts().filter(matches(checked.matchers));
-  return { ...nothing, ends_ms: checked.ends_ms, alerts: alerts.map(alertData) };
+  return {
+    ...nothing,
+    ends_ms: checked.ends_ms,
+    everything: isEverything(checked.matchers, alerts, read),
+    alerts: alerts.map(alertData),
+  };
+}
+
+/** Of the only alert that fires a silence is what anybody sets. */
+function isEverything(matchers: readonly Matcher[], matched: readonly Alert[], read: Read): boolean {
+  if (matchers.every(({ pattern, not }) => !not && /^\*+$/.test(pattern))) return true;
+  const firing = (alerts: readonly Alert[]) => alerts.filter(({ state }) => state === "firing").length;
+  return firing(matched) > 1 && firing(matched) === firing(read.allAlerts());
 }
 
 function view(it: Data, asked: Params) {
@@ -97,7 +119,7 @@ function view(it: Data, asked: Params) {
 
 /** What it would do, and the button that sets it. */
 function Preview({ it, asked }: { it: Data; asked: Asked }) {
-  const { alerts, ends_ms } = it;
+  const { alerts, ends_ms, everything } = it;
   return (
     <section class="preview" aria-labelledby="sn-preview">
       <h3 id="sn-preview">
@@ -106,6 +128,11 @@ function Preview({ it, asked }: { it: Data; asked: Asked }) {
           : `It matches ${counted(alerts.length, "alert")} now`}
         , and would hold until <Time at_ms={ends_ms!} full />
       </h3>
+      {everything ? (
+        <p class="problem" role="alert">
+          It matches everything that fires: while it holds, nobody is told of any of it.
+        </p>
+      ) : null}
       <AlertRows alerts={alerts} />
       <form method="post" action="silences">
         {FIELDS.map((name) =>

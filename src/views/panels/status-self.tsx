@@ -43,6 +43,7 @@ const data = z.object({
   store_error: z.string().nullable().describe("Why the last write failed; null where it did not"),
   series: countField("Series kept"),
   memory_bytes: z.number().describe("Memory of the process, bytes"),
+  alerts_file: z.boolean().describe("Whether the settings name a file of alerts"),
   disk_free_bytes: z
     .number()
     .nullable()

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { Alert, Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
-import { alertData } from "../alert-data.ts";
-import { AlertRows, alertCounts, alertsTable } from "../alert-rows.tsx";
+import { alertData, silencedOf } from "../alert-data.ts";
+import { AlertRows, AlertsNote, alertsTable, Silenced } from "../alert-rows.tsx";
 import { EmptyState } from "../components.tsx";
 import { definePanel } from "../panel.ts";
-import { at_ms } from "../schema.ts";
+import { at_ms, countField } from "../schema.ts";
 import { WORKER_PARAMS, workerSubject } from "../subject.ts";
 import { ALERTS } from "./alerts.tsx";
 
@@ -13,6 +13,7 @@ const data = z.object({
   at_ms,
   worker_id: z.string().describe("The worker"),
   alerts: ALERTS,
+  silenced: countField("Alerts about it that fire and are not among these since a silence holds them"),
 });
 
 export const workerAlerts = definePanel({
@@ -31,17 +32,24 @@ export const workerAlerts = definePanel({
       at_ms: read.now_ms,
       worker_id,
       alerts: read.alerts.filter((alert) => concerns(read, alert, worker)).map(alertData),
+      silenced: silencedOf(read).filter((alert) => concerns(read, alert, worker)).length,
     };
   },
-  view: ({ alerts }) =>
-    alerts.length === 0 ? (
+  view: ({ alerts, silenced }) =>
+    alerts.length === 0 && silenced > 0 ? (
+      <EmptyState title="What fires about it is silenced">
+        <p>
+          <Silenced silenced={silenced} />, and nothing else about it fires.
+        </p>
+      </EmptyState>
+    ) : alerts.length === 0 ? (
       <EmptyState title="No alert is about it">
         <p>Alerts about it, its tasks and its source appear here within seconds.</p>
       </EmptyState>
     ) : (
       <AlertRows alerts={alerts} />
     ),
-  note: ({ alerts }) => alertCounts(alerts),
+  note: ({ alerts, silenced }) => <AlertsNote alerts={alerts} silenced={silenced} />,
   table: ({ alerts }) => alertsTable(alerts),
 });
 
