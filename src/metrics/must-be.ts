@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { didYouMean } from "../kinds.ts";
+import { didYouMean, type Kind } from "../kinds.ts";
 
 /** A field's text in an error is cut here, so that a hostile value does not come back at full length. */
 const MAX_SHOWN = 80;
@@ -13,6 +13,17 @@ export function shown(value: unknown): string {
 /** The same sentence for whichever check of a field fails: what it must be, and what came. */
 export function mustBe(rule: string) {
   return { error: (issue: { input?: unknown }) => `must be ${rule}; got ${shown(issue.input)}` };
+}
+
+/** What a kind of setting reads, from a YAML scalar. */
+export function scalar<T>(kind: Kind<T>) {
+  return z.union([z.string(), z.number()], mustBe(kind.rule)).transform((text, context) => {
+    const value = kind.read(String(text));
+    if (value !== undefined) return value;
+    const { error } = mustBe(kind.rule);
+    context.issues.push({ code: "custom", message: error({ input: text }), input: text });
+    return z.NEVER;
+  });
 }
 
 /** An object with these fields and no others; of each other one the error has a line, in their order. */

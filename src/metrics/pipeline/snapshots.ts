@@ -39,7 +39,8 @@ export class Snapshots {
     const alerts = book.firing;
     const all_alerts = book.all;
     const { news, silences } = book;
-    const unusual = anomaliesOf(anomalies.due());
+    const due = [...anomalies.due()];
+    let unusual: ReturnType<typeof anomaliesOf> | undefined;
     const { completions, failures, cancellations } = fleet.ledger.all.events;
     const ended_by_type = new Map(
       [...fleet.ledger.by_type].map(([type, { events }]) => [
@@ -73,7 +74,10 @@ export class Snapshots {
       alerts,
       alert_news: news,
       allAlerts: () => all_alerts,
-      anomalies: () => unusual,
+      anomalies: () => {
+        unusual ??= anomaliesOf(due);
+        return unusual;
+      },
       alertsOf: (id, limit) => history.alertsOf(id, now_ms, limit),
       alertsBetween: (from_ms, to_ms, limit) => history.alertsBetween(from_ms, to_ms, limit),
       silences: () => silences,

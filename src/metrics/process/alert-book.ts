@@ -24,7 +24,9 @@ export interface AlertChanges {
 export class AlertBook {
   readonly #engine: RuleEngine;
   #rules: readonly Rule[];
-  readonly #silences = new Map<string, Silence>();
+  /** By rule, which others hold it back. */
+  #unless: ReadonlyMap<string, readonly string[]>;
+  readonly #silences = new Map<string, { silence: Silence; matches: ReturnType<typeof matches> }>();
   readonly #dirty = new Set<LiveAlert>();
   readonly #dirty_silences = new Set<Silence>();
   #pending_changed = false;
@@ -37,6 +39,7 @@ export class AlertBook {
   /** @param reached is told of a bound that was reached */
   constructor(rules: readonly Rule[], started_ms: number, reached: (limit: string) => void) {
     this.#rules = rules;
+    this.#unless = unlessOf(rules);
     this.#engine = new RuleEngine(rules, started_ms, reached);
   }
 
@@ -46,12 +49,13 @@ export class AlertBook {
 
   replaceRules(rules: readonly Rule[], now_ms: number): void {
     this.#rules = rules;
+    this.#unless = unlessOf(rules);
     this.#engine.replace(rules, now_ms);
   }
 
   restore(alerts: readonly Alert[], silences: readonly Silence[]): void {
     this.#engine.restore(alerts);
-    for (const silence of silences) this.#silences.set(silence.id, silence);
+    for (const silence of silences) this.#hush(silence);
     this.#look();
   }
 
@@ -99,11 +103,8 @@ export class AlertBook {
 
   /** Notes which alerts follow from which. */
   #hold(now_ms: number): void {
-    const unless = new Map(
-      this.#rules.filter((rule) => rule.unless.length > 0).map(({ name, unless }) => [name, unless]),
-    );
     const firing = [...this.#engine.alerts()].filter(({ fired_ms }) => fired_ms !== null);
-    const held = inhibitions(firing, unless);
+    const held = inhibitions(firing, this.#unless);
     for (const alert of firing) {
       const cause = held.get(alert) ?? null;
       if (cause === alert.inhibited_by) continue;
@@ -115,12 +116,10 @@ export class AlertBook {
   }
 
   #silence(now_ms: number): void {
-    const active = [...this.#silences.values()]
-      .filter((silence) => isActive(silence, now_ms))
-      .map(({ id, matchers }) => ({ id, matches: matches(matchers) }));
+    const active = [...this.#silences.values()].filter(({ silence }) => isActive(silence, now_ms));
     for (const alert of this.#engine.alerts()) {
       if (alert.fired_ms === null || (active.length === 0 && alert.silenced_by === null)) continue;
-      const silence = active.find((one) => one.matches(alert))?.id ?? null;
+      const silence = active.find((one) => one.matches(alert))?.silence.id ?? null;
       if (silence === alert.silenced_by) continue;
       alert.silenced_by = silence;
       if (silence === null) alert.step(now_ms, "unsilenced");
@@ -150,7 +149,8 @@ export class AlertBook {
   }
 
   get silences(): readonly Silence[] {
-    return [...this.#silences.values()].sort((a, b) => b.ends_ms - a.ends_ms);
+    const all = Array.from(this.#silences.values(), ({ silence }) => silence);
+    return all.sort((a, b) => b.ends_ms - a.ends_ms);
   }
 
   /**
@@ -180,7 +180,7 @@ export class AlertBook {
   /** @throws EvenkeelError "too_many" */
   addSilence(silence: Silence, now_ms: number): void {
     if (this.#silences.size >= MAX_SILENCES) {
-      const over = [...this.#silences.values()].find(({ ends_ms }) => ends_ms <= now_ms);
+      const over = this.silences.find(({ ends_ms }) => ends_ms <= now_ms);
       if (!over)
         throw new EvenkeelError("too_many", `At most ${MAX_SILENCES} silences may hold; end one of them`);
       this.#silences.delete(over.id);
@@ -190,7 +190,7 @@ export class AlertBook {
 
   /** @throws EvenkeelError "not_found" for one that is not known or over */
   endSilence(id: string, now_ms: number): Silence {
-    const silence = this.#silences.get(id);
+    const silence = this.#silences.get(id)?.silence;
     if (!silence || silence.ends_ms <= now_ms)
       throw new EvenkeelError("not_found", `No silence ${JSON.stringify(id)} holds`);
     const ended = { ...silence, ends_ms: Math.max(now_ms, silence.starts_ms) };
@@ -199,8 +199,12 @@ export class AlertBook {
   }
 
   #put(silence: Silence): void {
-    this.#silences.set(silence.id, silence);
+    this.#hush(silence);
     this.#dirty_silences.add(silence);
+  }
+
+  #hush(silence: Silence): void {
+    this.#silences.set(silence.id, { silence, matches: matches(silence.matchers) });
   }
 
   takeChanges(): AlertChanges {
@@ -222,6 +226,10 @@ export class AlertBook {
     this.#events = [];
     return events;
   }
+}
+
+function unlessOf(rules: readonly Rule[]): ReadonlyMap<string, readonly string[]> {
+  return new Map(rules.filter(({ unless }) => unless.length > 0).map(({ name, unless }) => [name, unless]));
 }
 
 function isShown({ fired_ms, ended_ms, silenced_by, inhibited_by }: Alert): boolean {

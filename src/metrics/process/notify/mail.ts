@@ -1,5 +1,4 @@
 import { connect, type Socket } from "node:net";
-import { createTransport } from "nodemailer";
 import type { Message } from "./message.ts";
 import { allowedAddresses, type NetworkRules, pinned, type Resolve } from "./network.ts";
 import type { EmailReceiver } from "./secrets.ts";
@@ -21,6 +20,8 @@ export async function sendMail(
   resolve?: Resolve,
 ): Promise<{ code: number; text: string }> {
   const { host, port, tls, login, from, to } = receiver;
+  // Most fleets send no mail, and a start would wait for it.
+  const { createTransport } = await import("nodemailer");
   const addresses = await allowedAddresses(host, network, true, signal, resolve);
   let socket: Socket | null = null;
   const transport = createTransport({

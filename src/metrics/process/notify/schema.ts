@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { didYouMean, duration, integer, type Kind, url } from "../../../kinds.ts";
+import { didYouMean, duration, integer, url } from "../../../kinds.ts";
 import { ALERT_LABELS, type AlertLabel } from "../../model.ts";
-import { mustBe, shown, strict } from "../../must-be.ts";
+import { mustBe, scalar, shown, strict } from "../../must-be.ts";
 
 // The keys of the alerts file that say who is told what.
 
@@ -29,17 +29,6 @@ const address = filled.regex(
 const header = z
   .string(mustBe("the name of a header"))
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, mustBe("the name of a header"));
-
-/** What a kind of setting reads, from a YAML scalar. */
-function scalar<T>(kind: Kind<T>) {
-  return z.union([z.string(), z.number()], mustBe(kind.rule)).transform((text, context) => {
-    const value = kind.read(String(text));
-    if (value !== undefined) return value;
-    const { error } = mustBe(kind.rule);
-    context.issues.push({ code: "custom", message: error({ input: text }), input: text });
-    return z.NEVER;
-  });
-}
 
 function listOf<Item extends z.ZodType>(item: Item, max: number, what: string) {
   return z.array(item, mustBe(`a list of ${what}`)).max(max, mustBe(`at most ${max} ${what}`));

@@ -167,6 +167,21 @@ describe("over a restart", () => {
   });
 });
 
+test("two fleets have what they remember apart, whatever rules they share", () => {
+  const rules = rulesOf({
+    name: "r",
+    each: "system",
+    when: "rate(queue_depth, 10s) > 5",
+    severity: "notice",
+    summary: "x",
+  });
+  const [demo, real] = [new RuleFleet(rules), new RuleFleet(rules)];
+  demo.seconds(8, (scene) => scene.report({ system: { queue_depth: 10 } }));
+  real.now_ms = demo.now_ms;
+  real.seconds(2, (scene) => scene.report({ system: { queue_depth: 1000 } }));
+  expect(real.ids).toEqual([]);
+});
+
 test("other rules take the place of the former, and what both have goes on", () => {
   const fleet = new RuleFleet(rulesOf(HOT, { ...HOT, name: "old" })).seconds(1, cpu(95));
   const { fired_ms } = fleet.alerts[0]!;
@@ -192,7 +207,7 @@ test("whatever comes, each alert fires and ends in turn, never sooner than its t
       fc.integer({ min: 0, max: 4 }),
       fc.integer({ min: 0, max: 4 }),
       (given, hold_s, keep_s) => {
-        const fleet = new RuleFleet(rulesOf({ ...HOT, for: hold_s, keep_firing_for: keep_s }));
+        const fleet = new RuleFleet(rulesOf({ ...HOT, for: `${hold_s}s`, keep_firing_for: `${keep_s}s` }));
         for (const [value, seconds] of given) fleet.seconds(seconds, cpu(value));
         const open = new Map<string, number>();
         for (const { kind, at_ms, alert } of fleet.events) {

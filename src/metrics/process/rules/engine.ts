@@ -1,6 +1,6 @@
 import type { Alert } from "../../model.ts";
 import { LiveAlert, type Words } from "./live-alert.ts";
-import type { Rule } from "./rule.ts";
+import type { Armed, Rule } from "./rule.ts";
 import type { RuleScene } from "./vocabulary.ts";
 
 /** Alerts that are pending or fire at once; what comes beyond is not told of. */
@@ -20,7 +20,8 @@ const SETTLE_MS = 60_000;
 
 /** A rule with what is pending and fires of it, by subject. */
 interface Watched {
-  rule: Rule;
+  readonly rule: Rule;
+  readonly armed: Armed;
   readonly live: Map<string, LiveAlert>;
 }
 
@@ -33,13 +34,15 @@ export class RuleEngine {
   readonly #fired = new Map<string, number[]>();
   readonly #changed = new Set<LiveAlert>();
   readonly #reached: (limit: string) => void;
+  readonly #started_ms: number;
   #settled_ms: number;
   readonly #restored = new Set<LiveAlert>();
 
   constructor(rules: readonly Rule[], started_ms: number, reached: (limit: string) => void) {
     this.#reached = reached;
+    this.#started_ms = started_ms;
     this.#settled_ms = started_ms + SETTLE_MS;
-    this.#watched = rules.map((rule) => ({ rule, live: new Map() }));
+    this.#watched = rules.map((rule) => ({ rule, armed: rule.arm(), live: new Map() }));
   }
 
   /** Other rules from now on. What one of the same name and kind had goes on; what no rule has ends. */
@@ -47,9 +50,10 @@ export class RuleEngine {
     const before = new Map(this.#watched.map((watched) => [watched.rule.name, watched]));
     this.#watched = rules.map((rule) => {
       const same = before.get(rule.name);
-      if (same?.rule.each !== rule.each) return { rule, live: new Map() };
+      const armed = rule.arm();
+      if (same?.rule.each !== rule.each) return { rule, armed, live: new Map() };
       before.delete(rule.name);
-      return { rule, live: same.live };
+      return { rule, armed, live: same.live };
     });
     for (const { live } of before.values()) {
       for (const [id, alert] of live) this.#end(live, id, alert, now_ms);
@@ -71,7 +75,7 @@ export class RuleEngine {
         this.#restored.add(live);
       } else {
         // Its rule is no more.
-        live.ended_ms = Math.max((fired_ms ?? 0) + 1, alert.since_ms);
+        live.ended_ms = Math.max((fired_ms ?? 0) + 1, this.#started_ms);
         this.#changed.add(live);
       }
     }
@@ -101,29 +105,27 @@ export class RuleEngine {
   /** All rules of one kind: what is known of one subject is at hand while they are asked of it. */
   #ask(watched: readonly Watched[], scene: RuleScene): void {
     const { kind } = watched[0]!.rule;
-    const asked = watched.map(({ rule, live }) => ({
-      rule,
-      live,
+    const asked = watched.map((one) => ({
+      ...one,
       // Most rules fire for nobody: then there is nothing to look up.
-      missing: live.size > 0 ? new Map(live) : null,
-      samples: rule.windows.begin(scene.now_ms),
+      missing: one.live.size > 0 ? new Map(one.live) : null,
+      samples: one.armed.windows.begin(scene.now_ms),
     }));
     for (const subject of kind.each(scene)) {
       const planned = kind.planned?.(subject) ?? false;
-      for (const { rule, live, missing, samples } of asked) {
+      for (const one of asked) {
+        const { rule, armed, missing } = one;
         if (planned && !rule.planned) continue;
-        if (samples) rule.windows.note(subject, scene);
-        const held = rule.holds(subject, scene);
+        if (one.samples) armed.windows.note(subject, scene);
+        const held = armed.holds(subject, scene);
         if (missing === null && held !== 1) continue;
-        const id = kind.id(subject);
-        missing?.delete(id);
-        const alert = live.get(id);
-        if (held === 1) this.#hold(rule, live, id, alert, subject, scene);
-        else if (alert) this.#release(rule, live, id, alert, subject, Number.isNaN(held), scene);
+        missing?.delete(kind.id(subject));
+        if (held === 1) this.#hold(one, subject, scene);
+        else this.#release(one, subject, Number.isNaN(held), scene);
       }
     }
-    for (const { rule, live, missing, samples } of asked) {
-      if (samples) rule.windows.end(scene.now_ms);
+    for (const { armed, live, missing, samples } of asked) {
+      if (samples) armed.windows.end(scene.now_ms);
       for (const [id, alert] of missing ?? []) {
         if (!this.#restored.has(alert) || scene.now_ms >= this.#settled_ms)
           this.#end(live, id, alert, scene.now_ms);
@@ -132,19 +134,14 @@ export class RuleEngine {
   }
 
   /** The condition holds. */
-  #hold(
-    rule: Rule,
-    live: Map<string, LiveAlert>,
-    id: string,
-    known: LiveAlert | undefined,
-    subject: unknown,
-    scene: RuleScene,
-  ): void {
+  #hold({ rule, armed, live }: Watched, subject: unknown, scene: RuleScene): void {
     const { now_ms } = scene;
+    const id = rule.kind.id(subject);
+    const known = live.get(id);
     let alert = known;
     const words = {
-      title: () => rule.summary(subject, scene),
-      detail: () => rule.description(subject, scene),
+      title: () => armed.summary(subject, scene),
+      detail: () => armed.description(subject, scene),
     };
     if (!alert) {
       if (this.#size >= MAX_ALERTS) {
@@ -187,16 +184,11 @@ export class RuleEngine {
   }
 
   /** The condition does not hold, or can't be told. */
-  #release(
-    rule: Rule,
-    live: Map<string, LiveAlert>,
-    id: string,
-    alert: LiveAlert,
-    subject: unknown,
-    unknown: boolean,
-    scene: RuleScene,
-  ): void {
+  #release({ rule, armed, live }: Watched, subject: unknown, unknown: boolean, scene: RuleScene): void {
     const { now_ms } = scene;
+    const id = rule.kind.id(subject);
+    const alert = live.get(id);
+    if (!alert) return;
     if (alert.fired_ms === null) {
       if (!unknown || !this.#restored.has(alert) || now_ms >= this.#settled_ms) this.#drop(live, id);
       return;
@@ -209,7 +201,7 @@ export class RuleEngine {
       return;
     }
     alert.unknown_since_ms = null;
-    if (rule.cleared && rule.cleared(subject, scene) !== 1) {
+    if (armed.cleared && armed.cleared(subject, scene) !== 1) {
       alert.quiet_since_ms = null;
       return;
     }

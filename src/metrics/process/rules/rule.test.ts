@@ -27,7 +27,7 @@ rules:
     each: worker
     when: gpu_temperature_celsius > 85
     for: 30s
-    keep_firing_for: 90
+    keep_firing_for: 90s
     severity: notice
     summary: "{{worker}} is hot: {{gpu_temperature_celsius}}"
 `);

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { didYouMean, duration } from "../../../kinds.ts";
 import { SEVERITIES, type Severity } from "../../model.ts";
-import { mustBe, strict } from "../../must-be.ts";
+import { mustBe, scalar, strict } from "../../must-be.ts";
 import { fieldOf, readYaml } from "../../yaml.ts";
 import { expect, type Figure } from "./compile.ts";
 import { type Expression, ExpressionError, parseExpression, partsOf } from "./expression.ts";
@@ -28,12 +28,18 @@ export interface Rule<S = unknown> {
   /** Metrics that its alerts show the course of. */
   readonly chart: readonly string[];
   readonly help: string;
+  /** Of many alerts of the rule; {{count}} says how many, {{worker_type}} of which type. */
+  readonly many: string;
+  /** The rule for one fleet, which it remembers figures of. */
+  arm(): Armed<S>;
+}
+
+/** What a rule asks and says. */
+export interface Armed<S = unknown> {
   readonly holds: Figure<S>;
   readonly cleared: Figure<S> | null;
   readonly summary: Template<S>;
   readonly description: Template<S>;
-  /** Of many alerts of the rule; {{count}} says how many, {{worker_type}} of which type. */
-  readonly many: string;
   readonly windows: Windows<S>;
 }
 
@@ -41,16 +47,7 @@ export interface Rule<S = unknown> {
 const MAX_RULES = 500;
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
-const FOR = duration("0s", "1d");
-
-function time() {
-  return z.unknown().transform((input, context): number => {
-    const value = FOR.read(typeof input === "number" ? `${input}s` : String(input));
-    if (value !== undefined) return value;
-    context.addIssue({ code: "custom", message: mustBe(FOR.rule).error({ input }) });
-    return z.NEVER;
-  });
-}
+const FOR = scalar(duration("0s", "1d"));
 
 const KINDS = Object.keys(SUBJECT_KINDS) as [SubjectKindName, ...SubjectKindName[]];
 const text = (max: number) =>
@@ -67,8 +64,8 @@ const ruleSchema = strict(
     each: z.enum(KINDS, mustBe(`one of ${KINDS.join(", ")}`)).optional(),
     when: text(2000).optional(),
     clear: text(2000).optional(),
-    for: time().optional(),
-    keep_firing_for: time().optional(),
+    for: FOR.optional(),
+    keep_firing_for: FOR.optional(),
     severity: z.enum(SEVERITIES, mustBe(`one of ${SEVERITIES.join(", ")}`)).optional(),
     summary: text(1000).optional(),
     description: text(1000).optional(),
@@ -174,7 +171,6 @@ function build(written: Written, complain: (field: keyof Written, message: strin
   if (each === undefined || when === undefined || severity === undefined || summary === undefined)
     return null;
   const kind = SUBJECT_KINDS[each] as SubjectKind<unknown>;
-  const windows = new Windows<unknown>((subject) => kind.id(subject));
   const attempt = <T>(field: keyof Written, make: () => T): T | null => {
     try {
       return make();
@@ -184,14 +180,22 @@ function build(written: Written, complain: (field: keyof Written, message: strin
       return null;
     }
   };
-  const condition = (field: keyof Written, source: string) =>
-    attempt(field, () => expect("condition", parseExpression(source), kind, windows).figure);
-  const sentence = (field: keyof Written, source: string) =>
-    attempt(field, () => template(source, kind, windows));
-  const holds = condition("when", when);
-  const cleared = written.clear === undefined ? null : condition("clear", written.clear);
-  const title = sentence("summary", summary);
-  const detail = sentence("description", written.description ?? "");
+  const arm = () => {
+    const windows = new Windows<unknown>((subject) => kind.id(subject));
+    const condition = (field: keyof Written, source: string) =>
+      attempt(field, () => expect("condition", parseExpression(source), kind, windows).figure)!;
+    const sentence = (field: keyof Written, source: string) =>
+      attempt(field, () => template(source, kind, windows))!;
+    return {
+      windows,
+      holds: condition("when", when),
+      cleared: written.clear === undefined ? null : condition("clear", written.clear),
+      summary: sentence("summary", summary),
+      description: sentence("description", written.description ?? ""),
+    };
+  };
+  // What is wrong with it is said now.
+  arm();
   attempt("many", () => mustClose(written.many ?? ""));
   for (const metric of written.chart ?? []) {
     if (!kind.value(metric)) wrong("chart", `has the unknown name ${metric}`);
@@ -210,12 +214,8 @@ function build(written: Written, complain: (field: keyof Written, message: strin
     planned: written.planned ?? false,
     chart: written.chart ?? attempt("when", () => metricsIn(parseExpression(when), kind)) ?? [],
     help: written.help ?? "",
-    holds: holds!,
-    cleared,
-    summary: title!,
-    description: detail!,
     many: written.many ?? `{{count}} alerts of ${name}`,
-    windows,
+    arm,
   };
 }
 

@@ -1,32 +1,16 @@
 import { z } from "zod";
 import { duration } from "../../../kinds.ts";
 import type { Report, WorkerUpdate } from "../../model.ts";
-import { mustBe, strict } from "../../must-be.ts";
+import { mustBe, scalar, strict } from "../../must-be.ts";
 import { readYaml } from "../../yaml.ts";
 
 /** Values of one series at most. */
 const MAX_VALUES = 100_000;
 
-const TIME = duration("0s", "30d");
-const STEP = duration("1s", "1h");
-
-function time(kind: typeof TIME) {
-  return z.unknown().transform((input, context): number => {
-    const value = kind.read(typeof input === "number" ? `${input}s` : String(input));
-    if (value !== undefined) return value;
-    context.addIssue({ code: "custom", message: mustBe(kind.rule).error({ input }) });
-    return z.NEVER;
-  });
-}
-
-const SERIES_RULE =
-  "values apart by spaces: 50, 50*10 (ten times), 0+5*60 (0 and then 60 times 5 more), _*5 (nothing reported); at most 100000";
-
-const series = z.unknown().transform((input, context): (number | null)[] => {
-  const values = expand(String(input));
-  if (values) return values;
-  context.addIssue({ code: "custom", message: mustBe(SERIES_RULE).error({ input }) });
-  return z.NEVER;
+const series = scalar({
+  rule: "values apart by spaces: 50, 50*10 (ten times), 0+5*60 (0 and then 60 times 5 more), _*5 (nothing reported); at most 100000",
+  placeholder: "VALUES",
+  read: expand,
 });
 
 const TERM = /^(?:(?<nothing>_)|(?<from>-?\d+(?:\.\d+)?)(?<by>[+-]\d+(?:\.\d+)?)?)(?:\*(?<times>\d{1,6}))?$/;
@@ -49,7 +33,7 @@ function expand(text: string): (number | null)[] | undefined {
 const labelled = { type: z.string(mustBe("a text")).optional() };
 const schema = strict(
   {
-    step: time(STEP).default(1000),
+    step: scalar(duration("1s", "1h")).default(1000),
     workers: z
       .record(z.string(), z.object(labelled).catchall(series), mustBe("a map of workers"))
       .default({}),
@@ -58,7 +42,7 @@ const schema = strict(
       .array(
         strict(
           {
-            at: time(TIME),
+            at: scalar(duration("0s", "30d")),
             firing: z.array(z.string(mustBe("an alert's id")), mustBe("a list of alerts' ids")),
           },
           "a map of fields",
