@@ -206,7 +206,11 @@ function directionsOf(column: Column<never>, sort: string): [value: string, word
   const values = first === "descending" ? [`-${name}`, name] : [name, `-${name}`];
   return values
     .filter((value, index) => index === 0 || value === sort)
-    .map((value) => [value, `${label}, ${words[value.startsWith("-") ? "descending" : "ascending"]}`]);
+    .map((value) => {
+      // A choice is narrow: what decides among equals is said beside the list.
+      const [first] = words[value.startsWith("-") ? "descending" : "ascending"].split(", ");
+      return [value, `${label}, ${first}`];
+    });
 }
 
 /** What a list is sorted by, in words. */
