@@ -298,7 +298,7 @@ export interface MetricAnomaly {
   readonly metric: string;
   /** How unusual: 4 is twice as far off as 999 of 1,000 samples, 4 more for each doubling. */
   readonly score: number;
-  /** What is unusual, and the range in which 999 of 1,000 samples lie, in the metric's unit. */
+  /** What is unusual, and the range in which 999 of 1,000 samples lie, in the metric's unit; of one not reported any more seconds. */
   readonly value: number;
   readonly low: number;
   readonly high: number;

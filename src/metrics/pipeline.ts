@@ -171,7 +171,8 @@ export class Pipeline {
   #judge(self: SelfHealth, now_ms: number): void {
     const { fleet, alerts, anomalies } = this.#parts;
     const { system } = this.#figures;
-    anomalies.judge({ system, workers: fleet.workers.values() }, now_ms);
+    const isHeard = (id: string) => fleet.workers.get(id)?.presence === "fresh";
+    anomalies.judge({ system, values: fleet.fresh, isHeard }, now_ms);
     if (this.#tick % FORGET_EVERY_TICKS === 0) anomalies.forget(now_ms, FORGET_AFTER_MS);
     const own = this.#own.figures({ ...self, rules_error: this.#rules_error }, now_ms);
     alerts.evaluate(ruleScene(fleet, this.#figures, own, anomalies, now_ms));

@@ -4,17 +4,35 @@ import { AnomalyWatch } from "./anomaly-watch.ts";
 const START_MS = 1_700_000_000_000;
 const nothing = () => {};
 
-/** So many seconds of one worker's and the system's figures, to a watch. */
-function watched(watch: AnomalyWatch, from: number, seconds: number, cpu: (second: number) => number): void {
+const W1 = { id: "W1" };
+const heard = () => true;
+
+/** One worker's and the system's figures of so many seconds; null where the worker does not report its CPU. */
+function watched(
+  watch: AnomalyWatch,
+  from: number,
+  seconds: number,
+  cpu: (second: number) => number | null,
+  isHeard: (id: string) => boolean = heard,
+): void {
   for (let second = from; second < from + seconds; second += 1) {
-    const metrics = new Map([
-      ["cpu_utilization", cpu(second)],
-      ["completed_tasks", 1e6 * second],
-    ]);
+    const value = cpu(second);
+    const values = [
+      { worker: W1, metric: "completed_tasks", value: 1e6 * second },
+      ...(value === null ? [] : [{ worker: W1, metric: "cpu_utilization", value }]),
+    ];
     const system = new Map([["queued_tasks", 10 + (second % 3)]]);
-    watch.judge({ system, workers: [{ id: "W1", metrics }] }, START_MS + second * 1000);
+    watch.judge({ system, values, isHeard }, START_MS + second * 1000);
   }
 }
+
+/** As many workers as given, each with one sample. */
+const samplesOf = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    worker: { id: `W${i}` },
+    metric: "cpu_utilization",
+    value: i % 100,
+  }));
 
 const calm = (second: number) => 30 + (second % 5) / 10;
 
@@ -59,11 +77,7 @@ test("what was learnt goes on in another process", () => {
 
 test("it is kept each hour, some at a time", () => {
   const watch = new AnomalyWatch(START_MS, nothing);
-  const workers = Array.from({ length: 120 }, (_, i) => ({
-    id: `W${i}`,
-    metrics: new Map([["cpu_utilization", i % 100]]),
-  }));
-  watch.judge({ system: new Map(), workers }, START_MS);
+  watch.judge({ system: new Map(), values: samplesOf(120), isHeard: heard }, START_MS);
   const kept = (after_s: number) => watch.takeDocuments(START_MS + after_s * 1000, false).length;
   expect([kept(3599), kept(3600), kept(3601), kept(3602), kept(3603)]).toEqual([0, 50, 50, 20, 0]);
   expect(kept(7200)).toBe(50);
@@ -78,27 +92,77 @@ test("what was not seen for long is forgotten", () => {
   expect(watch.size).toBe(0);
 });
 
-test("of very many series each is judged every few ticks", () => {
+test("of very many series each is judged every few ticks, in turn", () => {
   const watch = new AnomalyWatch(START_MS, nothing);
-  const workers = Array.from({ length: 25_000 }, (_, i) => ({
-    id: `W${i}`,
-    metrics: new Map([["cpu_utilization", 50]]),
-  }));
-  const sizes = [0, 1, 2].map((second) => {
-    watch.judge({ system: new Map(), workers }, START_MS + second * 1000);
-    return watch.size;
-  });
-  expect(sizes).toEqual([10_000, 20_000, 25_000]);
+  const judge = (second: number) =>
+    watch.judge({ system: new Map(), values: samplesOf(25_000), isHeard: heard }, START_MS + second * 1000);
+  for (let second = 0; second < 9; second += 1) judge(second);
+  const met = watch.takeDocuments(START_MS + 9000, true).map(({ state }) => state.course.met);
+  // Once when it was new, then every third tick.
+  expect(new Set(met)).toEqual(new Set([3, 4]));
 });
 
 test("beyond the bound nothing more is watched, and that is said", () => {
   const reached: string[] = [];
   const watch = new AnomalyWatch(START_MS, (limit) => reached.push(limit));
-  const workers = Array.from({ length: 50_001 }, (_, i) => ({
-    id: `W${i}`,
-    metrics: new Map([["cpu_utilization", 50]]),
-  }));
-  for (let second = 0; second < 6; second += 1)
-    watch.judge({ system: new Map(), workers }, START_MS + second * 1000);
-  expect([watch.size, new Set(reached)]).toEqual([50_000, new Set(["series watched for anomalies"])]);
+  watch.judge({ system: new Map(), values: samplesOf(50_001), isHeard: heard }, START_MS);
+  expect([watch.size, reached]).toEqual([50_000, ["series watched for anomalies"]]);
+});
+
+test("a metric that ceases while its worker reports on is told, until it comes again", () => {
+  const watch = new AnomalyWatch(START_MS, nothing);
+  watched(watch, 0, 700, calm);
+  watched(watch, 700, 5, () => null);
+  expect([...watch.due()]).toEqual([]);
+  watched(watch, 705, 5, () => null);
+  expect([...watch.due()]).toMatchObject([
+    { metric: "cpu_utilization", aspect: "silence", value: 10, low: 1, since_ms: START_MS + 699_000 },
+  ]);
+  expect([...watch.due()][0]!.score).toBeCloseTo(8);
+  // Where the worker itself is silent that is told by another rule.
+  watched(
+    watch,
+    710,
+    1,
+    () => null,
+    () => false,
+  );
+  expect([...watch.due()]).toEqual([]);
+  watched(watch, 711, 1, calm);
+  expect([...watch.due()]).toEqual([]);
+  watched(watch, 712, 3700, () => null);
+  // After an hour it is gone for good.
+  expect([...watch.due()]).toEqual([]);
+});
+
+test("a metric that is reported now and then is not missed", () => {
+  const watch = new AnomalyWatch(START_MS, nothing);
+  let told = 0;
+  for (let second = 0; second < 8000; second += 1) {
+    watched(watch, second, 1, () => (second % 200 < 150 ? calm(second) : null));
+    told += [...watch.due()].length;
+  }
+  expect(told).toBe(0);
+});
+
+test("what was unusual when its worker fell silent is over in the end", () => {
+  const watch = new AnomalyWatch(START_MS, nothing);
+  watched(watch, 0, 2000, calm);
+  watched(watch, 2000, 20, () => 95);
+  watched(
+    watch,
+    2020,
+    80,
+    () => null,
+    () => false,
+  );
+  expect([...watch.due()]).toHaveLength(1);
+  watched(
+    watch,
+    2100,
+    20,
+    () => null,
+    () => false,
+  );
+  expect([...watch.due()]).toEqual([]);
 });

@@ -1,11 +1,12 @@
 import { CATALOGUE, findMetric, scaleOf } from "../catalogue.ts";
-import { AnomalyDetector, type AnomalyState } from "./anomaly.ts";
+import { ALERT_SCORE, AnomalyDetector, type AnomalyState, GAP_INTERVALS } from "./anomaly.ts";
+import { DOUBLING_SCORE } from "./rarity.ts";
 import type { AnomalySubject } from "./rules/vocabulary.ts";
 
 /** Series that are watched; each takes some 4 KB. */
 const MAX_SERIES = 50_000;
-/** Series that are judged in one tick, some 6 ms: of more, each is judged every few ticks. */
-const SERIES_A_TICK = 10_000;
+/** Samples that are judged in one tick, some 20 ms: of more, each series is judged every few ticks. */
+const SAMPLES_A_TICK = 10_000;
 /** What was learnt is kept this often, and so many series of it in one tick. */
 const KEEP_EVERY_MS = 3_600_000;
 const KEPT_A_TICK = 50;
@@ -25,14 +26,32 @@ interface Watched {
   readonly entity: string;
   readonly metric: string;
   readonly detector: AnomalyDetector;
+  /** Counts series in the order in which they came. */
+  readonly number: number;
   seen_ms: number;
+  /** Samples since it was last silent while its worker was not. */
+  regular: number;
 }
 
-/** The newest values of everything that is watched. */
+/** What there is to judge at a tick. */
 export interface Watchable {
   readonly system: ReadonlyMap<string, number>;
-  readonly workers: Iterable<{ readonly id: string; readonly metrics: ReadonlyMap<string, number> }>;
+  /** What reports brought since the last tick, and what follows of it. */
+  readonly values: readonly {
+    readonly worker: { readonly id: string } | null;
+    readonly metric: string;
+    readonly value: number;
+  }[];
+  /** Whether a worker reports. */
+  isHeard(worker_id: string): boolean;
 }
+
+/** A metric that ceased is told of after so long, of a series that had so many samples without a gap, for so long. */
+const SILENCE_MS = 5000;
+const REGULAR_SAMPLES = 600;
+const SILENCE_TOLD_MS = 3_600_000;
+/** What was due when nothing more came is due for so long. */
+const DUE_MS = 90_000;
 
 /** Gauges whose course means something; counts of the last hour creep, and follow from the rest. */
 const UNWATCHED = new Set(["completed_tasks", "failed_tasks", "cancelled_tasks", "total_workers"]);
@@ -40,6 +59,11 @@ const WATCHED = {
   system: namesOf("system"),
   worker: namesOf("worker"),
 } as const;
+
+/** What a worker reports, and does not follow of anything. */
+const REPORTED: ReadonlySet<string> = new Set(
+  CATALOGUE.filter(({ scope, derived }) => scope === "worker" && !derived).map(({ name }) => name),
+);
 
 function namesOf(scope: "system" | "worker"): ReadonlySet<string> {
   const gauges = CATALOGUE.filter((metric) => metric.scope === scope && metric.kind === "gauge");
@@ -50,44 +74,55 @@ function namesOf(scope: "system" | "worker"): ReadonlySet<string> {
 export class AnomalyWatch {
   readonly #series = new Map<string, Watched>();
   readonly #due = new Map<string, Watched>();
-  /** Where the next tick goes on, where one does not get round. */
-  #turn = 0;
+  #silent: readonly AnomalySubject[] = [];
+  #now_ms: number;
+  #ticks = 0;
+  #numbered = 0;
   #kept_ms: number;
   #to_keep: Watched[] = [];
   readonly #reached: (limit: string) => void;
 
   constructor(started_ms: number, reached: (limit: string) => void) {
     this.#kept_ms = started_ms;
+    this.#now_ms = started_ms;
     this.#reached = reached;
   }
 
   restore(documents: readonly DetectorDocument[], now_ms: number): void {
     for (const { scope, entity, metric, state } of documents) {
       if (this.#series.size >= MAX_SERIES) break;
-      const detector = AnomalyDetector.from(state, optionsOf(scope, metric));
-      this.#series.set(keyOf(scope, entity, metric), { scope, entity, metric, detector, seen_ms: now_ms });
+      this.#add(scope, entity, metric, AnomalyDetector.from(state, optionsOf(scope, metric)), now_ms);
     }
   }
 
-  /** Judges the newest values, of very many series some. */
-  judge({ system, workers }: Watchable, now_ms: number): void {
-    let place = 0;
-    let judged = 0;
-    const from = this.#turn;
-    const one = (scope: "system" | "worker", entity: string, metric: string, value: number) => {
-      place += 1;
-      if (place <= from || judged >= SERIES_A_TICK) return;
-      judged += 1;
-      this.#observe(scope, entity, metric, value, now_ms);
-    };
-    for (const [metric, value] of system) if (WATCHED.system.has(metric)) one("system", "", metric, value);
-    for (const { id, metrics } of workers) {
-      for (const [metric, value] of metrics) if (WATCHED.worker.has(metric)) one("worker", id, metric, value);
-    }
-    this.#turn = from + judged < place ? from + judged : 0;
+  #add(
+    scope: Watched["scope"],
+    entity: string,
+    metric: string,
+    detector: AnomalyDetector,
+    seen_ms: number,
+  ): Watched {
+    const watched = { scope, entity, metric, detector, number: this.#numbered, seen_ms, regular: 0 };
+    this.#numbered += 1;
+    this.#series.set(keyOf(scope, entity, metric), watched);
+    return watched;
   }
 
-  #observe(scope: "system" | "worker", entity: string, metric: string, value: number, now_ms: number): void {
+  /** Judges what came, of very many series some, and notes what ceased to come. */
+  judge({ system, values, isHeard }: Watchable, now_ms: number): void {
+    this.#now_ms = now_ms;
+    this.#ticks += 1;
+    const turns = Math.max(1, Math.ceil((system.size + values.length) / SAMPLES_A_TICK));
+    for (const [metric, value] of system) {
+      if (WATCHED.system.has(metric)) this.#observe("system", "", metric, value, turns);
+    }
+    for (const { worker, metric, value } of values) {
+      if (worker && WATCHED.worker.has(metric)) this.#observe("worker", worker.id, metric, value, turns);
+    }
+    this.#silent = [...this.#ceased(isHeard)];
+  }
+
+  #observe(scope: Watched["scope"], entity: string, metric: string, value: number, turns: number): void {
     const key = keyOf(scope, entity, metric);
     let watched = this.#series.get(key);
     if (!watched) {
@@ -95,14 +130,26 @@ export class AnomalyWatch {
         this.#reached("series watched for anomalies");
         return;
       }
-      const detector = new AnomalyDetector(optionsOf(scope, metric));
-      watched = { scope, entity, metric, detector, seen_ms: now_ms };
-      this.#series.set(key, watched);
-    }
-    watched.seen_ms = now_ms;
-    watched.detector.observe(now_ms, value);
+      watched = this.#add(scope, entity, metric, new AnomalyDetector(optionsOf(scope, metric)), this.#now_ms);
+    } else if ((this.#ticks + watched.number) % turns !== 0) return;
+    watched.seen_ms = this.#now_ms;
+    watched.regular += 1;
+    watched.detector.observe(this.#now_ms, value);
     if (watched.detector.alert_since_ms !== null) this.#due.set(key, watched);
     else this.#due.delete(key);
+  }
+
+  /** Metrics that a worker reported regularly and does not any more, although it reports. */
+  *#ceased(isHeard: Watchable["isHeard"]): Iterable<AnomalySubject> {
+    for (const watched of this.#series.values()) {
+      const { scope, entity, metric, detector, seen_ms, regular } = watched;
+      if (this.#now_ms - seen_ms < SILENCE_MS || scope !== "worker" || !REPORTED.has(metric)) continue;
+      const silence_ms = detector.silence_ms(this.#now_ms);
+      if (silence_ms === null || silence_ms > SILENCE_TOLD_MS || !isHeard(entity)) continue;
+      // What is reported now and then is not missed.
+      if (regular < REGULAR_SAMPLES) watched.regular = 0;
+      else yield { scope, entity, metric, ...silenceOf(detector, silence_ms, seen_ms) };
+    }
   }
 
   /** Forgets what was not seen for so long, and no longer tells of what fell silent. */
@@ -116,15 +163,17 @@ export class AnomalyWatch {
 
   /** Series that are so unusual that an alert is due. */
   *due(): Iterable<AnomalySubject> {
-    for (const { scope, entity, metric, detector } of this.#due.values()) {
-      const anomaly = detector.explain();
+    for (const { scope, entity, metric, detector, seen_ms } of this.#due.values()) {
+      const anomaly = this.#now_ms - seen_ms < DUE_MS ? detector.explain() : null;
       if (anomaly) yield { scope, entity, metric, ...anomaly };
     }
+    yield* this.#silent;
   }
 
   /** How unusual a metric is; 0 while no alert is due for it. */
   score(scope: string, entity: string, metric: string): number {
-    return this.#due.get(keyOf(scope, entity, metric))?.detector.explain()?.score ?? 0;
+    const due = this.#due.get(keyOf(scope, entity, metric));
+    return due && this.#now_ms - due.seen_ms < DUE_MS ? (due.detector.explain()?.score ?? 0) : 0;
   }
 
   get size(): number {
@@ -141,6 +190,26 @@ export class AnomalyWatch {
       .splice(0, all ? KEPT_AT_ONCE : KEPT_A_TICK)
       .map(({ scope, entity, metric, detector }) => ({ scope, entity, metric, state: detector.toState() }));
   }
+}
+
+/** Of a metric that ceased: how long ago, seconds, and how often it usually comes. */
+function silenceOf(
+  detector: AnomalyDetector,
+  silence_ms: number,
+  since_ms: number,
+): Omit<AnomalySubject, "scope" | "entity" | "metric"> {
+  const interval_s = (detector.interval_ms ?? silence_ms) / 1000;
+  const value = silence_ms / 1000;
+  const score = ALERT_SCORE + DOUBLING_SCORE * Math.log2(value / (GAP_INTERVALS * interval_s));
+  return {
+    score,
+    aspect: "silence",
+    value,
+    low: interval_s,
+    high: interval_s,
+    since_ms,
+    alert_since_ms: since_ms,
+  };
 }
 
 function keyOf(scope: string, entity: string, metric: string): string {

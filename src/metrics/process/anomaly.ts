@@ -115,7 +115,7 @@ const SMALL_SHARE = 0.02;
 const LARGEST = 1e30;
 
 /** A longer time than so many usual intervals without a sample is a silence. */
-const GAP_INTERVALS = 5;
+export const GAP_INTERVALS = 5;
 const INTERVAL_WEIGHT = 0.05;
 
 /** Reused, for all series are judged each second: how far off the newest sample is, by aspect; NaN: not to be told. */
@@ -185,6 +185,11 @@ export class AnomalyDetector {
   silence_ms(now_ms: number): number | null {
     const { at_ms } = this.#course;
     return at_ms !== null && this.#isSilence(now_ms - at_ms) ? now_ms - at_ms : null;
+  }
+
+  /** How far apart its samples usually are; null before the second one. */
+  get interval_ms(): number | null {
+    return this.#course.interval_ms;
   }
 
   /** When the newest sample's anomaly began. */

@@ -492,6 +492,11 @@ export class Fleet {
     return this.#sources.get(id)?.presence;
   }
 
+  /** What reports brought since the last `takeChanges`, and what follows of it. */
+  get fresh(): readonly FreshValue[] {
+    return this.#values;
+  }
+
   /** What changed since the last call, for the store. */
   takeChanges() {
     const changes = {

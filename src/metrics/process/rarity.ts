@@ -17,7 +17,7 @@ const [UNKNOWN, NOTHING] = [0, 1];
 /** The border of the usual range: one size in a thousand lies beyond. */
 const BEYOND_SHARE = 0.001;
 /** What each doubling beyond that border adds to the score. */
-const DOUBLING_SCORE = 4;
+export const DOUBLING_SCORE = 4;
 /** With fewer learnt, being the largest of them says less. */
 const ENOUGH = 300;
 /** With so many learnt it is full; one bin may hold them all. */

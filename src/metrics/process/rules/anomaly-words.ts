@@ -1,5 +1,5 @@
 import { findMetric } from "../../catalogue.ts";
-import { measure } from "../../format.ts";
+import { measure, seconds } from "../../format.ts";
 import type { MetricAnomaly } from "../../model.ts";
 import type { AnomalySubject } from "./vocabulary.ts";
 
@@ -9,6 +9,8 @@ export function inWords({ scope, metric, aspect, value, low, high }: Omit<Anomal
   const shown = measure(value, unit);
   const usual = `usually ${measure(low, unit)} to ${measure(high, unit)}`;
   switch (aspect) {
+    case "silence":
+      return `not reported for ${seconds(value)}, usually each ${seconds(high)}`;
     case "value":
       return `${shown}, ${usual}`;
     case "level":

@@ -29,7 +29,8 @@ export class Rehearsal {
     const figures = fleetFigures(fleet, now_ms);
     const system = new Map([...figures.system, ...this.system]);
     const anomalies = this.#anomalies;
-    anomalies.judge({ system, workers: fleet.workers.values() }, now_ms);
+    const isHeard = (id: string) => fleet.workers.get(id)?.presence === "fresh";
+    anomalies.judge({ system, values: fleet.takeChanges().values, isHeard }, now_ms);
     this.book.evaluate(ruleScene(fleet, { ...figures, system }, this.own, anomalies, now_ms));
     return this.book.takeEvents();
   }

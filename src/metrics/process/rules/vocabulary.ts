@@ -1,6 +1,6 @@
 import type { Cut, Scope, Unit } from "../../catalogue.ts";
 import type { AlertLabel, AlertSubjectKind, Source } from "../../model.ts";
-import type { Anomaly } from "../anomaly.ts";
+import type { Anomaly, Aspect } from "../anomaly.ts";
 import type { Fleet } from "../fleet.ts";
 import type { ModelFigures, QueueFigures } from "./figures.ts";
 
@@ -22,7 +22,9 @@ export interface RuleScene {
 }
 
 /** A series that is unusual enough to tell. */
-export interface AnomalySubject extends Anomaly {
+export interface AnomalySubject extends Omit<Anomaly, "aspect"> {
+  /** As of the detector, or that it is not reported any more: then the figures are seconds. */
+  readonly aspect: Aspect | "silence";
   readonly scope: "system" | "worker";
   readonly entity: string;
   readonly metric: string;
