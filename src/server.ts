@@ -19,6 +19,7 @@ import { Notify } from "./metrics/process/notify/notify.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openSessions, type SessionStore } from "./metrics/store/sessions.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
+import { packageFile } from "./package-files.ts";
 import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import { Hub } from "./routes/hub.ts";
@@ -67,7 +68,7 @@ interface Instance {
 }
 
 export const VERSION: string = (
-  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
+  JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string }
 ).version;
 
 /** Opens, wires and starts everything; resolves once it listens. */

@@ -17,13 +17,12 @@ export function buildCopy(): string {
   for (const name of ["bin", "db", "public", "rules", "package.json"])
     cpSync(join(CHECKOUT, name), join(folder, name), { recursive: true });
   symlinkSync(join(CHECKOUT, "node_modules"), join(folder, "node_modules"));
-  const tsc = join(CHECKOUT, "node_modules/.bin/tsc");
   const { status, stdout, stderr } = spawnSync(
-    tsc,
-    ["-p", "tsconfig.build.json", "--outDir", join(folder, "dist")],
+    process.execPath,
+    ["esbuild.config.js", join(folder, "dist")],
     { cwd: CHECKOUT, encoding: "utf8" },
   );
-  if (status !== 0) throw new Error(`tsc -p tsconfig.build.json failed:\n${stdout}${stderr}`);
+  if (status !== 0) throw new Error(`The build failed:\n${stdout}${stderr}`);
   return folder;
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { EvenkeelError } from "../errors.ts";
+import { packageFile } from "../package-files.ts";
 import { PICO_FILE } from "../views/assets.ts";
 import { matches } from "./answers.ts";
 import { negotiateEncoding } from "./negotiate.ts";
@@ -85,7 +86,7 @@ function readAssets(): Assets {
   const { resolve } = createRequire(import.meta.url);
   const library = (file: string) =>
     readFileSync(resolve(file), "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, "");
-  const ours = (file: string) => readFileSync(new URL(`../../public/${file}`, import.meta.url), "utf8");
+  const ours = (file: string) => readFileSync(packageFile(`public/${file}`), "utf8");
   const script = [
     library("htmx.org/dist/htmx.min.js"),
     library("htmx.org/dist/ext/hx-sse.min.js"),

@@ -2,8 +2,8 @@ import { Worker } from "node:worker_threads";
 import { EvenkeelError } from "../../errors.ts";
 import type { Answer, ClosedHour, Edges, Housekeeping, OpenHour, Request } from "./housekeeper.ts";
 
-const MODULE = new URL("./housekeeping-worker.ts", import.meta.url).href;
 const FROM_SOURCES = import.meta.url.endsWith(".ts");
+const MODULE = new URL(`./housekeeping-worker.${FROM_SOURCES ? "ts" : "js"}`, import.meta.url);
 /** A worker of Node 20 can't load TypeScript: from the sources (tests, development) it takes tsx first. */
 const LOAD_SOURCES = `
   const { module, loader } = require("node:worker_threads").workerData;
@@ -64,7 +64,7 @@ export class HousekeepingThread implements Housekeeping {
   }
 
   #start(): Worker {
-    const data = { path: this.#path, module: MODULE };
+    const data = { path: this.#path, module: MODULE.href };
     const worker = FROM_SOURCES
       ? new Worker(LOAD_SOURCES, {
           eval: true,
@@ -73,7 +73,7 @@ export class HousekeepingThread implements Housekeeping {
           resourceLimits: LIMITS,
           workerData: { ...data, loader: import.meta.resolve("tsx/esm/api") },
         })
-      : new Worker(new URL(MODULE.replace(/\.ts$/, ".js")), { workerData: data, resourceLimits: LIMITS });
+      : new Worker(MODULE, { workerData: data, resourceLimits: LIMITS });
     // The next work starts another thread if this one dies.
     worker.on("error", () => {});
     worker.on("exit", () => {

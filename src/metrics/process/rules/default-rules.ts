@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
+import { packageFile } from "../../../package-files.ts";
 import { buildRules, readDefaults } from "./rule.ts";
 
-/** Beside package.json, both for the sources and for the build. */
-const FILE = new URL("../../../../rules/default.yaml", import.meta.url);
+const FILE = packageFile("rules/default.yaml");
 
 /** As they are written in rules/default.yaml. */
 export const WRITTEN_DEFAULTS = readDefaults(readFileSync(FILE, "utf8"), "rules/default.yaml");
