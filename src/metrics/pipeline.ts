@@ -4,7 +4,7 @@ import { Collector, type CollectorLimits } from "./collect/collector.ts";
 import { type Mark, RESTART, type Silence } from "./model.ts";
 import { readPast } from "./past.ts";
 import type { Parts } from "./pipeline/parts.ts";
-import { restore } from "./pipeline/restore.ts";
+import { older, restore } from "./pipeline/restore.ts";
 import { Snapshots } from "./pipeline/snapshots.ts";
 import { Writer } from "./pipeline/writer.ts";
 import { AlertBook } from "./process/alert-book.ts";
@@ -90,7 +90,7 @@ export class Pipeline {
     const reached = (limit: string) => fleet.reached(limit);
     const alerts = new AlertBook(rules, now_ms, reached);
     const anomalies = new AnomalyWatch(now_ms, reached);
-    this.#parts = { store, fleet, alerts, anomalies, recent: new Recent(), notify, demo };
+    this.#parts = { store, fleet, alerts, anomalies, recent: new Recent(now_ms, older(store)), notify, demo };
     this.#timer = new TickTimer(tick_ms);
     this.collector = new Collector(limits, clock, {
       get workers() {

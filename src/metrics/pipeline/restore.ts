@@ -1,15 +1,15 @@
-import { CATALOGUE } from "../catalogue.ts";
 import type { Alert, Silence, WorkerState } from "../model.ts";
 import type { DetectorDocument } from "../process/anomaly-watch.ts";
 import type { SourceDocument } from "../process/fleet.ts";
 import { DURATIONS, EVENTS } from "../process/flow.ts";
 import type { BookDocument } from "../process/model-book.ts";
 import { DurationHistogram, KEPT_MINUTES } from "../process/rates.ts";
+import type { Older } from "../process/recent.ts";
 import type { TaskDocument } from "../process/task.ts";
 import type { WorkerDocument } from "../process/worker.ts";
 import { MINUTE_MS, type SeriesName } from "../range.ts";
-import { RECENT_MINUTES } from "../read.ts";
 import { runsOf } from "../runs.ts";
+import type { MetricStore } from "../store/contract.ts";
 import { DETECTOR, MODELS, PENDING, SILENCE, SOURCES } from "./kept.ts";
 import type { Parts } from "./parts.ts";
 
@@ -41,7 +41,6 @@ export function restore(parts: Parts, now_ms: number): void {
   restoreFlows(parts, latest, now_ms);
   fleet.takeChanges();
   fleet.advance(now_ms);
-  restoreRecent(parts, now_ms);
 }
 
 function restoreAlerts({ store, alerts, anomalies }: Parts, now_ms: number): void {
@@ -96,18 +95,11 @@ function restoreFlows({ store, fleet }: Parts, latest: readonly SeriesName[], no
   }
 }
 
-function restoreRecent({ store, recent }: Parts, now_ms: number): void {
-  const series = CATALOGUE.filter((m) => m.scope === "system").map((m) => ({
-    scope: m.scope,
-    entity: "",
-    metric: m.name,
-  }));
-  const from_ms = Math.floor(now_ms / 1000) * 1000 - RECENT_MINUTES * MINUTE_MS;
-  const range = store.range({ series, from_ms, to_ms: now_ms + 1, step_ms: 1000 });
-  range.columns.forEach(({ mean }, column) => {
-    range.at_ms.forEach((at_ms, row) => {
-      const value = mean[row];
-      if (value !== null && value !== undefined) recent.set(series[column]!.metric, at_ms, value);
-    });
-  });
+/** The kept values of system metrics, second by second. */
+export function older(store: MetricStore): Older {
+  return function* (metric, from_ms, to_ms) {
+    const series = [{ scope: "system" as const, entity: "", metric }];
+    const { at_ms, columns } = store.range({ series, from_ms, to_ms: to_ms + 1, step_ms: 1000 });
+    for (const [row, value] of columns[0]!.mean.entries()) if (value !== null) yield [at_ms[row]!, value];
+  };
 }
