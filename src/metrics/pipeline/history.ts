@@ -96,9 +96,8 @@ export class History {
   /** What was set, and where alerts began to fire. */
   marks(from_ms: number, to_ms: number): Mark[] {
     const fired = this.#store
-      .alerts(from_ms, to_ms, MARKS_LIMIT)
-      .filter(({ fired_ms }) => fired_ms >= from_ms)
-      .map((record) => ({ at_ms: record.fired_ms, kind: ALERT, text: alertOf(record).title }));
+      .firings(from_ms, to_ms, MARKS_LIMIT)
+      .map(({ fired_ms, title }) => ({ at_ms: fired_ms, kind: ALERT, text: title }));
     return [...this.#store.marks(from_ms, to_ms, MARKS_LIMIT), ...fired].sort((a, b) => a.at_ms - b.at_ms);
   }
 

@@ -156,10 +156,16 @@ export class Writer {
   #gatherAlerts({ alerts, documents, facts }: Unwritten, now_ms: number): void {
     const changes = this.#parts.alerts.takeChanges();
     for (const alert of changes.alerts) {
-      const { id, fired_ms, ended_ms } = alert;
+      const { id, fired_ms, ended_ms, title } = alert;
       const key = `${fired_ms} ${id}`;
       if (alerts.has(key) || alerts.size < MAX_UNWRITTEN_CHANGES)
-        alerts.set(key, { id, fired_ms: fired_ms ?? now_ms, ended_ms, document: JSON.stringify(alert) });
+        alerts.set(key, {
+          id,
+          fired_ms: fired_ms ?? now_ms,
+          ended_ms,
+          title,
+          document: JSON.stringify(alert),
+        });
     }
     if (changes.pending) facts[PENDING] = JSON.stringify(changes.pending);
     for (const silence of changes.silences) {

@@ -688,6 +688,7 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       id,
       fired_ms: T0 + fired,
       ended_ms: ended === null ? null : T0 + ended,
+      title: `${id} fires`,
       document: `"${id}"`,
     });
     store.append({ ...batchOf(store, T0, []), alerts: [alert("a", 0, null), alert("b", 5, null)] });
@@ -700,6 +701,13 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     assert.deepEqual(told(9, 10), [alert("a", 0, 10), alert("b", 5, null)]);
     assert.deepEqual(told(10, 20), [alert("b", 5, null)]);
     assert.deepEqual(told(10, 21, 1), [alert("a", 20, null)]);
+    const fired = (from: number, to: number, limit = 100) =>
+      store.firings(T0 + from, T0 + to, limit).map(({ fired_ms, title }) => [fired_ms - T0, title]);
+    assert.deepEqual(fired(0, 20), [
+      [0, "a fires"],
+      [5, "b fires"],
+    ]);
+    assert.deepEqual(fired(1, 21, 1), [[20, "a fires"]]);
     await store.compact(T0 + HOUR_MS + 11);
     assert.deepEqual(told(0, DAY_MS), [alert("b", 5, null), alert("a", 20, null)]);
     await store.close();
@@ -711,6 +719,7 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       id,
       fired_ms: T0 + fired,
       ended_ms: ended === null ? null : T0 + ended,
+      title: id,
       document: `"${id} ${fired}"`,
     });
     const alerts = [alert("a", 0, 10), alert("a:b", 5, null), alert("a", 20, 30), alert("a", 40, null)];

@@ -43,8 +43,12 @@ export interface AlertRecord {
   fired_ms: number;
   /** Null while it fires. */
   ended_ms: number | null;
+  title: string;
   document: string;
 }
+
+/** That an alert began to fire. */
+export type Firing = Pick<AlertRecord, "fired_ms" | "title">;
 
 /** What is kept under its kind and id until it is over. */
 export interface DocumentRecord {
@@ -211,6 +215,8 @@ export interface MetricStore extends Outbox {
   marks(from_ms: number, to_ms: number, limit: number): Mark[];
   /** What fired at some moment from `from_ms` to before `to_ms`, the newest `limit` of it, oldest first. */
   alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[];
+  /** What began to fire from `from_ms` to before `to_ms`, the newest `limit` of it, oldest first. */
+  firings(from_ms: number, to_ms: number, limit: number): Firing[];
   /** The firings of one alert that began before `to_ms`, the newest `limit` of them, newest first. */
   alertsOf(id: string, to_ms: number, limit: number): AlertRecord[];
   /** Everything of a kind that is kept, by its id. */

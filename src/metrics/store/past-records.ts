@@ -1,5 +1,12 @@
 import type { Database, Statement } from "better-sqlite3";
-import { type AlertRecord, GONE, type TickBatch, type WorkerAt, type WorkerStateRecord } from "./contract.ts";
+import {
+  type AlertRecord,
+  type Firing,
+  GONE,
+  type TickBatch,
+  type WorkerAt,
+  type WorkerStateRecord,
+} from "./contract.ts";
 
 /** What was when: the states of workers, and alerts. */
 export class PastRecords {
@@ -10,6 +17,7 @@ export class PastRecords {
   readonly #put_alert: Statement<[AlertRecord]>;
   readonly #alerts_of: Statement<[string, number, number], AlertRecord>;
   readonly #some_alerts: Statement<[number, number, number], AlertRecord>;
+  readonly #some_firings: Statement<[number, number, number], Firing>;
 
   constructor(db: Database) {
     this.#put_state = db.prepare(
@@ -31,7 +39,7 @@ export class PastRecords {
       "SELECT * FROM worker_states WHERE worker_id = ? AND at_ms < ? ORDER BY at_ms DESC LIMIT ?",
     );
     this.#put_alert = db.prepare(
-      "INSERT OR REPLACE INTO alerts VALUES (@id, @fired_ms, @ended_ms, @document)",
+      "INSERT OR REPLACE INTO alerts VALUES (@id, @fired_ms, @ended_ms, @document, @title)",
     );
     this.#alerts_of = db.prepare(
       "SELECT * FROM alerts WHERE id = ? AND fired_ms < ? ORDER BY fired_ms DESC LIMIT ?",
@@ -39,6 +47,11 @@ export class PastRecords {
     this.#some_alerts = db.prepare(
       `SELECT * FROM alerts WHERE (ended_ms IS NULL OR ended_ms > ?) AND fired_ms < ?
        ORDER BY fired_ms DESC, id DESC LIMIT ?`,
+    );
+    // Of the index alone.
+    this.#some_firings = db.prepare(
+      `SELECT fired_ms, title FROM alerts WHERE fired_ms >= ? AND fired_ms < ?
+       ORDER BY fired_ms DESC, title DESC LIMIT ?`,
     );
   }
 
@@ -75,5 +88,9 @@ export class PastRecords {
 
   alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[] {
     return this.#some_alerts.all(from_ms, to_ms, limit).reverse();
+  }
+
+  firings(from_ms: number, to_ms: number, limit: number): Firing[] {
+    return this.#some_firings.all(from_ms, to_ms, limit).reverse();
   }
 }

@@ -13,6 +13,7 @@ import type {
   EndedTask,
   EndedTasksAnswer,
   EndedTasksQuery,
+  Firing,
   InstantValue,
   LatestSample,
   MetricStore,
@@ -301,6 +302,10 @@ class SqliteStore implements MetricStore {
 
   alerts(from_ms: number, to_ms: number, limit: number): AlertRecord[] {
     return withDatabase(this.#path, "read", () => this.#past.alerts(from_ms, to_ms, limit));
+  }
+
+  firings(from_ms: number, to_ms: number, limit: number): Firing[] {
+    return withDatabase(this.#path, "read", () => this.#past.firings(from_ms, to_ms, limit));
   }
 
   alertsOf(id: string, to_ms: number, limit: number): AlertRecord[] {
