@@ -5,6 +5,7 @@ import {
   didYouMean,
   integer,
   matching,
+  oneOf,
   onOff,
   optional,
   path,
@@ -65,6 +66,10 @@ const MARK_SETTINGS = {
   base_path: SETTINGS.base_path,
 } satisfies Options;
 
+/** Which database the accounts are in. */
+const ACCOUNT_SETTINGS = { config: SETTINGS.config, db: SETTINGS.db } satisfies Options;
+const USER_NAME = setting(matching("text", "NAME", /^.+$/s), "", "The user");
+
 const COMMANDS = {
   serve: { summary: "Serve the dashboard", options: SETTINGS },
   demo: { summary: "Send the reports of a demo fleet to a server", options: DEMO },
@@ -94,6 +99,52 @@ const COMMANDS = {
     argument: setting(matching("a receiver's name", "[RECEIVER]", /^.+$/s), "", "Only to this receiver"),
     options: SETTINGS,
   },
+  "user add": {
+    summary: "Add a user; from the first one on everybody has to log in",
+    argument: USER_NAME,
+    options: {
+      role: setting(oneOf("viewer", "operator", "admin"), "viewer", "What they may do"),
+      ...ACCOUNT_SETTINGS,
+    },
+  },
+  "user role": {
+    summary: "Change what a user may do",
+    argument: USER_NAME,
+    options: {
+      role: setting(oneOf("viewer", "operator", "admin"), "viewer", "What they may do"),
+      ...ACCOUNT_SETTINGS,
+    },
+  },
+  "user password": {
+    summary: "Give a user another password; all their sessions end",
+    argument: USER_NAME,
+    options: ACCOUNT_SETTINGS,
+  },
+  "user remove": {
+    summary: "Remove a user and end their sessions",
+    argument: USER_NAME,
+    options: ACCOUNT_SETTINGS,
+  },
+  "user list": { summary: "List the users", options: ACCOUNT_SETTINGS },
+  "token add": {
+    summary: "Make a token and print its secret, this once",
+    argument: setting(matching("text", "NAME", /^.+$/s), "", "What it is for"),
+    options: {
+      role: setting(oneOf("ingest", "viewer", "operator", "admin"), "ingest", "What its holder may do"),
+      sources: setting(
+        matching("names separated by commas", "LIST", /^.*$/s),
+        "",
+        "The sources that it may report as; empty for any",
+      ),
+      ...ACCOUNT_SETTINGS,
+    },
+  },
+  "token list": { summary: "List the tokens, without their secrets", options: ACCOUNT_SETTINGS },
+  "token revoke": {
+    summary: "Revoke a token",
+    argument: setting(matching("text", "ID", /^.+$/s), "", "As token list shows it"),
+    options: ACCOUNT_SETTINGS,
+  },
   "check-config": { summary: "Show every setting, its value and where it came from", options: SETTINGS },
 } satisfies Record<string, CommandSpec>;
 
@@ -111,6 +162,19 @@ export type Command =
   | ({ readonly name: "demo" } & Values<typeof DEMO>)
   | ({ readonly name: "mark"; readonly text: string; readonly flags: SettingTexts } & Values<typeof MARK>)
   | ({ readonly name: "replay"; readonly file: string } & Values<typeof REPLAY>)
+  | {
+      readonly name: "user add" | "user role" | "user password" | "user remove" | "user list";
+      readonly argument: string;
+      readonly role: string;
+      readonly flags: SettingTexts;
+    }
+  | {
+      readonly name: "token add" | "token list" | "token revoke";
+      readonly argument: string;
+      readonly role: string;
+      readonly sources: string;
+      readonly flags: SettingTexts;
+    }
   | { readonly name: "help"; readonly command: CommandName | undefined }
   | { readonly name: "version" };
 
@@ -129,13 +193,15 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   const [first = "help", ...rest] = argv;
   if (first === "--version" || first === "-v") return { name: "version" };
   if (first === "--help" || first === "-h") return { name: "help", command: undefined };
-  if (first === "help")
-    return { name: "help", command: rest[0] === undefined ? undefined : commandName(rest[0]) };
-
-  const name = commandName(first);
+  if (first === "help") {
+    const [name] = rest.length === 0 ? [undefined] : named(rest);
+    return { name: "help", command: name };
+  }
+  const [name, args] = named(argv);
   const spec: CommandSpec = COMMANDS[name];
-  const { texts, argument, help } = read(name, spec, rest);
+  const { texts, argument, help } = read(name, spec, args);
   if (help) return { name: "help", command: name };
+  if (isAboutAccounts(name)) return accountsCommand(name, spec, texts, argument);
   if (name === "serve" || name === "check" || name === "check-config") return { name, flags: texts };
   if (name === "test-notify") return { name, receiver: argument, flags: texts };
   if (name === "backup") {
@@ -161,6 +227,36 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   if (argument === undefined)
     throw new UsageError("replay needs the FILE to replay: evenkeel replay FILE --url URL");
   return { name, file: argument, ...values(REPLAY, texts) };
+}
+
+type AccountsCommand = Extract<CommandName, `user ${string}` | `token ${string}`>;
+
+function isAboutAccounts(name: CommandName): name is AccountsCommand {
+  return name.startsWith("user ") || name.startsWith("token ");
+}
+
+function accountsCommand(
+  name: AccountsCommand,
+  spec: CommandSpec,
+  texts: Readonly<Record<string, string>>,
+  argument: string | undefined,
+): Command {
+  if (spec.argument && argument === undefined) {
+    throw new UsageError(`${name} needs the ${spec.argument.placeholder}: evenkeel ${usage(name)}`);
+  }
+  const own = Object.fromEntries(Object.entries(spec.options).filter(([key]) => !(key in ACCOUNT_SETTINGS)));
+  const { role = "", sources = "" } = values(own, texts) as { role?: string; sources?: string };
+  const flags = Object.fromEntries(Object.entries(texts).filter(([key]) => key in ACCOUNT_SETTINGS));
+  return { name, argument: argument ?? "", role, sources, flags } as Command;
+}
+
+/** A command of one word or of two, and what follows it. */
+function named([first = "", second, ...rest]: readonly string[]): [CommandName, string[]] {
+  const two = COMMAND_NAMES.find((name) => name === `${first} ${second}`);
+  if (two) return [two, rest];
+  const group = COMMAND_NAMES.filter((name) => name.startsWith(`${first} `));
+  if (group.length > 0) throw new UsageError(`${first} is one of: ${group.join(", ")}`);
+  return [commandName(first), second === undefined ? [] : [second, ...rest]];
 }
 
 /** The help of one command, or of all. */

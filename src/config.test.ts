@@ -169,22 +169,6 @@ describe("what is wrong", () => {
   });
 });
 
-describe("listening beyond loopback", () => {
-  test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("is not what %s does", (host) => {
-    expect(problems({ flags: { host } })).toEqual([]);
-  });
-
-  test.each(["0.0.0.0", "::", "10.0.0.1", "fleet.example", "127.example", "0"])(
-    "is what %s does: refused unless asked for by name",
-    (host) => {
-      expect(problems({ flags: { host } })[0]).toMatch(
-        /^--host must be a loopback address .*EVENKEEL_ALLOW_UNPROTECTED=on/,
-      );
-      expect(problems({ flags: { host, allow_unprotected: "on" } })).toEqual([]);
-    },
-  );
-});
-
 test("what is in force is shown with where it came from, and no secret", () => {
   const env = { EVENKEEL_INGEST_TOKEN: "correct-horse-battery", EVENKEEL_BASE_PATH: "fleet" };
   const text = describeSettings(load({ env, file: "retention: 3d" }));

@@ -1,4 +1,3 @@
-import { isIPv4 } from "node:net";
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import {
   basePath,
@@ -149,7 +148,7 @@ export function loadSettings({ flags, env, readFile }: ConfigSources): LoadedSet
   });
   const values = origins.map(({ name, text }) => [property(name), SETTINGS[name].read(text)]);
   const loaded: LoadedSettings = { settings: Object.fromEntries(values) as Settings, origins };
-  const conflicts = [...unprotected(loaded), ...tooSmallBuffer(loaded)];
+  const conflicts = tooSmallBuffer(loaded);
   if (conflicts.length > 0) throw new ConfigError(conflicts);
   return loaded;
 }
@@ -255,16 +254,6 @@ function wrong({ name, text, from, place }: Origin): string[] {
 
 function property(name: SettingName): string {
   return "unit" in SETTINGS[name] ? `${name}_ms` : name;
-}
-
-function unprotected(loaded: LoadedSettings): string[] {
-  const { host, allow_unprotected } = loaded.settings;
-  const loopback = host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
-  if (loopback || allow_unprotected) return [];
-  return [
-    `${givenAs("host", loaded)} must be a loopback address such as 127.0.0.1 while nobody has to log in; ` +
-      `got "${host}" (to let every machine that reaches it read everything, set ${envName("allow_unprotected")}=on)`,
-  ];
 }
 
 function tooSmallBuffer(loaded: LoadedSettings): string[] {

@@ -10,6 +10,7 @@ import {
   frameAncestors,
   host,
   integer,
+  isLoopback,
   oneOf,
   onOff,
   optional,
@@ -183,5 +184,15 @@ describe("an error", () => {
     expect(didYouMean("prot", ["host", "port", "db"])).toBe("; did you mean port?");
     expect(didYouMean("max_topic", ["max_topics", "max_tags"])).toBe("; did you mean max_topics?");
     expect(didYouMean("elephant", ["host", "port", "db"])).toBe("");
+  });
+});
+
+describe("a loopback address", () => {
+  test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("is %s", (host) => {
+    expect(isLoopback(host)).toBe(true);
+  });
+
+  test.each(["0.0.0.0", "::", "10.0.0.1", "fleet.example", "127.example", "0"])("is not %s", (host) => {
+    expect(isLoopback(host)).toBe(false);
   });
 });

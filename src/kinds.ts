@@ -1,3 +1,5 @@
+import { isIPv4 } from "node:net";
+
 /** How a text that a person wrote (a flag, a variable, a line of a file) becomes a value. */
 export interface Kind<T> {
   /** What the text must be, as the end of a sentence: "must be …". */
@@ -48,6 +50,11 @@ export function optional(kind: Kind<string>): Kind<string> {
 }
 
 export const host = matching("a host name or an IP address", "HOST", /^[A-Za-z0-9._:%-]+$/);
+
+/** Whether whoever listens there is reached from its own machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
+}
 
 export const url: Kind<string> = {
   rule: "an address that starts with http:// or https://",

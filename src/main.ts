@@ -22,8 +22,10 @@ import { loadAlertsFile, NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts
 import { createDeliver } from "./metrics/process/notify/deliver.ts";
 import type { Receiver } from "./metrics/process/notify/secrets.ts";
 import { sendTest } from "./metrics/process/notify/test-message.ts";
+import { openAccounts } from "./metrics/store/accounts.ts";
 import { backupDatabase } from "./metrics/store/backup.ts";
 import { type CheckReport, checkDatabase, isEmptyDatabase } from "./metrics/store/check.ts";
+import { askPassword, People } from "./people.ts";
 import { rehearse } from "./rehearse.ts";
 import { startServer, VERSION } from "./server.ts";
 
@@ -49,6 +51,15 @@ async function main(command: Command): Promise<void> {
       return testRules(command);
     case "test-notify":
       return testNotify(command);
+    case "user add":
+    case "user role":
+    case "user password":
+    case "user remove":
+    case "user list":
+    case "token add":
+    case "token list":
+    case "token revoke":
+      return people(command);
     case "check":
       return check(command.flags);
     case "serve":
@@ -173,6 +184,41 @@ async function serve(flags: SettingTexts): Promise<void> {
       (error: unknown) => fail(error),
     );
   });
+}
+
+async function people(
+  command: Extract<Command, { name: `user ${string}` | `token ${string}` }>,
+): Promise<void> {
+  const { argument, role, flags } = command;
+  const accounts = openAccounts(load(flags).settings.db);
+  try {
+    const all = new People({
+      accounts,
+      now_ms: systemClock.now(),
+      print: (line) => process.stdout.write(`${line}\n`),
+      password: (of) => askPassword(of, process.stdin, process.stderr),
+    });
+    switch (command.name) {
+      case "user add":
+        return await all.addUser(argument, role);
+      case "user role":
+        return all.changeRole(argument, role);
+      case "user password":
+        return await all.changePassword(argument);
+      case "user remove":
+        return all.removeUser(argument);
+      case "user list":
+        return all.listUsers();
+      case "token add":
+        return all.addToken(argument, role, command.sources);
+      case "token list":
+        return all.listTokens();
+      case "token revoke":
+        return all.revokeToken(argument);
+    }
+  } finally {
+    accounts.close();
+  }
 }
 
 async function demo({ url, token, workers, tasks, seed }: Extract<Command, { name: "demo" }>): Promise<void> {

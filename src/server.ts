@@ -6,6 +6,7 @@ import { serve } from "@hono/node-server";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
+import { isLoopback } from "./kinds.ts";
 import type { Log } from "./log.ts";
 import { type Clock, systemClock } from "./metrics/clock.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
@@ -16,12 +17,13 @@ import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
 import { NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
 import { Heartbeat } from "./metrics/process/notify/heartbeat.ts";
 import { Notify } from "./metrics/process/notify/notify.ts";
+import { type AccountStore, openAccounts } from "./metrics/store/accounts.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
-import { openSessions, type SessionStore } from "./metrics/store/sessions.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 import { packageFile } from "./package-files.ts";
 import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
+import type { Access } from "./routes/auth/access.ts";
 import { Hub } from "./routes/hub.ts";
 import { renderPanel } from "./views/frame.tsx";
 
@@ -86,11 +88,12 @@ class Evenkeel implements RunningServer {
   readonly #started_at_ms = systemClock.now();
   readonly #hub: Hub;
   readonly #app: App;
+  readonly #access: Access;
   #real: Instance | null = null;
   #demo: Instance | null = null;
   /** Whether a report ever came that was no demo's. */
   #reported = false;
-  #sessions: SessionStore | null = null;
+  #accounts: AccountStore | null = null;
   #alerts: Alerts = NO_ALERTS;
   #heartbeat: Heartbeat | null = null;
   #server: Server | null = null;
@@ -105,7 +108,9 @@ class Evenkeel implements RunningServer {
     const read = () => this.#shown.pipeline.read();
     const { max_viewers, max_topics } = settings;
     this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
-    this.#app = this.#createApp((body, type) => this.#ingest(body, type), settings.ingest_token);
+    const { app, access } = this.#createApp((body, type) => this.#ingest(body, type));
+    this.#app = app;
+    this.#access = access;
   }
 
   /** What viewers see. */
@@ -115,8 +120,8 @@ class Evenkeel implements RunningServer {
     return shown;
   }
 
-  #createApp(ingest: AppDeps["ingest"], ingest_token: string): App {
-    const { base_path, frame_ancestors, max_body_bytes } = this.#settings;
+  #createApp(ingest: AppDeps["ingest"], more: Pick<AppDeps, "trusted"> = {}) {
+    const { base_path, frame_ancestors, ingest_token, max_body_bytes } = this.#settings;
     return createApp({
       read: () => this.#shown.pipeline.read(),
       readAt: (at_ms) => this.#shown.pipeline.readAt(at_ms),
@@ -125,7 +130,8 @@ class Evenkeel implements RunningServer {
       mark: (set) => this.#shown.pipeline.mark(set),
       alerts: this.#alertActions(),
       hub: this.#hub,
-      session_store: () => this.#sessionStore(),
+      accounts: () => this.#accountStore(),
+      ...more,
       ready: () => this.#notReady(),
       settings: {
         base_path,
@@ -134,7 +140,7 @@ class Evenkeel implements RunningServer {
         max_body_bytes,
         version: VERSION,
       },
-    }).app;
+    });
   }
 
   /** What somebody did shows to all who watch at once. */
@@ -165,11 +171,22 @@ class Evenkeel implements RunningServer {
     this.#hub.publish().catch((error: unknown) => this.#log("error", `publishing failed: ${String(error)}`));
   }
 
-  /** Opened when a viewer first chooses something. */
-  #sessionStore(): SessionStore {
-    const { db, demo } = this.#settings;
-    this.#sessions ??= openSessions(demo === "on" ? demoPath(db) : db);
-    return this.#sessions;
+  /** Not in the demo fleet's database, which begins anew at each start. */
+  #accountStore(): AccountStore {
+    this.#accounts ??= openAccounts(this.#settings.db);
+    return this.#accounts;
+  }
+
+  /** @throws EvenkeelError where others could reach it and nobody has to log in */
+  #mustBeProtected(): void {
+    const { host, allow_unprotected } = this.#settings;
+    if (isLoopback(host) || allow_unprotected || this.#access.protected) return;
+    throw new EvenkeelError(
+      "invalid",
+      `host must be a loopback address such as 127.0.0.1 while nobody has to log in; got "${host}". Make the first ` +
+        "user with evenkeel user add NAME --role admin; or, to let every machine that reaches it read everything, " +
+        "set EVENKEEL_ALLOW_UNPROTECTED=on",
+    );
   }
 
   #notReady(): string | null {
@@ -183,6 +200,7 @@ class Evenkeel implements RunningServer {
     if (alerts !== "") this.#alerts = loadAlerts(alerts, process.env);
     this.#heartbeat = this.#createHeartbeat();
     if (demo !== "on") this.#real = this.#open(db, this.#clock, false);
+    this.#mustBeProtected();
     this.#reported = this.#real?.store.fact(FIRST_REPORT) !== undefined;
     if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
@@ -219,7 +237,7 @@ class Evenkeel implements RunningServer {
           version: VERSION,
           url: this.url,
           store_limit_bytes: settings.max_db_bytes === 0 ? null : settings.max_db_bytes,
-          token_needed: settings.ingest_token !== "",
+          token_needed: this.#access.token_needed,
           alerts_file: settings.alerts !== "",
           started_at_ms: this.#started_at_ms,
           memory_bytes: process.memoryUsage.rss(),
@@ -265,7 +283,7 @@ class Evenkeel implements RunningServer {
     const clock: Clock = { now: () => past.now_ms ?? this.#clock.now() };
     const instance = this.#open(demoPath(db), clock, true);
     const demo = createDemo({ workers, tasks, seed, start_ms });
-    const app = this.#createApp((body, type) => accept(instance, body, type), "");
+    const { app } = this.#createApp((body, type) => accept(instance, body, type), { trusted: true });
     const send = sendTo(app, this.#settings.base_path);
     // Up to the present, which goes on meanwhile.
     for (past.now_ms = start_ms; past.now_ms <= this.#clock.now(); past.now_ms += 1000) {
@@ -376,11 +394,20 @@ class Evenkeel implements RunningServer {
       this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
     }
     this.#publish();
+    this.#endWhatIsRevoked();
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
     this.#compacted_ms = now_ms;
     this.#compacting = this.#compacting
       .then(() => store.compact(now_ms))
       .catch((error: unknown) => this.#log("error", `compacting failed: ${String(error)}`));
+  }
+
+  #endWhatIsRevoked(): void {
+    try {
+      this.#access.tick();
+    } catch (error) {
+      this.#log("error", `what is open could not be checked: ${String(error)}`);
+    }
   }
 
   #listen(): Promise<void> {
@@ -425,7 +452,7 @@ class Evenkeel implements RunningServer {
     }
     await this.#compacting;
     await this.#heartbeat?.close();
-    this.#sessions?.close();
+    this.#accounts?.close();
     await this.#demo?.end();
     await this.#real?.end();
     this.#demo = null;

@@ -104,9 +104,12 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
       headers: { Location: `${base_path}/${where}`, "Cache-Control": "no-store", ...headers },
     });
   const idOf = (c: Ctx, name: string) => String(given(c).get(name));
-  /** Who acts: as they say, else as they said before. */
-  const whoOf = (c: Ctx, by: string | null | undefined) =>
-    checkBy(by?.trim() ? by : sessions.preferences(c).name);
+  /** Who acts: who is logged in, else as they say, else as they said before. */
+  const whoOf = (c: Ctx, by: string | null | undefined) => {
+    const caller = c.get("caller");
+    if (caller?.kind === "user") return caller.name;
+    return checkBy(by?.trim() ? by : sessions.preferences(c).name);
+  };
   /** The name is offered again the next time. */
   const remembered = (c: Ctx, name: string): Record<string, string> => {
     const preferences = sessions.preferences(c);

@@ -31,20 +31,6 @@ describe("the registry of routes", () => {
     const names = world({ site: SITE }).routes.map((route) => `${route.method} ${route.path}`);
     expect(names).toEqual([...new Set(names)]);
   });
-
-  it("refuses what administrators may do until there are users", async () => {
-    const app: App = new Hono();
-    app.onError((error) => new Response(error.message, { status: (error as EvenkeelError).status }));
-    const handler = () => new Response("done");
-    const routes = (["operate", "administer"] as const).map(
-      (needs): Route => ({ method: "POST", path: `/${needs}`, needs, summary: "X.", handler }),
-    );
-    mount(app, routes, "", null);
-    expect((await app.request("/operate", { method: "POST" })).status).toBe(200);
-    const response = await app.request("/administer", { method: "POST" });
-    expect(response.status).toBe(403);
-    expect(await response.text()).toBe("POST /administer needs the right to administer");
-  });
 });
 
 describe("a moment of the past", () => {

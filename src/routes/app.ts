@@ -3,7 +3,8 @@ import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Mark } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
-import type { SessionStore } from "../metrics/store/sessions.ts";
+import type { AccountStore } from "../metrics/store/accounts.ts";
+import { renderAccount, renderAdmin, renderLogin } from "../views/account.tsx";
 import type { Around, Look } from "../views/around.ts";
 import { FILTERS } from "../views/filters.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
@@ -13,6 +14,11 @@ import { isZone, ZONE_RULE } from "../views/window.ts";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
 import { answer, failure } from "./answers.ts";
 import { type Assets, assetRoutes, theAssets } from "./assets.ts";
+import { Access } from "./auth/access.ts";
+import { adminRoutes } from "./auth/admin.ts";
+import { Guard } from "./auth/guard.ts";
+import { loginRoutes } from "./auth/login.ts";
+import { Forms } from "./forms.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
@@ -23,7 +29,7 @@ import { mount } from "./mount.ts";
 import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
-import { type Given, given, panelRequest, parseParams } from "./params.ts";
+import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import type { App, Ctx, Route } from "./route.ts";
 import { Sessions } from "./sessions.ts";
 import { settingsRoutes } from "./settings.ts";
@@ -53,8 +59,10 @@ export interface AppDeps {
     max_body_bytes: number;
     version: string;
   };
-  /** Where what viewers chose is kept. */
-  session_store(): SessionStore;
+  /** Who may do what, and what they chose. */
+  accounts(): AccountStore;
+  /** True where whoever calls is trusted: the app is in nobody's reach. */
+  trusted?: true;
   /** What is shown; left out, it is all there is. */
   site?: Site;
 }
@@ -70,11 +78,16 @@ const LOOK = z.object({
 });
 
 /** The whole HTTP interface. `routes` is the registry that it was made from. */
-export function createApp(deps: AppDeps): { app: App; routes: readonly Route[] } {
+export function createApp(deps: AppDeps): { app: App; routes: readonly Route[]; access: Access } {
   const base_path = deps.settings.base_path.replace(/\/+$/, "");
   const site = deps.site ?? SITE;
   const assets = theAssets();
-  const routes = allRoutes(deps, site, assets, base_path);
+  const now_ms = () => deps.read().now_ms;
+  const isSecure = (c: Ctx) => new URL(c.req.url).protocol === "https:";
+  const sessions = new Sessions(() => deps.accounts().sessions, now_ms, `${base_path}/`, isSecure);
+  const { ingest_token } = deps.settings;
+  const access = new Access({ accounts: () => deps.accounts(), sessions, ingest_token, now_ms });
+  const routes = allRoutes(deps, site, assets, base_path, sessions, access);
   const app: App = new Hono();
   app.use(async (c, next) => {
     await next();
@@ -90,18 +103,26 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[] }
       new EvenkeelError("not_found", `There is nothing at ${path}; openapi.json lists all there is`),
     );
   });
-  mount(app, routes, base_path, deps.settings.ingest_token);
-  return { app, routes };
+  const guard = new Guard({
+    access: deps.trusted ? null : access,
+    note: (entry) => deps.accounts().note(entry),
+    now_ms,
+    base_path,
+  });
+  mount(app, routes, base_path, guard);
+  return { app, routes, access };
 }
 
-function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string): Route[] {
+function allRoutes(
+  deps: AppDeps,
+  site: Site,
+  assets: Assets,
+  base_path: string,
+  sessions: Sessions,
+  access: Access,
+): Route[] {
   const { hub, read, settings } = deps;
   const moment = { topics: hub.topics, read, readAt: (at_ms: number) => deps.readAt(at_ms) };
-  const sessions = new Sessions(
-    () => deps.session_store(),
-    () => read().now_ms,
-    `${base_path}/`,
-  );
   const around = (
     c: Ctx,
     panels: readonly Panel[],
@@ -112,7 +133,8 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
   ): Around => ({
     ...look(c, values, assets, base_path, preferences),
     views: preferences.views,
-    viewer: preferences.name,
+    user: userOf(c),
+    viewer: userOf(c)?.name ?? preferences.name,
     header: header && headerOf(header, shown),
     read: shown.read,
     stream: shown.moment === null ? streamUrl(header ? [...panels, header] : panels, values) : null,
@@ -127,7 +149,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     ...ingestRoutes(deps.ingest, settings.max_body_bytes),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
     ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),
-    ...streamRoutes(site.panels, hub),
+    ...streamRoutes(site.panels, hub, (c, end) => access.watch(c.get("caller") ?? { kind: "nobody" }, end)),
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>
       panelRoutes(panel, {
@@ -152,26 +174,37 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     ),
   ];
   const home = site.pages.find((page) => page.path === "/");
+  const plain = (c: Ctx, preferences = sessions.preferences(c)) => {
+    const shown = { read: read(), topic: (request: PanelRequest) => hub.topics.get(request), moment: null };
+    return around(c, [], given(c), shown, preferences, site.header);
+  };
+  const accounts = {
+    accounts: () => deps.accounts(),
+    sessions,
+    forms: new Forms(base_path),
+    now_ms: () => read().now_ms,
+  };
   routes.push(
     ...settingsRoutes({
       sessions,
       panels: home?.panels ?? [],
       base_path,
       renderSettings: (c, preferences, done) =>
-        site.renderSettings(
-          { preferences, panels: home?.panels ?? [], done },
-          around(
-            c,
-            [],
-            given(c),
-            { read: read(), topic: (request) => hub.topics.get(request), moment: null },
-            preferences,
-            site.header,
-          ),
-        ),
+        site.renderSettings({ preferences, panels: home?.panels ?? [], done }, plain(c, preferences)),
     }),
+    ...loginRoutes({
+      ...accounts,
+      renderLogin: (c, view) => renderLogin(view, look(c, new Map(), assets, base_path)),
+      renderAccount: (c, view) => renderAccount(view, plain(c)),
+    }),
+    ...adminRoutes({ ...accounts, renderAdmin: (c, view) => renderAdmin(view, plain(c)) }),
   );
   return [...routes, openApiRoute(routes, settings.version, base_path)];
+}
+
+function userOf(c: Ctx): Around["user"] {
+  const caller = c.get("caller");
+  return caller?.kind === "user" ? caller : null;
 }
 
 /** What a page about one thing is about, as it is called. */

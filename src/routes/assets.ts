@@ -102,7 +102,7 @@ function readAssets(): Assets {
     {
       name: "app.css",
       type: "text/css; charset=utf-8",
-      text: [PICO_FILE, "uplot/dist/uPlot.min.css"].map(library).join("\n") + ours("app.css"),
+      text: [PICO_FILE, "uplot/dist/uPlot.min.css"].map(library).join("\n") + dense(ours("app.css")),
     },
     { name: "icon.svg", type: "image/svg+xml", text: ours("icon.svg") },
     { name: "alarm.svg", type: "image/svg+xml", text: ours("alarm.svg") },
@@ -130,6 +130,15 @@ function bodyOf({ bodies }: Asset, coding: Coding): Buffer {
   const body = bodies.get(coding) ?? COMPRESS[coding](identity);
   bodies.set(coding, body);
   return body;
+}
+
+/** Our stylesheet without what only its readers here need: a sixth of it, once compressed. */
+function dense(style: string): string {
+  const ends = /[{};,]/;
+  return style
+    .replace(/\/\*[\s\S]*?\*\//g, "")
+    .replace(/\s*\n\s*/g, (_, at: number, all: string) => (ends.test(all[at - 1] ?? "{") ? "" : " "))
+    .replaceAll(" {", "{");
 }
 
 /** Drops the lines that are only a comment: our script explains itself to those who read it here. */

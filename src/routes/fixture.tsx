@@ -4,11 +4,12 @@ import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { z } from "zod";
 import { Orders } from "../metrics/orders.ts";
 import type { Read, RecentSeries } from "../metrics/read.ts";
-import type { SessionStore } from "../metrics/store/sessions.ts";
+import type { AccountStore } from "../metrics/store/accounts.ts";
 import type { Page, Panel } from "../views/panel.ts";
 import { definePanel } from "../views/panel.ts";
 import { Part } from "../views/part.tsx";
 import { type AppDeps, createApp } from "./app.ts";
+import type { Access } from "./auth/access.ts";
 import { Hub, type HubLimits } from "./hub.ts";
 import type { App, Route } from "./route.ts";
 import { SITE, type Site } from "./site.ts";
@@ -199,6 +200,7 @@ function board(rows: Record<string, string> = { a: "one", b: "two" }): Board {
 export interface World {
   app: App;
   routes: readonly Route[];
+  access: Access;
   hub: Hub;
   site: Site;
   board: Board;
@@ -209,7 +211,7 @@ export interface World {
 
 export interface WorldOptions {
   readAt?: AppDeps["readAt"];
-  session_store?: SessionStore;
+  accounts?: AccountStore;
   settings?: Partial<AppDeps["settings"]>;
   limits?: Partial<HubLimits>;
   ingest?: AppDeps["ingest"];
@@ -220,11 +222,23 @@ export interface WorldOptions {
   site?: Site;
 }
 
+/** Nobody has to log in, and nothing is chosen. */
+const NO_ACCOUNTS = {
+  hasUsers: () => false,
+  hasIngestTokens: () => false,
+  tokenByHash: () => undefined,
+  accessVersion: () => 0,
+  note: () => {},
+  get sessions(): never {
+    throw new Error("this world has no sessions");
+  },
+} as Partial<AccountStore> as AccountStore;
+
 export function world({
   settings,
   limits,
   readAt,
-  session_store,
+  accounts = NO_ACCOUNTS,
   ingest,
   mark,
   alerts,
@@ -241,17 +255,14 @@ export function world({
   const everything = site ?? { ...SITE, panels: [one, other, thing], pages, header: null };
   const now = { read: read() };
   const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
-  const { app, routes } = createApp({
+  const { app, routes, access } = createApp({
     read: () => now.read,
     readAt: readAt ?? (async (at_ms) => ({ ...now.read, now_ms: at_ms })),
     hub,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
     mark: mark ?? (() => {}),
     alerts: { ...NO_ACTIONS, ...alerts },
-    session_store: () => {
-      if (!session_store) throw new Error("this world has no sessions");
-      return session_store;
-    },
+    accounts: () => accounts,
     ready: ready ?? (() => null),
     settings: {
       base_path: "/",
@@ -266,6 +277,7 @@ export function world({
   return {
     app,
     routes,
+    access,
     hub,
     site: everything,
     board: shown,

@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { json, problem } from "./answers.ts";
@@ -70,11 +69,4 @@ function encodingOf(c: Ctx): "gzip" | "identity" {
     "unsupported_media_type",
     `Content-Encoding must be gzip or none; got ${JSON.stringify(header)}`,
   );
-}
-
-/** Whether an Authorization header bears the token; it takes as long whatever is wrong with it. */
-export function bearsToken(authorization: string | undefined, token: string): boolean {
-  const [, borne = ""] = /^Bearer +(\S+)\s*$/i.exec(authorization ?? "") ?? [];
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(borne), digest(token));
 }

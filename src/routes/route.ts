@@ -1,9 +1,18 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, Hono } from "hono";
 import type { z } from "zod";
+import type { Caller } from "./auth/caller.ts";
 
 /** In `app.request()` there is no socket, so the bindings may be missing. */
-type Env = { Bindings: Partial<HttpBindings> };
+type Env = {
+  Bindings: Partial<HttpBindings>;
+  Variables: {
+    /** Who asks. */
+    caller?: Caller;
+    /** What the audit log says beside the route; who, where that is not the caller. */
+    audited?: { readonly who?: string; readonly detail: string };
+  };
+};
 export type Ctx = Context<Env>;
 export type App = Hono<Env>;
 
@@ -31,6 +40,8 @@ export interface Route {
   /** Media types of the body that it takes. */
   readonly takes?: readonly string[];
   readonly response?: RouteResponse;
+  /** True where the audit log has it too, beside all that takes the right to operate or to administer. */
+  readonly audit?: true;
   handler(c: Ctx): Response | Promise<Response>;
 }
 

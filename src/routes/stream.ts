@@ -47,7 +47,10 @@ export function streamUrl(panels: readonly Panel[], values: Given): string {
   return `stream?${query.toString().replaceAll("%2C", ",")}`;
 }
 
-export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
+/** Ends a stream once whoever asked for it may not have it any more; takes that back. */
+type Watch = (c: Ctx, end: () => void) => () => void;
+
+export function streamRoutes(panels: readonly Panel[], hub: Hub, watch: Watch): Route[] {
   return [
     {
       method: "GET",
@@ -63,12 +66,12 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
         description: "A stream that goes on until either side ends it",
         content: { "text/event-stream": null, "application/x-ndjson": null, "text/plain": null },
       },
-      handler: (c) => stream(c, panels, hub),
+      handler: (c) => stream(c, panels, hub, watch),
     },
   ];
 }
 
-async function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Promise<Response> {
+async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch): Promise<Response> {
   const values = given(c);
   if (values.has("at")) {
     throw new EvenkeelError("invalid", "A stream shows the present: it takes no at", {
@@ -101,6 +104,8 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Promise<Respo
   await hub.prepared(requests);
   hub.join(requests, format, gzip, () => {
     outgoing.writeHead(200, headers);
+    const forget = watch(c, () => outgoing.destroy());
+    outgoing.once("close", forget);
     return outgoing;
   });
   return RESPONSE_ALREADY_SENT;
