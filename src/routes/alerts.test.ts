@@ -6,7 +6,6 @@ import { EvenkeelError } from "../errors.ts";
 import type { Silence } from "../metrics/model.ts";
 import { type AccountStore, openAccounts } from "../metrics/store/accounts.ts";
 import type { MetricStore } from "../metrics/store/contract.ts";
-import type { SessionStore } from "../metrics/store/sessions.ts";
 import { openStore } from "../metrics/store/sqlite.ts";
 import { fixtureRead, NOW_MS } from "../views/fixture.ts";
 import { type World, world } from "./fixture.tsx";
@@ -18,7 +17,6 @@ const PATH = "/alerts/worker_overload%3AW3/acknowledgement";
 let folder: string;
 let store: MetricStore;
 let accounts: AccountStore;
-let sessions: SessionStore;
 let w: World;
 let done: unknown[][];
 let silences: Silence[];
@@ -28,7 +26,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "evenkeel-"));
   store = openStore(join(folder, "evenkeel.db"));
   accounts = openAccounts(join(folder, "evenkeel.db"));
-  sessions = accounts.sessions;
   [done, silences, reloaded] = [[], [], null];
   w = world({
     site: SITE,

@@ -1,11 +1,9 @@
 import { brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { Hono } from "hono";
 import { describe, expect, it, vi } from "vitest";
 import { EvenkeelError } from "../errors.ts";
 import { read, START_MS, type World, world } from "./fixture.tsx";
-import { mount } from "./mount.ts";
-import { type App, NEEDS, pathNames, type Route } from "./route.ts";
+import { NEEDS, pathNames } from "./route.ts";
 import { SITE } from "./site.ts";
 
 type Init = { headers?: Record<string, string>; method?: string };

@@ -188,7 +188,7 @@ function allRoutes(
     ...settingsRoutes({
       sessions,
       panels: home?.panels ?? [],
-      base_path,
+      forms: accounts.forms,
       renderSettings: (c, preferences, done) =>
         site.renderSettings({ preferences, panels: home?.panels ?? [], done }, plain(c, preferences)),
     }),

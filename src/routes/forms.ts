@@ -3,7 +3,7 @@ import { EvenkeelError } from "../errors.ts";
 import { BODY_TIMEOUT_MS, BodyReader, bodyOf, mediaTypeOf } from "./body.ts";
 import type { Ctx, Needs, Route } from "./route.ts";
 
-export const FORM = "application/x-www-form-urlencoded";
+const FORM = "application/x-www-form-urlencoded";
 const JSON_TYPE = "application/json";
 const MAX_BODY_BYTES = 16_384;
 const DONE = { status: 303, description: "Done; leads back to a page", content: {} };

@@ -9,7 +9,7 @@ import { checkPassword, hashPassword } from "./passwords.ts";
 const SECRET_BYTES = 32;
 const ID_BYTES = 6;
 const USER_NAME = /^[a-z0-9][a-z0-9._@-]{0,63}$/;
-export const USER_NAME_RULE = "1 to 64 of a-z, 0-9 and . _ @ -, beginning with a letter or a digit";
+const USER_NAME_RULE = "1 to 64 of a-z, 0-9 and . _ @ -, beginning with a letter or a digit";
 const TOKEN_NAME = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,100}$/u;
 const SOURCE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,256}$/u;
 const MAX_SOURCES = 100;

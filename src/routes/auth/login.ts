@@ -157,7 +157,7 @@ class LoginGuard {
 }
 
 /** A path below the base path and nothing else: no other host, however it is written. */
-export function localPath(given: string | null): string {
+function localPath(given: string | null): string {
   if (given === null || !/^[\x21-\x7e]{1,2000}$/.test(given) || /^[/\\]|[\\]/.test(given)) return "";
   const base = "http://evenkeel.invalid/base/";
   if (!URL.canParse(given, base)) return "";

@@ -1,8 +1,8 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
 import { EvenkeelError } from "../../errors.ts";
 
-export const MIN_PASSWORD = 10;
-export const MAX_PASSWORD = 256;
+const MIN_PASSWORD = 10;
+const MAX_PASSWORD = 256;
 /** Some 80 ms and 32 MiB a password. OWASP, Password Storage Cheat Sheet: N = 2^15, r = 8, p = 3 or stronger. */
 const COST = { N: 2 ** 15, r: 8, p: 3 };
 const MAX_MEMORY = 64 * 2 ** 20;
