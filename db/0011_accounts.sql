@@ -32,6 +32,9 @@ CREATE TABLE embed_links (
   expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Keys that sign.
+CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
 -- A session is a viewer's, or a user's who logged in.
 ALTER TABLE sessions ADD COLUMN user TEXT;
 ALTER TABLE sessions ADD COLUMN ends_ms INTEGER;

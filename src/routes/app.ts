@@ -6,6 +6,7 @@ import type { Read } from "../metrics/read.ts";
 import type { AccountStore } from "../metrics/store/accounts.ts";
 import { renderAccount, renderAdmin, renderLogin } from "../views/account.tsx";
 import type { Around, Look } from "../views/around.ts";
+import { renderEmbedBuilder } from "../views/embed-builder.tsx";
 import { FILTERS } from "../views/filters.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
@@ -18,6 +19,7 @@ import { Access } from "./auth/access.ts";
 import { adminRoutes } from "./auth/admin.ts";
 import { Guard } from "./auth/guard.ts";
 import { loginRoutes } from "./auth/login.ts";
+import { embedRoutes } from "./embeds.ts";
 import { Forms } from "./forms.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
@@ -196,6 +198,14 @@ function allRoutes(
       ...accounts,
       renderLogin: (c, view) => renderLogin(view, look(c, new Map(), assets, base_path)),
       renderAccount: (c, view) => renderAccount(view, plain(c)),
+    }),
+    ...embedRoutes({
+      ...accounts,
+      access,
+      panels: site.panels.filter(({ bare, form }) => !bare && !form),
+      frame_ancestors: settings.frame_ancestors,
+      url: () => read().self.url,
+      renderEmbedBuilder: (c, view) => renderEmbedBuilder(view, plain(c)),
     }),
     ...adminRoutes({ ...accounts, renderAdmin: (c, view) => renderAdmin(view, plain(c)) }),
   );

@@ -41,6 +41,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
     {
       method: "GET",
       path: `/panels/${panel.id}`,
+      panel: panel.id,
       needs: "read",
       summary: `${panel.title}, as a fragment of HTML.`,
       params,
@@ -56,6 +57,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
     {
       method: "GET",
       path: `/embed/${panel.id}`,
+      panel: panel.id,
       needs: "read",
       summary: `${panel.title}, as a page to show in a frame.`,
       params,
@@ -72,6 +74,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
     {
       method: "GET",
       path: panel.api,
+      panel: panel.id,
       needs: "read",
       summary: `${panel.title}, as data.`,
       params: params.extend({

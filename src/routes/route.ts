@@ -40,6 +40,8 @@ export interface Route {
   /** Media types of the body that it takes. */
   readonly takes?: readonly string[];
   readonly response?: RouteResponse;
+  /** The panel that it shows. */
+  readonly panel?: string;
   /** True where the audit log has it too, beside all that takes the right to operate or to administer. */
   readonly audit?: true;
   handler(c: Ctx): Response | Promise<Response>;

@@ -38,6 +38,8 @@ const NO_PANELS = "none";
 /** The address of the stream of some panels, below the base path, with the parameters that they share. */
 export function streamUrl(panels: readonly Panel[], values: Given): string {
   const query = new URLSearchParams();
+  const link = values.get("link");
+  if (typeof link === "string") query.set("link", link);
   const live = panels.filter((panel) => panel.live !== false);
   query.set("panels", live.map((panel) => panel.id).join(",") || NO_PANELS);
   for (const [name, value] of values) {

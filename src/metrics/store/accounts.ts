@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Database, Statement } from "better-sqlite3";
 import type { AuditEntry, EmbedLink, Token, User } from "../accounts.ts";
 import { withDatabase } from "./failure.ts";
@@ -9,6 +10,7 @@ import { type SessionStore, SqliteSessions } from "./sessions.ts";
 export const MAX_ACCOUNTS = 10_000;
 /** The audit log's newest entries that are kept. */
 const MAX_AUDIT = 100_000;
+const KEY_BYTES = 32;
 
 /** Who may do what, beside a store that is open. What is written is durable when the call returns. */
 export interface AccountStore {
@@ -32,6 +34,8 @@ export interface AccountStore {
   addLink(link: EmbedLink): boolean;
   removeLink(id: string): boolean;
   expireLinks(before_ms: number): void;
+  /** 32 random bytes under a name, made when they are first asked for. */
+  key(name: string): Uint8Array;
   note(entry: AuditEntry): void;
   /** The newest first. */
   audit(limit: number, before_ms?: number): AuditEntry[];
@@ -160,6 +164,11 @@ class SqliteAccounts implements AccountStore {
 
   expireLinks(before_ms: number): void {
     this.#run("DELETE FROM embed_links WHERE expires_ms < ?", before_ms);
+  }
+
+  key(name: string): Uint8Array {
+    this.#run("INSERT INTO secrets VALUES (?, ?) ON CONFLICT DO NOTHING", name, randomBytes(KEY_BYTES));
+    return this.#get<{ value: Uint8Array }>("SELECT value FROM secrets WHERE name = ?", name)!.value;
   }
 
   note(entry: AuditEntry): void {

@@ -1,11 +1,13 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { EvenkeelError } from "../../errors.ts";
-import type { Role } from "../../metrics/accounts.ts";
+import type { EmbedLink, Role } from "../../metrics/accounts.ts";
 import type { AccountStore } from "../../metrics/store/accounts.ts";
+import { given } from "../params.ts";
 import type { Ctx, Needs, Route } from "../route.ts";
 import type { Sessions } from "../sessions.ts";
 import { addressOf } from "./address.ts";
 import { type Caller, inWords } from "./caller.ts";
+import { linkOpens, readLink } from "./links.ts";
 import { Throttle } from "./throttle.ts";
 
 /** What a role, or whoever shows an ingest token, may do. */
@@ -120,6 +122,25 @@ export class Access {
     return { kind: "token", token };
   }
 
+  /** Whoever has a link to a panel sees that panel, and nothing else. @throws EvenkeelError */
+  async checkLink(c: Ctx, route: Pick<Route, "path" | "panel">, text: string): Promise<Caller> {
+    const address = addressOf(c);
+    const at_ms = this.#deps.now_ms();
+    this.#throttle.check(address, at_ms);
+    let link: EmbedLink;
+    try {
+      link = await readLink(this.#deps.accounts(), text, at_ms);
+    } catch (error) {
+      this.#throttle.fail(address, at_ms);
+      throw error;
+    }
+    if (linkOpens(link, route, given(c))) return { kind: "link", link };
+    throw new EvenkeelError(
+      "forbidden",
+      `This link opens the panel ${link.panel} with its own parameters alone`,
+    );
+  }
+
   /** Ends what lasts (a stream) once its caller may not have it any more. @returns takes that back */
   watch(caller: Caller, end: () => void): () => void {
     const lasting = { end };
@@ -141,11 +162,13 @@ export class Access {
 
   #holds(caller: Caller, at_ms: number, changed: boolean): boolean {
     if (caller.kind === "user" && caller.ends_ms <= at_ms) return false;
+    if (caller.kind === "link" && caller.link.expires_ms <= at_ms) return false;
     if (!changed || caller.kind === "nobody") return true;
     const accounts = this.#deps.accounts();
     if (caller.kind === "anyone") return !this.protected;
     if (caller.kind === "token")
       return caller === SETTINGS_TOKEN || accounts.token(caller.token.id) !== undefined;
+    if (caller.kind === "link") return accounts.link(caller.link.id) !== undefined;
     const session = accounts.sessions.find(caller.session);
     return session?.user === caller.name && accounts.user(caller.name)?.role === caller.role;
   }
@@ -172,7 +195,8 @@ const SETTINGS_TOKEN: Caller = {
 
 function rightsOf(caller: Caller): keyof typeof ALLOWED {
   if (caller.kind === "user") return caller.role;
-  return caller.kind === "token" ? caller.token.role : caller.kind;
+  if (caller.kind === "token") return caller.token.role;
+  return caller.kind === "link" ? "viewer" : caller.kind;
 }
 
 function bearerOf(c: Ctx): string | null {

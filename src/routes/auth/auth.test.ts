@@ -325,6 +325,82 @@ describe("a token", () => {
   });
 });
 
+describe("a link to a panel", () => {
+  const make = async (fields: Record<string, string>, as: Record<string, string>) => {
+    const response = await post("/embeds", { panel: "board", days: "30", ...fields }, as);
+    const html = await response.text();
+    return { status: response.status, html, link: /link=([\w.-]+)/.exec(html)?.[1] ?? "" };
+  };
+
+  beforeEach(() => {
+    user("anna", "admin");
+    user("vera", "viewer");
+  });
+
+  it("opens that panel with its parameters, however it is to look, and nothing else", async () => {
+    const { as } = await logIn("anna");
+    const { link, status, html } = await make({ limit: "1", theme: "dark" }, as);
+    expect([status, html]).toEqual([200, expect.stringContaining("&lt;iframe src=")]);
+    const opens = async (path: string) => (await get(`${path}&link=${link}`, HTML)).status;
+    expect(await opens("/embed/board?limit=1")).toBe(200);
+    expect(await opens("/embed/board?limit=1&theme=light&tz=UTC&density=compact")).toBe(200);
+    expect(await opens("/api/board?limit=1&format=json")).toBe(200);
+    for (const path of [
+      "/embed/board?limit=2",
+      "/embed/board?x=1",
+      "/embed/other?limit=1",
+      "/?limit=1",
+      "/api/other?limit=1",
+    ])
+      expect([path, await opens(path)]).toEqual([path, 403]);
+    expect((await get(`/admin?link=${link}`, HTML)).status).toBe(303);
+    const page = await (await get(`/embed/board?limit=1&link=${link}`, HTML)).text();
+    const [, stream = ""] = /hx-sse:connect="([^"]+)"/.exec(page) ?? [];
+    expect(stream.replaceAll("&amp;", "&")).toBe(`stream?link=${link}&panels=board&limit=1`);
+  });
+
+  it("opens nothing once it is over, revoked or forged", async () => {
+    const { as } = await logIn("anna");
+    const { link } = await make({}, as);
+    const open = async (text: string) => (await get(`/embed/board?link=${text}`, HTML)).status;
+    const [head, body, signature] = link.split(".");
+    const other = Buffer.from(JSON.stringify({ jti: "x", panel: "board", exp: 9e9 })).toString("base64url");
+    const none = Buffer.from('{"alg":"none"}').toString("base64url");
+    for (const text of [`${head}.${other}.${signature}`, `${none}.${body}.`, "x", "", `${link}x`])
+      expect([text, await open(text)]).not.toEqual([text, 200]);
+    expect(await open(link)).toBe(200);
+    const again = (await make({}, as)).link;
+    const [newest] = accounts.links();
+    await post(`/admin/links/${newest!.id}/revoke`, {}, as);
+    const states = [await open(link), await open(again)];
+    expect(states.sort()).toEqual([200, 401]);
+    await w.tick({ now_ms: w.now.read.now_ms + 30 * 86_400_000 });
+    expect(await open(link)).toBe(401);
+  });
+
+  it("is made by operators, for 1 to 366 days, of a panel that there is", async () => {
+    const [anna, vera] = [await logIn("anna"), await logIn("vera")];
+    expect((await make({}, vera.as)).status).toBe(403);
+    for (const days of ["0", "367", "1.5", "x"]) expect((await make({ days }, anna.as)).status).toBe(400);
+    expect((await make({ panel: "nothing" }, anna.as)).status).toBe(404);
+    expect(accounts.links()).toEqual([]);
+  });
+
+  it("ends what is open by it when it is revoked", async () => {
+    const { as } = await logIn("anna");
+    const { link } = await make({}, as);
+    const { origin, close } = await listen(w.app);
+    const open = await fetch(`${origin}/stream?panels=board&format=json&link=${link}`);
+    const reader = open.body!.getReader();
+    await reader.read();
+    w.access.tick();
+    accounts.removeLink(accounts.links()[0]!.id);
+    w.access.tick();
+    await expect.poll(async () => (await reader.read().catch(() => ({ done: true }))).done).toBe(true);
+    await close();
+  });
+});
+
 describe("users", () => {
   it("are named whatever the size of their letters, and the first one administers", async () => {
     const put = (name: string, role: string, password = PASSWORD) =>

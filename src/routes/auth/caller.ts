@@ -1,4 +1,4 @@
-import type { Role, Token } from "../../metrics/accounts.ts";
+import type { EmbedLink, Role, Token } from "../../metrics/accounts.ts";
 
 /** Who asks. */
 export type Caller =
@@ -13,7 +13,9 @@ export type Caller =
       readonly session: string;
       readonly ends_ms: number;
     }
-  | { readonly kind: "token"; readonly token: Token };
+  | { readonly kind: "token"; readonly token: Token }
+  /** Whoever was given a link to one panel. */
+  | { readonly kind: "link"; readonly link: EmbedLink };
 
 /** As an error and the audit log name them. */
 export function inWords(caller: Caller): string {

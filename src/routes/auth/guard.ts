@@ -27,6 +27,9 @@ export class Guard {
   pass(c: Ctx, route: Route): Response | Promise<Response> {
     const { access } = this.#deps;
     if (access === null) return route.handler(c);
+    const link = c.req.query("link");
+    if (link !== undefined && route.needs === "read" && access.protected)
+      return this.#byLink(access, c, route, link);
     try {
       c.set("caller", access.check(c, route));
     } catch (error) {
@@ -35,6 +38,11 @@ export class Guard {
       return login;
     }
     return isAudited(route) ? this.#audited(c, route) : route.handler(c);
+  }
+
+  async #byLink(access: Access, c: Ctx, route: Route, link: string): Promise<Response> {
+    c.set("caller", await access.checkLink(c, route, link));
+    return route.handler(c);
   }
 
   /** A person is led to where they log in, and from there back. */
