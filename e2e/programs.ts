@@ -23,6 +23,9 @@ const PROGRAMS = {
     commands: ["prometheus-alertmanager", "alertmanager"],
     debian_package: "prometheus-alertmanager",
   },
+  // What our clients are run with.
+  python3: { variable: "PYTHON3", commands: ["python3"], debian_package: "python3" },
+  curl: { variable: "CURL", commands: ["curl"], debian_package: "curl" },
 } satisfies Record<string, Program>;
 
 type ProgramName = keyof typeof PROGRAMS;

@@ -3,11 +3,15 @@ import { flagName, SETTINGS, type SettingTexts } from "./config.ts";
 import {
   complaint,
   didYouMean,
+  duration,
   integer,
+  label,
+  labels,
   matching,
   oneOf,
   onOff,
   optional,
+  optionalDuration,
   path,
   type Setting,
   secret,
@@ -49,6 +53,25 @@ const REPLAY = {
   loop: setting(onOff, "off", "Start over at the end of the file, until interrupted"),
 } satisfies Options;
 
+const RECORD = {
+  url: setting(url, "http://127.0.0.1:8080/", "The Evenkeel server whose reports are recorded"),
+  token: TOKEN,
+  duration: setting(optionalDuration("1s", "24d"), "", "How long to record; without it until interrupted"),
+} satisfies Options;
+
+const AGENT = {
+  server: SERVER,
+  token: TOKEN,
+  id: setting(optional(label("ID")), "", "The worker that this machine is; without it the name of the host"),
+  type: setting(
+    optional(label("TYPE")),
+    "",
+    "Its worker type, such as gpu; without it whatever others report",
+  ),
+  tags: setting(labels, "", "Its tags, separated by commas; without them whatever others report"),
+  interval: setting(duration("1s", "5m"), "1s", "How often to report"),
+} satisfies Options;
+
 const MARK = {
   url: setting(optional(url), "", "The Evenkeel server; without it the one that these settings start"),
   token: TOKEN,
@@ -78,6 +101,12 @@ const COMMANDS = {
     argument: setting(path, "", "Reports as the ingest protocol has them, one a line"),
     options: REPLAY,
   },
+  record: {
+    summary: "Write the reports that a server receives to a file that replay plays",
+    argument: setting(path, "", "The file to write, which must not exist yet; gzipped where it ends in .gz"),
+    options: RECORD,
+  },
+  agent: { summary: "Report this machine's CPU, memory, network, disk and GPUs to a server", options: AGENT },
   mark: {
     summary: "Set a mark on a server's charts of history, such as a deploy",
     argument: setting(matching("text", "TEXT", /^.+$/s), "", "What happened"),
@@ -175,6 +204,8 @@ export type Command =
       readonly sources: string;
       readonly flags: SettingTexts;
     }
+  | ({ readonly name: "record"; readonly file: string } & Values<typeof RECORD>)
+  | ({ readonly name: "agent" } & Values<typeof AGENT>)
   | { readonly name: "help"; readonly command: CommandName | undefined }
   | { readonly name: "version" };
 
@@ -219,10 +250,16 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   const ingest_token = env.EVENKEEL_INGEST_TOKEN;
   if (ingest_token !== undefined) texts.token ??= ingest_token;
   if (name === "demo") return { name, ...values(DEMO, texts) };
+  if (name === "agent") return { name, ...values(AGENT, texts) };
   if (name === "mark") {
     if (argument === undefined) throw new UsageError("mark needs the TEXT to set: evenkeel mark TEXT");
     const flags = Object.fromEntries(Object.entries(texts).filter(([flag]) => flag in MARK_SETTINGS));
     return { name, text: argument, flags, ...values(MARK, texts) };
+  }
+  if (name === "record") {
+    if (argument === undefined)
+      throw new UsageError("record needs the FILE to write: evenkeel record FILE --url URL");
+    return { name, file: argument, ...values(RECORD, texts) };
   }
   if (argument === undefined)
     throw new UsageError("replay needs the FILE to replay: evenkeel replay FILE --url URL");

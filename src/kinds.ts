@@ -118,6 +118,34 @@ export function duration(min: string, max: string): Kind<number> & { readonly un
   };
 }
 
+/** As a duration, or empty for none, which is read as 0. */
+export function optionalDuration(min: string, max: string): Kind<number> {
+  const given = duration(min, max);
+  return {
+    rule: `${given.rule}, or empty`,
+    placeholder: given.placeholder,
+    read: (text) => (text === "" ? 0 : given.read(text)),
+  };
+}
+
+/** A name as the ingest protocol takes it. */
+export function label(placeholder: string): Kind<string> {
+  return matching("1 to 256 printable characters", placeholder, LABEL);
+}
+
+const LABEL = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,256}$/u;
+
+/** Names separated by commas; none where the text is empty. */
+export const labels: Kind<readonly string[]> = {
+  rule: "names of 1 to 256 printable characters, separated by commas",
+  placeholder: "LIST",
+  read(text) {
+    const names = text.split(",").map((name) => name.trim());
+    if (text.trim() === "") return [];
+    return names.every((name) => LABEL.test(name)) ? names : undefined;
+  },
+};
+
 const SIZE_BYTES: Record<string, number> = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
 /** A size in bytes, plain or with KiB, MiB or GiB. */

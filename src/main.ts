@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { loadAlerts } from "./alerts.ts";
 import { type Command, helpText, parseCommand, UsageError } from "./cli.ts";
 import {
@@ -14,10 +15,14 @@ import { EvenkeelError } from "./errors.ts";
 import { didYouMean } from "./kinds.ts";
 import { createLog } from "./log.ts";
 import { systemClock } from "./metrics/clock.ts";
+import { runAgent } from "./metrics/collect/agent/agent.ts";
+import { NvidiaSmi } from "./metrics/collect/agent/gpus.ts";
+import { machineOf } from "./metrics/collect/agent/machine.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
+import { type RecordProgress, record } from "./metrics/collect/record.ts";
 import { type ReplayProgress, replay } from "./metrics/collect/replay.ts";
-import { httpSend } from "./metrics/collect/sender.ts";
+import { httpSend, realSleep } from "./metrics/collect/sender.ts";
 import { loadAlertsFile, NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
 import { createDeliver } from "./metrics/process/notify/deliver.ts";
 import type { Receiver } from "./metrics/process/notify/secrets.ts";
@@ -68,6 +73,10 @@ async function main(command: Command): Promise<void> {
       return demo(command);
     case "replay":
       return play(command);
+    case "record":
+      return recordReports(command);
+    case "agent":
+      return agent(command);
   }
 }
 
@@ -250,22 +259,67 @@ async function demo({ url, token, workers, tasks, seed }: Extract<Command, { nam
 async function play({ file, url, token, speed, loop }: Extract<Command, { name: "replay" }>): Promise<void> {
   const signal = interruptible();
   const send = httpSend(url, token || undefined);
-  const show = progressLine();
+  const show = progressLine(playedSoFar);
   const end = await replay({ file, send, speed, loop, clock: systemClock, signal, onProgress: show });
   show(end, true);
   if (end.rejected > 0) process.exitCode = 1;
 }
 
+function playedSoFar({ percent, accepted, sent, rejected, left_s }: ReplayProgress): string {
+  const left = left_s === null ? "" : `, ${Math.ceil(left_s)} s left`;
+  return `${percent.toFixed(1)} %: ${accepted} of ${sent} reports accepted, ${rejected} rejected${left}`;
+}
+
+async function recordReports(command: Extract<Command, { name: "record" }>): Promise<void> {
+  const { file, url, token, duration } = command;
+  const interrupt = interruptible();
+  const signal = duration === 0 ? interrupt : AbortSignal.any([interrupt, AbortSignal.timeout(duration)]);
+  process.stdout.write(`Recording what ${url} receives; Ctrl+C ends it\n`);
+  const show = progressLine(recordedSoFar);
+  const end = await record({ file, url, token: token || undefined, signal, onProgress: show });
+  show(end, true);
+}
+
+async function agent(command: Extract<Command, { name: "agent" }>): Promise<void> {
+  const { server, token, type, tags, interval: interval_ms } = command;
+  const host = hostname();
+  const worker = { id: command.id || host, hostname: host, type, tags, version: VERSION };
+  const signal = interruptible();
+  const elapsed_ms = () => performance.now();
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  const machine = machineOf(process.platform, { elapsed_ms });
+  const own = { interval_ms, elapsed_ms, random: Math.random, sleep: realSleep, signal, say };
+  const smi = new NvidiaSmi(own);
+  process.stdout.write(`Reporting this machine as ${worker.id} to ${server}; Ctrl+C ends it\n`);
+  if (machine.unread !== null) say(machine.unread);
+  await Promise.all([
+    smi.run(),
+    runAgent({
+      ...own,
+      machine,
+      gpus: () => smi.latest(),
+      worker,
+      send: httpSend(server, token || undefined),
+      clock: systemClock,
+    }),
+  ]);
+  // An answer that is still awaited does not hold the end up.
+  process.exit(0);
+}
+
+function recordedSoFar({ reports, bytes }: RecordProgress): string {
+  return `reports recorded: ${reports}, ${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
 /** Rewrites one line on a terminal; elsewhere prints a line now and then. */
-function progressLine(): (progress: ReplayProgress, last?: boolean) => void {
+function progressLine<T>(inWords: (progress: T) => string): (progress: T, last?: boolean) => void {
   const { isTTY } = process.stdout;
   let printed_ms = 0;
   return (progress, last = false) => {
     const now_ms = systemClock.now();
     if (!last && now_ms - printed_ms < (isTTY ? 200 : 5000)) return;
     printed_ms = now_ms;
-    const left = progress.left_s === null ? "" : `, ${Math.ceil(progress.left_s)} s left`;
-    const line = `${progress.percent.toFixed(1)} %: ${progress.accepted} of ${progress.sent} reports accepted, ${progress.rejected} rejected${left}`;
+    const line = inWords(progress);
     process.stdout.write(isTTY ? `\r\u001b[K${line}${last ? "\n" : ""}` : `${line}\n`);
   };
 }

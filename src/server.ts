@@ -25,6 +25,7 @@ import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import type { Access } from "./routes/auth/access.ts";
 import { Hub } from "./routes/hub.ts";
+import { ReportFeed } from "./routes/report-feed.ts";
 import { renderPanel } from "./views/frame.tsx";
 
 export interface RunningServer {
@@ -87,6 +88,7 @@ class Evenkeel implements RunningServer {
   readonly #clock: Clock = systemClock;
   readonly #started_at_ms = systemClock.now();
   readonly #hub: Hub;
+  readonly #feed: ReportFeed;
   readonly #app: App;
   readonly #access: Access;
   #real: Instance | null = null;
@@ -108,6 +110,7 @@ class Evenkeel implements RunningServer {
     const read = () => this.#shown.pipeline.read();
     const { max_viewers, max_topics } = settings;
     this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
+    this.#feed = new ReportFeed(read, (listening) => this.#listenToReports(listening));
     const { app, access } = this.#createApp((body, type) => this.#ingest(body, type));
     this.#app = app;
     this.#access = access;
@@ -132,6 +135,7 @@ class Evenkeel implements RunningServer {
       hub: this.#hub,
       accounts: () => this.#accountStore(),
       ...more,
+      feed: this.#feed,
       ready: () => this.#notReady(),
       settings: {
         base_path,
@@ -245,7 +249,7 @@ class Evenkeel implements RunningServer {
           viewers,
           viewers_dropped,
           ticks_skipped,
-          limits_reached,
+          limits_reached: { ...limits_reached, ...this.#feed.limits_reached },
         };
       },
     };
@@ -316,6 +320,12 @@ class Evenkeel implements RunningServer {
     const until =
       demo === "auto" ? " until the first real report comes (EVENKEEL_DEMO=off does without it)" : "";
     return `A simulated demo fleet of ${demo_workers} workers is shown${until}`;
+  }
+
+  /** Not to what the demo fleet reports until real reports come: nobody sent that. */
+  #listenToReports(listening: boolean): void {
+    const collector = (this.#real ?? this.#demo)?.pipeline.collector;
+    if (collector) collector.onTaken = listening ? (taken) => this.#feed.take(taken) : null;
   }
 
   async #ingest(body: Uint8Array, type: string) {
@@ -393,6 +403,7 @@ class Evenkeel implements RunningServer {
     } catch (error) {
       this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
     }
+    this.#feed.publish();
     this.#publish();
     this.#endWhatIsRevoked();
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
@@ -438,6 +449,7 @@ class Evenkeel implements RunningServer {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     this.#hub.close();
+    this.#feed.close();
     const server = this.#server;
     if (server) {
       await new Promise<void>((resolve) => {

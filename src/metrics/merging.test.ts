@@ -397,7 +397,7 @@ describe("the devices of a worker", () => {
         {
           id: "w",
           gpus: [
-            { index: 0, utilization: 97, temperature_celsius: 71 },
+            { index: 0, utilization: 97, temperature_celsius: 71, throttled: true },
             { index: 1, utilization: 43, temperature_celsius: 83 },
           ],
         },
@@ -406,6 +406,10 @@ describe("the devices of a worker", () => {
     const { metrics } = h.fleet.workers.get("w")!;
     expect([metrics.get("gpu_utilization"), metrics.get("gpu_utilization_max")]).toEqual([70, 97]);
     expect(metrics.get("gpu_temperature_celsius")).toBe(83);
+    expect(metrics.get("throttled_gpus")).toBe(1);
+    h.later(1000);
+    await h.report({ workers: [{ id: "w", gpus: null }] });
+    expect([metrics.has("gpu_utilization_max"), metrics.has("throttled_gpus")]).toEqual([false, false]);
   });
 });
 

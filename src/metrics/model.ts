@@ -29,6 +29,8 @@ export interface Gpu {
   utilization?: number | null | undefined;
   memory_utilization?: number | null | undefined;
   temperature_celsius?: number | null | undefined;
+  /** Whether heat or too little power slows it down. */
+  throttled?: boolean | null | undefined;
 }
 
 /** Capabilities by name, as a source gave them; null clears one. */

@@ -32,7 +32,9 @@ import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
 import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
-import type { App, Ctx, Route } from "./route.ts";
+import { recordRoutes } from "./record.ts";
+import type { ReportFeed } from "./report-feed.ts";
+import type { App, Ctx, Route, Watch } from "./route.ts";
 import { Sessions } from "./sessions.ts";
 import { settingsRoutes } from "./settings.ts";
 import { SITE, type Site } from "./site.ts";
@@ -52,6 +54,8 @@ export interface AppDeps {
   /** What people do about alerts, of the fleet that is shown. */
   alerts: AlertActions;
   hub: Hub;
+  /** What is reported, for whoever records it. */
+  feed: ReportFeed;
   /** Null when ready, else the reason. */
   ready(): string | null;
   settings: {
@@ -146,12 +150,14 @@ function allRoutes(
     newest_ms: read().now_ms,
     first_ms: read().firstMoment(),
   });
+  const watch: Watch = (c, end) => access.watch(c.get("caller") ?? { kind: "nobody" }, end);
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
     ...ingestRoutes(deps.ingest, settings.max_body_bytes),
+    ...recordRoutes(deps.feed, watch),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
     ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),
-    ...streamRoutes(site.panels, hub, (c, end) => access.watch(c.get("caller") ?? { kind: "nobody" }, end)),
+    ...streamRoutes(site.panels, hub, watch),
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>
       panelRoutes(panel, {

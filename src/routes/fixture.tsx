@@ -11,6 +11,7 @@ import { Part } from "../views/part.tsx";
 import { type AppDeps, createApp } from "./app.ts";
 import type { Access } from "./auth/access.ts";
 import { Hub, type HubLimits } from "./hub.ts";
+import { ReportFeed } from "./report-feed.ts";
 import type { App, Route } from "./route.ts";
 import { SITE, type Site } from "./site.ts";
 
@@ -202,6 +203,7 @@ export interface World {
   routes: readonly Route[];
   access: Access;
   hub: Hub;
+  feed: ReportFeed;
   site: Site;
   board: Board;
   now: { read: Read };
@@ -255,10 +257,15 @@ export function world({
   const everything = site ?? { ...SITE, panels: [one, other, thing], pages, header: null };
   const now = { read: read() };
   const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
+  const feed = new ReportFeed(
+    () => now.read,
+    () => {},
+  );
   const { app, routes, access } = createApp({
     read: () => now.read,
     readAt: readAt ?? (async (at_ms) => ({ ...now.read, now_ms: at_ms })),
     hub,
+    feed,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
     mark: mark ?? (() => {}),
     alerts: { ...NO_ACTIONS, ...alerts },
@@ -279,6 +286,7 @@ export function world({
     routes,
     access,
     hub,
+    feed,
     site: everything,
     board: shown,
     now,

@@ -47,6 +47,9 @@ export interface Route {
   handler(c: Ctx): Response | Promise<Response>;
 }
 
+/** Ends what lasts once whoever asked for it may not have it any more. @returns takes that back */
+export type Watch = (c: Ctx, end: () => void) => () => void;
+
 /** Names of the parts of a path that vary. */
 export function pathNames(path: string): string[] {
   return [...path.matchAll(/:(\w+)/g)].map((match) => match[1]!);

@@ -8,7 +8,7 @@ import { COMMON_HEADERS, OWN_HEADERS } from "./headers.ts";
 import type { Hub } from "./hub.ts";
 import { negotiate, negotiateEncoding } from "./negotiate.ts";
 import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
-import type { Ctx, Route } from "./route.ts";
+import type { Ctx, Route, Watch } from "./route.ts";
 
 const MEDIA_TYPES = {
   "text/event-stream": "html",
@@ -48,9 +48,6 @@ export function streamUrl(panels: readonly Panel[], values: Given): string {
   }
   return `stream?${query.toString().replaceAll("%2C", ",")}`;
 }
-
-/** Ends a stream once whoever asked for it may not have it any more; takes that back. */
-type Watch = (c: Ctx, end: () => void) => () => void;
 
 export function streamRoutes(panels: readonly Panel[], hub: Hub, watch: Watch): Route[] {
   return [
@@ -106,8 +103,10 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch):
   await hub.prepared(requests);
   hub.join(requests, format, gzip, () => {
     outgoing.writeHead(200, headers);
-    const forget = watch(c, () => outgoing.destroy());
-    outgoing.once("close", forget);
+    outgoing.once(
+      "close",
+      watch(c, () => outgoing.destroy()),
+    );
     return outgoing;
   });
   return RESPONSE_ALREADY_SENT;

@@ -230,6 +230,17 @@ describe("a body", () => {
   });
 });
 
+it("a listener is told of what was taken, as it came and as it is applied", async () => {
+  const c = collector();
+  const good = { source: "a", workers: [{ id: "w", unheard_of: 1 }] };
+  await c.accept(json(good), "json");
+  const heard: unknown[] = [];
+  c.onTaken = (taken) => void heard.push(...taken);
+  await c.accept(ndjson(good, { workers: 1 }, "{"), "ndjson");
+  await refusal(c.accept(json({ workers: 1 }), "json"));
+  expect(heard).toEqual([{ raw: good, report: c.drain().at(-1) }]);
+});
+
 describe("a long report", () => {
   const limits = { max_workers: 1000, max_live_tasks: 1000 };
   const named = (count: number, prefix: string): { id: unknown }[] =>

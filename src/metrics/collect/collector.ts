@@ -38,6 +38,12 @@ export interface Held {
   hasTask(id: string): boolean;
 }
 
+/** A report that was taken: as it came, and as it is applied. */
+export interface TakenReport {
+  readonly raw: Readonly<Record<string, unknown>>;
+  readonly report: Report;
+}
+
 /** A report dated further ahead than this is refused: its clock is not off but wrong. */
 const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_ERRORS = 100;
@@ -55,6 +61,8 @@ const SLICE_ITEMS = 1000;
 export class Collector {
   readonly counts = { accepted: 0, rejected: 0, unknown_fields: 0, unknown_names: new Set<string>() };
   readonly limits_reached: Record<string, number> = {};
+  /** Told of the reports of each body that was taken; null while nobody listens. */
+  onTaken: ((taken: readonly TakenReport[]) => void) | null = null;
   readonly #limits: CollectorLimits;
   readonly #clock: Clock;
   readonly #schema: ReportSchema;
@@ -106,18 +114,24 @@ export class Collector {
     const received_ms = this.#clock.now();
     try {
       const taken: Report[] = [];
+      // What nobody listens for is not kept beside what it was read into.
+      const heard: TakenReport[] | null = this.onTaken === null ? null : [];
       let items = 0;
       for (const { line, text } of lines) {
         const result = await this.#read(text, received_ms);
         if (Array.isArray(result)) reject(answer, line, result);
-        else taken.push(result);
-        items += Array.isArray(result) ? 1 : 1 + result.workers.length + result.tasks.length;
+        else {
+          taken.push(result.report);
+          heard?.push(result);
+        }
+        items += Array.isArray(result) ? 1 : 1 + result.report.workers.length + result.report.tasks.length;
         if (items >= SLICE_ITEMS) {
           items = 0;
           await new Promise((resolve) => setImmediate(resolve));
         }
       }
       this.#buffer.push(...taken);
+      if (heard !== null && heard.length > 0) this.onTaken?.(heard);
       answer.accepted = taken.length;
     } finally {
       this.#reserved -= lines.length;
@@ -178,7 +192,7 @@ export class Collector {
     this.#reserved += reports;
   }
 
-  async #read(text: string, received_ms: number): Promise<Report | Omit<LineError, "line">[]> {
+  async #read(text: string, received_ms: number): Promise<TakenReport | Omit<LineError, "line">[]> {
     let raw: unknown;
     try {
       raw = JSON.parse(text);
@@ -200,8 +214,9 @@ export class Collector {
     if (untimely) return [{ path: "at", message: untimely }];
     const crowded = this.#tooManyNames(report) ?? this.#takeRoom(report);
     if (crowded) return [crowded];
-    this.#countUnknown(raw as Record<string, unknown>);
-    return report;
+    const object = raw as Record<string, unknown>;
+    this.#countUnknown(object);
+    return { raw: object, report };
   }
 
   /** Counts the names that a source made up; one over the limit refuses the report. */

@@ -148,6 +148,7 @@ export function reportSchema(limits: ReportLimits) {
       backends: tags.nullable(),
       slots: amount("tasks").nullable(),
       version: label.nullable(),
+      agent_version: label.nullable(),
     },
     object,
   );
@@ -158,6 +159,7 @@ export function reportSchema(limits: ReportLimits) {
       utilization: percent().nullish(),
       memory_utilization: percent().nullish(),
       temperature_celsius: z.number(mustBe("a number of degrees Celsius")).nullish(),
+      throttled: z.boolean(mustBe("true or false")).nullish(),
     },
     object,
   );

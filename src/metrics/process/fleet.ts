@@ -36,6 +36,7 @@ const GPU_METRICS = [
   "gpu_utilization_max",
   "gpu_memory_utilization",
   "gpu_temperature_celsius",
+  "throttled_gpus",
 ] as const;
 /** Sources told apart; what comes beyond is taken as one. */
 const MAX_SOURCES = 1000;
