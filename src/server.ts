@@ -22,6 +22,7 @@ import { openStore } from "./metrics/store/sqlite.ts";
 import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import { Hub } from "./routes/hub.ts";
+import { takeUpgrades } from "./routes/upgrade.ts";
 import { renderPanel } from "./views/frame.tsx";
 
 export interface RunningServer {
@@ -390,6 +391,7 @@ class Evenkeel implements RunningServer {
         this.url = `http://${name}:${info.port}${base_path}`;
         resolve();
       }) as Server;
+      takeUpgrades(server, this.#app.fetch);
       this.#server = server;
       server.once("error", (error: NodeJS.ErrnoException) => {
         reject(
@@ -409,7 +411,7 @@ class Evenkeel implements RunningServer {
   async #stop(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#hub.close();
+    await this.#hub.close();
     const server = this.#server;
     if (server) {
       await new Promise<void>((resolve) => {

@@ -69,11 +69,13 @@ export function streamed(slices: Generator<string>, type: string): Response {
   return new Response(body, { headers: { "Content-Type": type, "Cache-Control": NO_STORE, Vary: "Accept" } });
 }
 
+const DEFECT = { status: 500, detail: "This is a defect of Evenkeel; its log says more." };
+
 /** An error of ours, or any defect, as what the caller can read: a page for a browser, else RFC 9457. */
 export function failure(c: Ctx, error: unknown, errorPage: (facts: ErrorFacts) => string): Response {
   if (!(error instanceof EvenkeelError)) {
     console.error(error);
-    return problem(c, { status: 500, detail: "This is a defect of Evenkeel; its log says more." }, errorPage);
+    return problem(c, DEFECT, errorPage);
   }
   return problem(
     c,
@@ -84,16 +86,27 @@ export function failure(c: Ctx, error: unknown, errorPage: (facts: ErrorFacts) =
       headers: {
         ...(error.retry_after_s === undefined ? {} : { "Retry-After": String(error.retry_after_s) }),
         ...(error.kind === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
+        ...(error.kind === "upgrade_required" ? { Upgrade: "websocket", Connection: "Upgrade" } : {}),
       },
     },
     errorPage,
   );
 }
 
+/** What a caller is told of an error, or of any defect. RFC 9457. */
+export function problemOf(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof EvenkeelError)) return problemBody(DEFECT);
+  return problemBody({ status: error.status, detail: error.message, details: error.details });
+}
+
+function problemBody({ status, detail, details }: Problem): Record<string, unknown> {
+  return { type: "about:blank", title: STATUS_CODES[status] ?? "Error", status, detail, ...details };
+}
+
 export interface Problem {
   readonly status: number;
   readonly detail: string;
-  readonly details?: Readonly<Record<string, unknown>>;
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -110,8 +123,7 @@ export function problem(
       headers: { ...common, "Content-Type": "text/html; charset=utf-8" },
     });
   }
-  const body = { type: "about:blank", title, status, detail, ...details };
-  return new Response(`${JSON.stringify(body)}\n`, {
+  return new Response(`${JSON.stringify(problemBody({ status, detail, details }))}\n`, {
     status,
     headers: { ...common, "Content-Type": PROBLEM_TYPE },
   });

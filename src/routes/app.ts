@@ -28,6 +28,7 @@ import type { App, Ctx, Route } from "./route.ts";
 import { Sessions } from "./sessions.ts";
 import { settingsRoutes } from "./settings.ts";
 import { SITE, type Site } from "./site.ts";
+import { socketRoutes } from "./socket-routes.ts";
 import { streamRoutes, streamUrl } from "./stream.ts";
 
 export type { App } from "./route.ts";
@@ -128,6 +129,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
     ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),
     ...streamRoutes(site.panels, hub),
+    ...socketRoutes(site.panels, hub),
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>
       panelRoutes(panel, {

@@ -1,4 +1,5 @@
 /** What the tests of this folder share: a fleet that stands still until told, panels, and a real server. */
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { z } from "zod";
@@ -12,6 +13,7 @@ import { type AppDeps, createApp } from "./app.ts";
 import { Hub, type HubLimits } from "./hub.ts";
 import type { App, Route } from "./route.ts";
 import { SITE, type Site } from "./site.ts";
+import { takeUpgrades } from "./upgrade.ts";
 
 export const START_MS = Date.UTC(2026, 10, 23, 18, 24, 16);
 
@@ -283,6 +285,7 @@ export async function listen(
   app: App,
 ): Promise<{ server: ServerType; origin: string; close(): Promise<void> }> {
   const server = createAdaptorServer({ fetch: app.fetch });
+  takeUpgrades(server as Server, app.fetch);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {

@@ -1,9 +1,17 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, Hono } from "hono";
+import type { WebSocket } from "ws";
 import type { z } from "zod";
 
-/** In `app.request()` there is no socket, so the bindings may be missing. */
-type Env = { Bindings: Partial<HttpBindings> };
+/** Makes the connection of a request a WebSocket once it is answered; it is handed over when it is open. */
+export type Upgrade = (whenOpen: (socket: WebSocket) => void) => void;
+
+/** In `app.request()` there is no socket, so they may be missing. */
+export type Bindings = Partial<HttpBindings> & {
+  /** Where the client asks for a WebSocket. */
+  readonly upgrade?: Upgrade;
+};
+type Env = { Bindings: Bindings };
 export type Ctx = Context<Env>;
 export type App = Hono<Env>;
 
