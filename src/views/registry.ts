@@ -11,8 +11,9 @@ import { anomalies } from "./panels/anomalies.tsx";
 import { assignments } from "./panels/assignments.tsx";
 import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
-import { history, workerHistory } from "./panels/history.tsx";
+import { history, systemHistory, workerHistory } from "./panels/history.tsx";
 import { keysPanel } from "./panels/keys.tsx";
+import { loadBalancer } from "./panels/load-balancer.tsx";
 import { overview } from "./panels/overview.tsx";
 import { performance } from "./panels/performance.tsx";
 import { receivers } from "./panels/receivers.tsx";
@@ -35,6 +36,7 @@ import { workerGrid } from "./panels/worker-grid.tsx";
 import { workerLife } from "./panels/worker-life.tsx";
 import { workerList } from "./panels/worker-list.tsx";
 import { workerPerformance } from "./panels/worker-performance.tsx";
+import { workerRanking } from "./panels/worker-ranking.tsx";
 import { workerResources } from "./panels/worker-resources.tsx";
 import { workerTasks } from "./panels/worker-tasks.tsx";
 
@@ -121,7 +123,14 @@ export const HEADER: Panel = alertCounts;
 
 /** Every panel once, those of the pages in their order, then those that stand alone. */
 export const PANELS: readonly Panel[] = [
-  ...new Set([...PAGES.flatMap((page) => page.panels), workerHistory, HEADER]),
+  ...new Set([
+    ...PAGES.flatMap((page) => page.panels),
+    workerHistory,
+    systemHistory,
+    loadBalancer,
+    workerRanking,
+    HEADER,
+  ]),
 ];
 
 const BY_ID: ReadonlyMap<string, Panel> = new Map(PANELS.map((panel) => [panel.id, panel]));

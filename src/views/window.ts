@@ -23,7 +23,7 @@ export const instantField = (meaning: string) =>
     .optional()
     .describe(`${meaning}: RFC 3339 with an offset, or Unix milliseconds`);
 
-const durationField = (meaning: string) =>
+export const durationField = (meaning: string) =>
   z
     .string()
     .transform((text, context) => span.read(text) ?? refused(context, `must be ${span.rule}`))

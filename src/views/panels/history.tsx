@@ -23,7 +23,7 @@ import {
 import { pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
 import { metricNames } from "../schema.ts";
-import { durationText } from "../window.ts";
+import { durationField, durationText } from "../window.ts";
 
 const SYSTEM_METRICS = [
   "throughput_per_minute",
@@ -90,6 +90,66 @@ export const history = definePanel({
   slices: (read, given) => historySlices(read, namesOf(given), given),
   chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
 });
+
+const pairs = z.array(
+  z.tuple([
+    z.number().describe("Start of the step, Unix milliseconds"),
+    z.number().describe("Mean of its samples"),
+  ]),
+);
+
+const systemParams = params.extend({
+  interval: durationField("Another name of step, for clients of a coordinator"),
+});
+type SystemParams = z.output<typeof systemParams>;
+
+/** The same history, metric by metric, as clients of a coordinator ask for it. */
+export const systemHistory = definePanel({
+  id: "system-history",
+  title: "History by metric",
+  description: "Any metrics of the fleet over any stretch of time that is kept, each as a list of pairs.",
+  api: "/api/metrics/history/system",
+  params: systemParams,
+  data: HISTORY.extend({
+    metrics: z
+      .record(z.string(), pairs)
+      .describe("By name, what is known of each metric of the fleet, oldest first"),
+  }),
+  live: false,
+  script: "charts.js",
+  load: (read, given) => {
+    const data = loadHistory(read, namesOf(given), asSteps(given));
+    const metrics: Record<string, [number, number][]> = {};
+    for (const { worker_id, metric, mean } of data.series) {
+      if (worker_id === null) metrics[metric] = pairsOf(data.times_ms, mean);
+    }
+    return { ...data, metrics };
+  },
+  view: (data, { interval: _, ...given }) => (
+    <Charts data={data} source={`api/metrics/system/history?${queryOf(given, {})}`} />
+  ),
+  note,
+  table: historyTable,
+  slices: (read, given) => historySlices(read, namesOf(given), asSteps(given)),
+  chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
+});
+
+function asSteps({ interval, ...given }: SystemParams): Params {
+  if (interval === undefined) return given;
+  if (given.step === undefined || given.step === interval) return { ...given, step: interval };
+  throw new EvenkeelError(
+    "invalid",
+    `Parameter interval: must be what step is, or be left out; got ${durationText(interval)} and ${durationText(given.step)}`,
+    { details: { parameter: "interval" } },
+  );
+}
+
+function pairsOf(times_ms: readonly number[], values: readonly (number | null)[]): [number, number][] {
+  return times_ms.flatMap((time_ms, row) => {
+    const value = values[row] ?? null;
+    return value === null ? [] : [[time_ms, value] as [number, number]];
+  });
+}
 
 const workerParams = HISTORY_PARAMS.extend({
   worker_id: z.string().describe("The worker"),

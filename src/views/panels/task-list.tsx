@@ -138,6 +138,7 @@ const data = z.object({
   tasks: z
     .array(
       row.extend({
+        task_id: z.string().describe("The task, as id"),
         fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
       }),
     )
@@ -151,6 +152,7 @@ export const taskList = definePanel({
   description:
     "Every unfinished task that matches and those that ended, lately or as long as they are kept, a page at a time, sorted by any column.",
   api: "/api/metrics/tasks",
+  also: ["/api/tasks"],
   params,
   data,
   filters: true,
@@ -264,7 +266,7 @@ function load(read: Read, given: Params): Data {
         }
       : null,
     choices: choicesOf(read),
-    tasks: rows.map(([id, task, fits]) => ({ ...rowOf(id, task, read.now_ms), fits })),
+    tasks: rows.map(([id, task, fits]) => ({ ...rowOf(id, task, read.now_ms), task_id: id, fits })),
   };
 }
 

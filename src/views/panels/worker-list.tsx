@@ -153,6 +153,7 @@ const data = z.object({
   workers: z
     .array(
       row.extend({
+        worker_id: z.string().describe("The worker, as id"),
         fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
       }),
     )
@@ -202,7 +203,7 @@ function load(read: Read, given: Params): Data {
     filtered: isFiltered(read) || given.status !== undefined || given.tag !== undefined,
     which: filterWords(read),
     choices: choicesOf(read),
-    workers: rows.map(([id, worker, fits]) => ({ ...rowOf(id, worker), fits })),
+    workers: rows.map(([id, worker, fits]) => ({ ...rowOf(id, worker), worker_id: id, fits })),
   };
 }
 
