@@ -132,6 +132,7 @@ class Evenkeel implements RunningServer {
         frame_ancestors: [...frame_ancestors],
         ingest_token: ingest_token === "" ? null : ingest_token,
         max_body_bytes,
+        report_limits: this.#settings,
         version: VERSION,
       },
     }).app;

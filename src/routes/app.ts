@@ -8,19 +8,19 @@ import type { Around, Look } from "../views/around.ts";
 import { FILTERS } from "../views/filters.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
-import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
+import { DENSITIES, NO_PREFERENCES, type Preferences, THEMES } from "../views/preferences.ts";
 import { isZone, ZONE_RULE } from "../views/window.ts";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
-import { answer, failure } from "./answers.ts";
+import { failure } from "./answers.ts";
+import { apiRoutes } from "./api.ts";
 import { type Assets, assetRoutes, theAssets } from "./assets.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
-import { type Ingest, ingestRoutes } from "./ingest.ts";
+import { type Ingest, ingestRoutes, type ReportLimits } from "./ingest.ts";
 import { markRoutes } from "./marks.ts";
 import type { Shown } from "./moment.ts";
 import { mount } from "./mount.ts";
-import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
 import { type Given, given, panelRequest, parseParams } from "./params.ts";
@@ -52,6 +52,7 @@ export interface AppDeps {
     frame_ancestors: string[];
     ingest_token: string | null;
     max_body_bytes: number;
+    report_limits: ReportLimits;
     version: string;
   };
   /** Where what viewers chose is kept. */
@@ -125,7 +126,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
   });
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
-    ...ingestRoutes(deps.ingest, settings.max_body_bytes),
+    ...ingestRoutes(deps.ingest, settings.max_body_bytes, settings.report_limits),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
     ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),
     ...streamRoutes(site.panels, hub),
@@ -153,6 +154,15 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
       }),
     ),
   ];
+  const asShown = (c: Ctx, preferences: Preferences) =>
+    around(
+      c,
+      [],
+      given(c),
+      { read: read(), topic: (request) => hub.topics.get(request), moment: null },
+      preferences,
+      site.header,
+    );
   const home = site.pages.find((page) => page.path === "/");
   routes.push(
     ...settingsRoutes({
@@ -160,20 +170,17 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
       panels: home?.panels ?? [],
       base_path,
       renderSettings: (c, preferences, done) =>
-        site.renderSettings(
-          { preferences, panels: home?.panels ?? [], done },
-          around(
-            c,
-            [],
-            given(c),
-            { read: read(), topic: (request) => hub.topics.get(request), moment: null },
-            preferences,
-            site.header,
-          ),
-        ),
+        site.renderSettings({ preferences, panels: home?.panels ?? [], done }, asShown(c, preferences)),
     }),
   );
-  return [...routes, openApiRoute(routes, settings.version, base_path)];
+  const api = apiRoutes({
+    others: routes,
+    version: settings.version,
+    base_path,
+    url: () => read().self.url,
+    renderApi: (c, view) => site.renderApi(view, asShown(c, sessions.preferences(c))),
+  });
+  return [...routes, ...api];
 }
 
 /** What a page about one thing is about, as it is called. */
@@ -187,22 +194,6 @@ function headerOf(panel: Panel, { topic }: Shown): Around["header"] {
   const found = topic(panelRequest(panel, new Map()));
   const { critical, warning } = found.data() as { critical: number; warning: number };
   return { html: found.rendered().html, critical, warning };
-}
-
-function openApiRoute(others: readonly Route[], version: string, base_path: string): Route {
-  let text: string | undefined;
-  const route: Route = {
-    method: "GET",
-    path: "/openapi.json",
-    needs: "nothing",
-    summary: "This interface, described in OpenAPI 3.1.",
-    response: { description: "The description", content: { "application/json": null } },
-    handler: (c) => {
-      text ??= `${JSON.stringify(openApi([...others, route], version, base_path))}\n`;
-      return answer(c, text, { type: "application/json", cache: "no-cache" });
-    },
-  };
-  return route;
 }
 
 function look(c: Ctx, values: Given, assets: Assets, base_path: string, preferences = NO_PREFERENCES): Look {

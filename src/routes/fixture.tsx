@@ -260,6 +260,13 @@ export function world({
       frame_ancestors: ["'self'", "https://team.example"],
       ingest_token: null,
       max_body_bytes: 10_000,
+      report_limits: {
+        max_workers: 1_000,
+        max_live_tasks: 1_000,
+        max_metric_names_per_source: 64,
+        max_tags: 64,
+        max_string_length: 1_024,
+      },
       version: "1.2.3",
       ...settings,
     },

@@ -34,11 +34,13 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
     panels: z.object(Object.fromEntries(page.panels.map((panel) => [panel.id, panel.data]))),
   });
   const fixed = pathNames(page.path).length === 0;
+  const example = page.panels[0]?.example;
   const html: Route = {
     method: "GET",
     path: page.path,
     needs: "read",
     summary: `The page ${page.title}.`,
+    ...(example !== undefined && { example: { params: example } }),
     params: params.extend({ format: z.enum(["html", "json"]).optional().describe("Instead of Accept") }),
     response: {
       description: "The page, or its panels' data",
@@ -134,7 +136,8 @@ function jsonPath(page: Page): string {
   return page.path === "/" ? "/index.json" : `${page.path}.json`;
 }
 
-function pageForm(c: Ctx, values: Given): "html" | "json" {
+/** @throws EvenkeelError "not_acceptable" */
+export function pageForm(c: Ctx, values: Given): "html" | "json" {
   const word = values.get("format");
   if (word === "html" || word === "json") return word;
   if (word !== undefined) throw notAcceptable(`format=${word}`);

@@ -43,6 +43,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
       needs: "read",
       summary: `${panel.title}, as a fragment of HTML.`,
       params,
+      ...exampleOf(panel),
       response: { description: panel.description, content: { "text/html": null } },
       handler: async (c) => {
         const values = given(c);
@@ -58,6 +59,7 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
       needs: "read",
       summary: `${panel.title}, as a page to show in a frame.`,
       params,
+      ...exampleOf(panel),
       response: { description: panel.description, content: { "text/html": null } },
       handler: async (c) => {
         const values = keepingOrder([panel], given(c), deps.read().now_ms);
@@ -80,6 +82,8 @@ function dataRoute(path: string, panel: Panel, params: z.ZodObject, deps: PanelD
     path,
     needs: "read",
     summary: `${panel.title}, as data.`,
+    panel: panel.id,
+    ...exampleOf(panel),
     params: params.extend({
       format: z
         .enum(forms as [Form, ...Form[]])
@@ -109,6 +113,10 @@ function dataRoute(path: string, panel: Panel, params: z.ZodObject, deps: PanelD
       return answer(c, text, { type, ...(form === "svg" ? { headers: drawingHeaders(text) } : {}) });
     },
   };
+}
+
+function exampleOf({ example }: Panel): Pick<Route, "example"> {
+  return example === undefined ? {} : { example: { params: example } };
 }
 
 /** A panel's data as its API answers it. */

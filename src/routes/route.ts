@@ -26,6 +26,12 @@ export interface RouteResponse {
   readonly content: Readonly<Record<string, z.ZodType | null>>;
 }
 
+export interface RouteExample {
+  /** Of the path and the query; what is left out has an example of its own or may be left out. */
+  readonly params?: Readonly<Record<string, string>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
 /** One route, described once: mounting, access, OpenAPI and the readable API come from it. */
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -38,6 +44,12 @@ export interface Route {
   readonly params?: z.ZodObject;
   /** Media types of the body that it takes. */
   readonly takes?: readonly string[];
+  /** What a JSON body has to be; made when somebody first asks for it. */
+  readonly body?: () => z.ZodType;
+  /** A request that works where there is what it names. */
+  readonly example?: RouteExample;
+  /** The panel whose data it answers. */
+  readonly panel?: string;
   readonly response?: RouteResponse;
   handler(c: Ctx): Response | Promise<Response>;
 }

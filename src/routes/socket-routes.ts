@@ -41,6 +41,7 @@ export function socketRoutes(panels: readonly Panel[], hub: Hub): Route[] {
           `Channels to begin with, separated by commas, of ${channels.join(", ")}; other parameters are theirs`,
         ),
     }),
+    example: { params: { channel: channels[0] ?? "" } },
     response: {
       status: 101,
       description: "Frames until either side ends it",

@@ -56,9 +56,14 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
       summary:
         "Panels as they change: Server-Sent Events with markup, or each tick one line of JSON, or readable text.",
       params: z.object({
-        panels: z.string().describe("Ids of panels, separated by commas; none for the ticks alone"),
+        panels: z
+          .string()
+          .describe(
+            "Ids of panels, separated by commas; none for the ticks alone; other parameters are theirs",
+          ),
         format: z.enum(["sse", "json", "ndjson", "text"]).optional().describe("Instead of Accept"),
       }),
+      example: { params: { panels: panels[0]?.id ?? NO_PANELS, format: "json" } },
       response: {
         description: "A stream that goes on until either side ends it",
         content: { "text/event-stream": null, "application/x-ndjson": null, "text/plain": null },

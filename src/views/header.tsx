@@ -229,6 +229,9 @@ function ViewMenu({ around }: { around: Around }) {
         </form>
         <p>
           <a href={kept("settings", around.url, [])}>Settings</a>
+          <a href={kept("api", around.url, [])} data-key="p">
+            API
+          </a>
         </p>
       </div>
     </Menu>

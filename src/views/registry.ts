@@ -40,8 +40,18 @@ import { workerRanking } from "./panels/worker-ranking.tsx";
 import { workerResources } from "./panels/worker-resources.tsx";
 import { workerTasks } from "./panels/worker-tasks.tsx";
 
-const search = searchPanel(() => PAGES);
-const keys = keysPanel(() => PAGES);
+/** Is made from the routes, and has no panels. */
+export const API_PAGE: Page = {
+  path: "/api",
+  title: "API",
+  key: "p",
+  aside: true,
+  layout: "column",
+  panels: [],
+};
+
+const search = searchPanel(() => [...PAGES, API_PAGE]);
+const keys = keysPanel(() => [...PAGES, API_PAGE]);
 
 /** Every page, in the order of the navigation. */
 export const PAGES: readonly Page[] = [

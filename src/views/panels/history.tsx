@@ -23,6 +23,7 @@ import {
 import { pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
 import { metricNames } from "../schema.ts";
+import { WORKER_PARAMS } from "../subject.ts";
 import { durationField, durationText } from "../window.ts";
 
 const SYSTEM_METRICS = [
@@ -63,9 +64,9 @@ const WORKER_ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp},]{1,512}$/u;
 
 const params = HISTORY_PARAMS.extend({
   ...CUT_FILTERS.shape,
-  metrics: metricsField("Metrics of the whole fleet, separated by commas"),
-  workers: listField("Workers to show beside it, ids separated by commas", WORKER_ID, "ids of workers"),
-  worker_metrics: metricsField("Metrics of those workers, separated by commas"),
+  metrics: metricsField("Metrics of the whole fleet, separated by commas", "queued_tasks,running_tasks"),
+  workers: listField("Workers to show beside it, ids separated by commas", WORKER_ID, "ids of workers", "W1"),
+  worker_metrics: metricsField("Metrics of those workers, separated by commas", "cpu_utilization"),
 });
 type Params = z.output<typeof params>;
 
@@ -152,8 +153,8 @@ function pairsOf(times_ms: readonly number[], values: readonly (number | null)[]
 }
 
 const workerParams = HISTORY_PARAMS.extend({
-  worker_id: z.string().describe("The worker"),
-  metrics: metricsField("Metrics of the worker, separated by commas"),
+  ...WORKER_PARAMS.shape,
+  metrics: metricsField("Metrics of the worker, separated by commas", "cpu_utilization"),
 });
 
 export const workerHistory = definePanel({

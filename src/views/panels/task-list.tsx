@@ -72,8 +72,8 @@ const COLUMNS: readonly Column<Task>[] = [
 const params = listParams(COLUMNS).extend({
   ...FILTERS.shape,
   status: statesField(STATES),
-  tag: nameField("Only tasks that require this tag of a worker, in any case"),
-  worker: nameField("Only tasks of the worker with exactly this id"),
+  tag: nameField("Only tasks that require this tag of a worker, in any case", "cuda"),
+  worker: nameField("Only tasks of the worker with exactly this id", "W1"),
   ended: durationWord(
     "Also tasks that ended so long ago, of all that are kept; left out, all of them where status names a state of theirs, else those that ended in the last minutes",
   ),

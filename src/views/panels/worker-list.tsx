@@ -105,7 +105,7 @@ const LABEL: Readonly<Record<string, string>> = Object.fromEntries(
 const params = listParams(COLUMNS).extend({
   ...FILTERS.shape,
   status: statesField(WORKER_STATES),
-  tag: nameField("Only workers that have this tag, in any case"),
+  tag: nameField("Only workers that have this tag, in any case", "cuda"),
 });
 type Params = z.output<typeof params>;
 
