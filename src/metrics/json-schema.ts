@@ -16,7 +16,8 @@ export interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: JsonSchema | boolean;
-  readonly examples?: readonly unknown[];
+  /** Of a parameter, as OpenAPI has it. */
+  readonly example?: unknown;
 }
 
 /** What goes in ("input") or comes out of a schema, as JSON Schema 2020-12, the dialect of OpenAPI 3.1. */

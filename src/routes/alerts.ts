@@ -3,6 +3,7 @@ import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Silence } from "../metrics/model.ts";
 import type { ReceiverTest } from "../metrics/outbox.ts";
+import { ALERT_PARAMS } from "../views/alert-data.ts";
 import { alertHref } from "../views/links.ts";
 import { RECEIVER_TEST } from "../views/panels/receivers.tsx";
 import { SILENCE, silenceData } from "../views/panels/silences.tsx";
@@ -82,7 +83,7 @@ const ACKNOWLEDGED = z.object({
   by: z.string().describe("Who acknowledged it, or took that back"),
   note: z.string().describe("What they said"),
 });
-const ALERT_ID = z.object({ alert_id: z.string().describe("The alert") });
+const ALERT_ID = ALERT_PARAMS.pick({ alert_id: true });
 const OF_ALERT = { params: { alert_id: "worker_overload:W3" } };
 const SILENCE_ID = z.object({ silence_id: z.string().describe("The silence") });
 const OF_SILENCE = { params: { silence_id: "5f1d3a9b0c7e2468" } };

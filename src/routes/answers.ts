@@ -26,9 +26,13 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+function weakTag(of: string): string {
+  return `W/"${createHash("sha1").update(of).digest("base64url")}"`;
+}
+
 /** A text with its weak ETag, compressed as the client likes, or 304 where the client has it already. */
 export async function answer(c: Ctx, text: string, init: Answer): Promise<Response> {
-  const etag = `W/"${createHash("sha1").update(text).digest("base64url")}"`;
+  const etag = weakTag(text);
   const headers: Record<string, string> = {
     "Cache-Control": init.cache ?? NO_STORE,
     Vary: "Accept, Accept-Encoding",
@@ -50,8 +54,13 @@ export async function answer(c: Ctx, text: string, init: Answer): Promise<Respon
 /**
  * A long text, a slice at a time as the client takes it: what is not read is not made, and between two slices
  * others have their turn. The first slice is made at once, so that its errors are still answered as errors.
+ *
+ * @param version the same while the text would be
  */
-export function streamed(slices: Generator<string>, type: string): Response {
+export function streamed(c: Ctx, slices: Generator<string>, type: string, version: string): Response {
+  const etag = weakTag(version);
+  const headers = { "Cache-Control": NO_STORE, Vary: "Accept", ETag: etag };
+  if (matches(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
   let next = slices.next();
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>(
@@ -66,7 +75,7 @@ export function streamed(slices: Generator<string>, type: string): Response {
     },
     { highWaterMark: 0 },
   );
-  return new Response(body, { headers: { "Content-Type": type, "Cache-Control": NO_STORE, Vary: "Accept" } });
+  return new Response(body, { headers: { ...headers, "Content-Type": type } });
 }
 
 const DEFECT = { status: 500, detail: "This is a defect of Evenkeel; its log says more." };

@@ -3,6 +3,7 @@ import { fieldsOf, type JsonSchema, jsonSchema, typeWords } from "../metrics/jso
 import { LOOK } from "../views/address.ts";
 import type { ApiOperation, ApiSection, ApiView } from "../views/api.tsx";
 import { pathSegment } from "../views/identity.ts";
+import { MAX_NAME_LENGTH } from "../views/schema.ts";
 import { PAGE_LOOK } from "../views/window.ts";
 import { answer } from "./answers.ts";
 import { openApi, operationId, parameters, SECTIONS, sectionOf } from "./openapi.ts";
@@ -26,12 +27,17 @@ const PARAMS = z.object({
     .string()
     .trim()
     .min(1)
-    .max(64)
+    .max(MAX_NAME_LENGTH)
     .optional()
     .describe("Only requests with this text, in any case, in their path, their parameters or what they do")
-    .meta({ examples: ["history"] }),
+    .meta({ example: "history" }),
   ...PAGE_LOOK.shape,
   format: z.enum(["html", "json"]).optional().describe("Instead of Accept"),
+});
+
+const DESCRIPTION = z.looseObject({
+  openapi: z.string().describe("Which version of OpenAPI it follows"),
+  paths: z.looseObject({}).describe("Every path with its methods"),
 });
 
 /** The description of all routes: for programs, and as a page. */
@@ -49,7 +55,7 @@ export function apiRoutes({ others, version, base_path, url, renderApi }: ApiDep
       path: "/openapi.json",
       needs: "nothing",
       summary: "This interface, described in OpenAPI 3.1.",
-      response: { description: "The description", content: { "application/json": null } },
+      response: { description: "The description", content: { "application/json": DESCRIPTION } },
       handler: described,
     },
     {
@@ -60,7 +66,7 @@ export function apiRoutes({ others, version, base_path, url, renderApi }: ApiDep
       params: PARAMS,
       response: {
         description: "The page, or the description in OpenAPI",
-        content: { "text/html": null, "application/json": null },
+        content: { "text/html": null, "application/json": DESCRIPTION },
       },
       handler: (c) => {
         const values = given(c);

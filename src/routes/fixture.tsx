@@ -210,6 +210,8 @@ export interface World {
 }
 
 export interface WorldOptions {
+  /** Left out, one that stands still until told. */
+  read?: AppDeps["read"];
   readAt?: AppDeps["readAt"];
   session_store?: SessionStore;
   settings?: Partial<AppDeps["settings"]>;
@@ -225,6 +227,7 @@ export interface WorldOptions {
 export function world({
   settings,
   limits,
+  read: ofFleet,
   readAt,
   session_store,
   ingest,
@@ -242,9 +245,10 @@ export function world({
   ];
   const everything = site ?? { ...SITE, panels: [one, other, thing], pages, header: null };
   const now = { read: read() };
-  const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
+  const newest = ofFleet ?? (() => now.read);
+  const hub = new Hub({ read: newest, ...(limits ? { limits } : {}) });
   const { app, routes } = createApp({
-    read: () => now.read,
+    read: newest,
     readAt: readAt ?? (async (at_ms) => ({ ...now.read, now_ms: at_ms })),
     hub,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),

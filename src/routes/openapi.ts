@@ -111,7 +111,7 @@ function operation(route: Route): Record<string, unknown> {
     "x-needs": route.needs,
     ...(route.needs === "ingest" ? { security: [{ ingest: [] }, {}] } : {}),
     parameters: parameters(route).map(({ name, place, required, schema, example }) => {
-      const { description, examples: _, ...rest } = schema;
+      const { description, example: _, ...rest } = schema;
       return {
         name,
         in: place,
@@ -152,7 +152,7 @@ export function parameters(route: Route): Parameter[] {
   return [...new Set([...in_path, ...Object.keys(properties)])].map((name) => {
     const own = properties[name] ?? { type: "string" };
     const place = in_path.includes(name) ? "path" : "query";
-    const example = route.example?.params?.[name] ?? own.examples?.[0];
+    const example = route.example?.params?.[name] ?? own.example;
     return {
       name,
       place,

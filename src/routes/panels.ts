@@ -100,10 +100,11 @@ function dataRoute(path: string, panel: Panel, params: z.ZodObject, deps: PanelD
       const values = given(c);
       const form = chooseForm(panel, forms, values.get("format"), c.req.header("accept"));
       if (panel.slices && (form === "csv" || form === "ndjson")) {
-        const { params } = panelRequest(panel, values);
+        const { params, key } = panelRequest(panel, values);
         const { read } = await shownOf([panel], values, deps);
         const lines = form === "csv" ? csvSlices : ndjsonSlices;
-        return streamed(lines(panel.slices(read, params)), `${FORMS[form]}; charset=utf-8`);
+        const type = `${FORMS[form]}; charset=utf-8`;
+        return streamed(c, lines(panel.slices(read, params)), type, `${versionOf(read)} ${form} ${key}`);
       }
       const request = panelRequest(panel, values);
       const { topic, read } = await shownOf([panel], values, deps);
@@ -113,6 +114,16 @@ function dataRoute(path: string, panel: Panel, params: z.ZodObject, deps: PanelD
       return answer(c, text, { type, ...(form === "svg" ? { headers: drawingHeaders(text) } : {}) });
     },
   };
+}
+
+const versions = new WeakMap<Read, number>();
+let newest_version = 0;
+
+/** Tells one read from all others, also of those before a restart: what is streamed can't be told by its text. */
+function versionOf(read: Read): string {
+  const version = versions.get(read) ?? ++newest_version;
+  versions.set(read, version);
+  return `${read.self.started_at_ms} ${version}`;
 }
 
 function exampleOf({ example }: Panel): Pick<Route, "example"> {

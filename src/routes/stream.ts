@@ -158,6 +158,7 @@ function streamRequests(panels: readonly Panel[], values: Given, max_panels: num
     throw new EvenkeelError(
       "not_found",
       `There is no panel ${JSON.stringify(id.slice(0, 80))}; there are ${known(panels)}`,
+      { details: { parameter: "panels" } },
     );
   });
 }

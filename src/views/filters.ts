@@ -7,13 +7,7 @@ import { MAX_NAME_LENGTH } from "./schema.ts";
 const NAME_LENGTH = 40;
 
 const name = (meaning: string, example: string) =>
-  z
-    .string()
-    .min(1)
-    .max(MAX_NAME_LENGTH)
-    .optional()
-    .describe(meaning)
-    .meta({ examples: [example] });
+  z.string().min(1).max(MAX_NAME_LENGTH).optional().describe(meaning).meta({ example });
 
 /** The query parameters that narrow what is shown, on every page and panel that takes them. */
 export const FILTERS = z.object({
@@ -32,7 +26,7 @@ export const FILTERS = z.object({
     .describe(
       "Only what has this text, in any case: a worker in its id, host, type or tags, a task in its id, model, family or type",
     )
-    .meta({ examples: ["gpu"] }),
+    .meta({ example: "gpu" }),
 });
 
 export const FILTER_NAMES = Object.keys(FILTERS.shape) as readonly (keyof Filters)[];

@@ -94,7 +94,7 @@ export function listField(meaning: string, pattern: RegExp, rule: string, exampl
     })
     .optional()
     .describe(meaning)
-    .meta({ examples: [example] });
+    .meta({ example });
 }
 
 export const metricsField = (meaning: string, example: string) =>
@@ -107,7 +107,7 @@ const cutField = (what: string, example: string) =>
     .max(MAX_NAME_LENGTH)
     .optional()
     .describe(`Only of this ${what}; one cut of the fleet at a time`)
-    .meta({ examples: [example] });
+    .meta({ example });
 
 /** The cuts of the fleet that history is kept by. */
 export const CUT_FILTERS = z.object({

@@ -101,7 +101,7 @@ export function listParams(columns: readonly Pick<Column<never>, "name">[]) {
       .describe(
         "Keeps the order and the rows that this page had at that tick, Unix milliseconds, while somebody looks; values are the newest",
       )
-      .meta({ examples: [1_795_458_256_000] }),
+      .meta({ example: 1_795_458_256_000 }),
     ...PAGE_LOOK.shape,
   });
 }
@@ -119,7 +119,7 @@ export function statesField<S extends string>(states: readonly S[]) {
     })
     .optional()
     .describe(`Only those in one of these states: ${states.join(", ")}; separated by commas`)
-    .meta({ examples: [states.slice(0, 2).join(",")] });
+    .meta({ example: states.slice(0, 2).join(",") });
 }
 
 /** @param wanted in small letters */
@@ -128,13 +128,7 @@ export function hasTag(tags: readonly string[] | undefined, wanted: string): boo
 }
 
 export const nameField = (meaning: string, example: string) =>
-  z
-    .string()
-    .min(1)
-    .max(MAX_NAME_LENGTH)
-    .optional()
-    .describe(meaning)
-    .meta({ examples: [example] });
+  z.string().min(1).max(MAX_NAME_LENGTH).optional().describe(meaning).meta({ example });
 
 /** The fields that tell which part of a list is shown. */
 export const LISTED = z.object({

@@ -86,7 +86,7 @@ const params = listParams(COLUMNS).extend({
     .max(MAX_NAME_LENGTH)
     .optional()
     .describe("Only alerts with this text, in any case, in their title, their detail or their id")
-    .meta({ examples: ["overloaded"] }),
+    .meta({ example: "overloaded" }),
   worker_type: like("worker type", "gpu"),
   task_type: like("task type", "vision"),
   model_family: like("model family", "vit"),

@@ -25,7 +25,7 @@ const params = z.object({
     .describe(
       "What is looked for, in any case: a worker by its id, host or tag, a task by its id, an alert that is pending or fires by its id or title, a model, a family, a type or a page by its name",
     )
-    .meta({ examples: ["W1"] }),
+    .meta({ example: "W1" }),
   ...PAGE_LOOK.shape,
 });
 type Params = z.output<typeof params>;
