@@ -144,7 +144,7 @@ function operationOf(route: Route, url: string): ApiOperation {
     takes,
     body: body ? fieldsOf(jsonSchema(body(), "input")) : [],
     status: response?.status ?? 200,
-    description: response?.description ?? "Done",
+    description: (response?.description ?? "Done").replace(/\.$/, ""),
     types: Object.keys(content),
     answer: json ? fieldsOf(jsonSchema(json, "output")).filter(({ path }) => !path.includes(".")) : [],
     line: lineOf(route, `${url}${address}`),

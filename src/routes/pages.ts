@@ -21,17 +21,19 @@ interface PageDeps extends MomentDeps {
 export function pageRoutes(page: Page, deps: PageDeps): Route[] {
   const more = [
     ...(page.panels.every((panel) => panel.past) ? [MOMENT] : []),
-    ...(page.layout === "dashboard" ? [ARRANGEMENT] : []),
+    ...(page.layout === "dashboard" ? [arrangementOf(page)] : []),
   ];
   const params = z.object(
     Object.assign({}, ...[...page.panels.map((panel) => panel.params), ...more].map(({ shape }) => shape)),
   );
+  const panels = z.object(Object.fromEntries(page.panels.map((panel) => [panel.id, panel.data])));
   const data = z.object({
     success: z.literal(true),
     at_ms: z.number().describe("Unix milliseconds of the tick"),
     tick: z.int().describe("Counts up by one a tick"),
     demo: z.boolean().describe("True while the fleet is the demo's"),
-    panels: z.object(Object.fromEntries(page.panels.map((panel) => [panel.id, panel.data]))),
+    // The address may name some of a dashboard's.
+    panels: page.layout === "dashboard" ? panels.partial() : panels,
   });
   const fixed = pathNames(page.path).length === 0;
   const example = page.panels[0]?.example;
@@ -100,6 +102,15 @@ const ARRANGEMENT = z.object({
     .optional()
     .describe("Ids of the panels to show, in their order, separated by commas; left out, all of them"),
 });
+
+/** With an example of the page's own. */
+function arrangementOf({ panels }: Page): z.ZodObject {
+  const example = panels
+    .slice(0, 2)
+    .map(({ id }) => id)
+    .join(",");
+  return z.object({ panels: ARRANGEMENT.shape.panels.meta({ example }) });
+}
 
 /** The page with the panels that the address names. */
 function arrangedPage(page: Page, values: Given): Page {

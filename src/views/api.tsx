@@ -45,7 +45,7 @@ export interface ApiView {
 const NEEDS: Readonly<Record<string, string>> = {
   nothing: "nothing: anybody may ask",
   read: "to read",
-  ingest: "the ingest token, where the settings name one, as Authorization: Bearer …",
+  ingest: "the ingest token, where the settings name one",
   operate: "to operate",
   administer: "to administer",
 };
@@ -86,7 +86,7 @@ export function Api({ sections, q, look }: ApiView) {
             </code>
           </p>
           {q === "" ? (
-            <ul>
+            <ul class="hits">
               {shown.map(({ name, about }) => (
                 <li>
                   <a href={`${here}#${idOf(name)}`}>{name}</a> <small>{about}</small>
@@ -147,7 +147,8 @@ function Operation({ it, open, here }: { it: ApiOperation; open: boolean; here: 
         <b>{it.method}</b> <code>{it.path}</code> <small>{it.summary}</small>
       </summary>
       <p>
-        Needs {NEEDS[it.needs] ?? it.needs}. Answers {it.status} {it.types.join(", ")}: {it.description}{" "}
+        Needs {NEEDS[it.needs] ?? it.needs}. {it.takes.length === 0 ? "" : `Takes ${it.takes.join(" or ")}. `}
+        Answers {it.status} {it.types.join(", ")}: {it.description}.{" "}
         <a href={`${here}#${it.id}`}>Link to this</a>
       </p>
       {it.line === null ? null : (
@@ -167,7 +168,6 @@ function Operation({ it, open, here }: { it: ApiOperation; open: boolean; here: 
         </p>
       )}
       <Fields title="Parameters" of={it.parameters} />
-      {it.takes.length === 0 ? null : <p>It takes {it.takes.join(" or ")}.</p>}
       <Fields title="Body" of={it.body} />
       <Fields title="Answer" of={it.answer} />
     </details>
@@ -177,40 +177,26 @@ function Operation({ it, open, here }: { it: ApiOperation; open: boolean; here: 
 function Fields({ title, of }: { title: string; of: readonly (Field & { example?: string | null })[] }) {
   if (of.length === 0) return null;
   return (
-    <section class="scroll" tabindex={0} aria-label={title}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">{title}</th>
-            <th scope="col">Is</th>
-            <th scope="col">Meaning</th>
-          </tr>
-        </thead>
-        <tbody>
-          {of.map(({ path, type, required, description, example }) => (
-            <tr>
-              <th scope="row">
-                <code>{path}</code>
-              </th>
-              <td>
-                {type}
-                {required && example !== undefined ? ", must be given" : ""}
-              </td>
-              <td>
-                {description}
-                {example ? (
-                  <>
-                    {" "}
-                    <small>
-                      such as <code>{example}</code>
-                    </small>
-                  </>
-                ) : null}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
+    <>
+      <h3>{title}</h3>
+      <dl class="task-pairs">
+        {of.map(({ path, type, required, description, example }) => (
+          <div>
+            <dt>
+              <code>{path}</code> {type}
+              {required && example !== undefined ? ", must be given" : ""}
+            </dt>
+            <dd>
+              {description}
+              {example ? (
+                <>
+                  ; such as <code>{example}</code>
+                </>
+              ) : null}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </>
   );
 }
