@@ -17,6 +17,8 @@ const PROGRAMS = {
     debian_package: "chromium",
   },
   firefox: { variable: "FIREFOX", commands: ["firefox-esr", "firefox"], debian_package: "firefox-esr" },
+  // What README's lines run.
+  curl: { variable: "CURL", commands: ["curl"], debian_package: "curl" },
   // What alerts are told to besides our own receivers.
   alertmanager: {
     variable: "ALERTMANAGER",

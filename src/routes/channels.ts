@@ -30,7 +30,7 @@ const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const PARAMS_RULE = mustBe("an object of texts, numbers, true, false or lists of these");
 
 /** What a client sends, one JSON object a message. */
-export const MESSAGE = strict(
+const MESSAGE = strict(
   {
     action: z
       .enum(["subscribe", "unsubscribe", "ping"], mustBe("one of subscribe, unsubscribe, ping"))

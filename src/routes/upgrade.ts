@@ -6,7 +6,7 @@ import { json } from "./answers.ts";
 import type { Bindings, Upgrade } from "./route.ts";
 
 /** Longest message of a client, bytes: a longer one ends its connection with 1009. */
-export const MAX_MESSAGE_BYTES = 8_192;
+const MAX_MESSAGE_BYTES = 8_192;
 
 type Fetch = (request: Request, env: Bindings) => Response | Promise<Response>;
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
 import { CATALOGUE, CUTS, type Cut, findMetric, type Scope } from "../../metrics/catalogue.ts";
 import { clean, count, inUtc, measure, NONE, shorten } from "../../metrics/format.ts";
@@ -24,7 +24,7 @@ import { pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
 import { metricNames } from "../schema.ts";
 import { WORKER_PARAMS } from "../subject.ts";
-import { durationField, durationText } from "../window.ts";
+import { durationText } from "../window.ts";
 
 const SYSTEM_METRICS = [
   "throughput_per_minute",
@@ -92,66 +92,6 @@ export const history = definePanel({
   chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
 });
 
-const pairs = z.array(
-  z.tuple([
-    z.number().describe("Start of the step, Unix milliseconds"),
-    z.number().describe("Mean of its samples"),
-  ]),
-);
-
-const systemParams = params.extend({
-  interval: durationField("Another name of step, for clients of a coordinator"),
-});
-type SystemParams = z.output<typeof systemParams>;
-
-/** The same history, metric by metric, as clients of a coordinator ask for it. */
-export const systemHistory = definePanel({
-  id: "system-history",
-  title: "History by metric",
-  description: "Any metrics of the fleet over any stretch of time that is kept, each as a list of pairs.",
-  api: "/api/metrics/history/system",
-  params: systemParams,
-  data: HISTORY.extend({
-    metrics: z
-      .record(z.string(), pairs)
-      .describe("By name, what is known of each metric of the fleet, oldest first"),
-  }),
-  live: false,
-  script: "charts.js",
-  load: (read, given) => {
-    const data = loadHistory(read, namesOf(given), asSteps(given));
-    const metrics: Record<string, [number, number][]> = {};
-    for (const { worker_id, metric, mean } of data.series) {
-      if (worker_id === null) metrics[metric] = pairsOf(data.times_ms, mean);
-    }
-    return { ...data, metrics };
-  },
-  view: (data, { interval: _, ...given }) => (
-    <Charts data={data} source={`api/metrics/system/history?${queryOf(given, {})}`} />
-  ),
-  note,
-  table: historyTable,
-  slices: (read, given) => historySlices(read, namesOf(given), asSteps(given)),
-  chart: (data) => <ChartSheet charts={historyCharts(data, CHART_HEIGHT).map(({ chart }) => chart)} />,
-});
-
-function asSteps({ interval, ...given }: SystemParams): Params {
-  if (interval === undefined) return given;
-  if (given.step === undefined || given.step === interval) return { ...given, step: interval };
-  throw new EvenkeelError(
-    "invalid",
-    `Parameter interval: must be what step is, or be left out; got ${durationText(interval)} and ${durationText(given.step)}`,
-    { details: { parameter: "interval" } },
-  );
-}
-
-function pairsOf(times_ms: readonly number[], values: readonly (number | null)[]): [number, number][] {
-  return times_ms.flatMap((time_ms, row) => {
-    const value = values[row] ?? null;
-    return value === null ? [] : [[time_ms, value] as [number, number]];
-  });
-}
-
 const workerParams = HISTORY_PARAMS.extend({
   ...WORKER_PARAMS.shape,
   metrics: metricsField("Metrics of the worker, separated by commas", "cpu_utilization"),
@@ -204,21 +144,30 @@ const STANDARD: Partial<Record<Scope, readonly string[]>> = {
 /** The series that the parameters name; of workers that are named, their utilisations. */
 function namesOf(given: Params): SeriesName[] {
   const { metrics, workers = [], worker_metrics = WORKER_METRICS } = given;
+  return [
+    ...(metrics === undefined && workers.length > 0 ? [] : fleetSeries(given)),
+    ...worker_metrics.flatMap((metric) =>
+      workers.flatMap((worker) => seriesNames("worker", worker, [metric])),
+    ),
+  ];
+}
+
+/**
+ * Series of the fleet, or of the cut of it that is named.
+ *
+ * @throws EvenkeelError "invalid" for a metric that is not kept by that cut
+ */
+export function fleetSeries(given: Pick<Params, "metrics" | keyof typeof CUT_FILTERS.shape>): SeriesName[] {
   const { scope, entity } = cutOf(given);
-  const ofFleet = metrics ?? (workers.length > 0 ? [] : (STANDARD[scope] ?? []));
-  for (const metric of scope === "system" ? [] : ofFleet) {
+  const metrics = given.metrics ?? STANDARD[scope] ?? [];
+  for (const metric of scope === "system" ? [] : metrics) {
     if (findMetric(scope, metric)) continue;
     const there = metricNames(scope).join(", ");
     throw new EvenkeelError("invalid", `By ${scope} history is kept of ${there}; got ${metric}`, {
       details: { parameter: "metrics" },
     });
   }
-  return [
-    ...seriesNames(scope, entity, ofFleet),
-    ...worker_metrics.flatMap((metric) =>
-      workers.flatMap((worker) => seriesNames("worker", worker, [metric])),
-    ),
-  ];
+  return seriesNames(scope, entity, metrics);
 }
 
 function note(data: History): string {
