@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { z } from "zod";
 import { fieldsOf, type JsonSchema, jsonSchema, typeWords } from "../metrics/json-schema.ts";
 import { LOOK } from "../views/address.ts";
@@ -6,7 +7,7 @@ import { pathSegment } from "../views/identity.ts";
 import { MAX_NAME_LENGTH } from "../views/schema.ts";
 import { PAGE_LOOK } from "../views/window.ts";
 import { answer } from "./answers.ts";
-import { openApi, operationId, parameters, SECTIONS, sectionOf } from "./openapi.ts";
+import { openApi, operationId, parameters, SECTIONS, type SectionName, sectionOf } from "./openapi.ts";
 import { pageForm } from "./pages.ts";
 import { given, parseParams } from "./params.ts";
 import type { Ctx, Route } from "./route.ts";
@@ -43,11 +44,11 @@ const DESCRIPTION = z.looseObject({
 /** The description of all routes: for programs, and as a page. */
 export function apiRoutes({ others, version, base_path, url, renderApi }: ApiDeps): Route[] {
   // Both are made when somebody first asks: a server that starts has no time for them.
-  let text: string | undefined;
-  let sections: readonly ApiSection[] | undefined;
-  const described = (c: Ctx) => {
-    text ??= `${JSON.stringify(openApi([...others, ...routes], version, base_path))}\n`;
-    return answer(c, text, { type: "application/json", cache: "no-cache" });
+  let text: Promise<string> | undefined;
+  let sections: Promise<readonly ApiSection[]> | undefined;
+  const described = async (c: Ctx) => {
+    text ??= openApi([...others, ...routes], version, base_path).then((all) => `${JSON.stringify(all)}\n`);
+    return answer(c, await text, { type: "application/json", cache: "no-cache" });
   };
   const routes: Route[] = [
     {
@@ -68,13 +69,13 @@ export function apiRoutes({ others, version, base_path, url, renderApi }: ApiDep
         description: "The page, or the description in OpenAPI",
         content: { "text/html": null, "application/json": DESCRIPTION },
       },
-      handler: (c) => {
+      handler: async (c) => {
         const values = given(c);
         if (pageForm(c, values) === "json") return described(c);
         const { q = "" } = parseParams(PARAMS, values);
         sections ??= sectionsOf([...others, ...routes], url());
         const look = Object.fromEntries(LOOK.flatMap((name) => lookOf(name, values.get(name))));
-        return answer(c, renderApi(c, { sections: matching(sections, q), q, look }), {
+        return answer(c, renderApi(c, { sections: matching(await sections, q), q, look }), {
           type: "text/html; charset=utf-8",
           headers: {
             Vary: "Accept, Accept-Encoding, Cookie",
@@ -108,13 +109,19 @@ function matching(sections: readonly ApiSection[], q: string): readonly ApiSecti
 }
 
 /** Fragments and embeds of a panel are told beside its data. */
-function sectionsOf(routes: readonly Route[], url: string): ApiSection[] {
-  const told = routes.filter((route) => sectionOf(route) !== "Panels");
-  return SECTIONS.filter(({ name }) => name !== "Panels").map(({ name, about }) => ({
-    name,
-    about,
-    operations: told.filter((route) => sectionOf(route) === name).map((route) => operationOf(route, url)),
-  }));
+async function sectionsOf(routes: readonly Route[], url: string): Promise<ApiSection[]> {
+  const told = new Map<SectionName, ApiOperation[]>(SECTIONS.map(({ name }) => [name, []]));
+  told.delete("Panels");
+  for (const route of routes) {
+    const operations = told.get(sectionOf(route));
+    if (operations === undefined) continue;
+    await turn();
+    operations.push(operationOf(route, url));
+  }
+  return SECTIONS.flatMap(({ name, about }) => {
+    const operations = told.get(name);
+    return operations === undefined ? [] : [{ name, about, operations }];
+  });
 }
 
 function operationOf(route: Route, url: string): ApiOperation {

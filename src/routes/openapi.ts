@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { z } from "zod";
 import { type JsonSchema, jsonSchema } from "../metrics/json-schema.ts";
 import { PROBLEM_TYPE } from "./answers.ts";
@@ -73,14 +74,15 @@ export function operationId({ method, path }: Pick<Route, "method" | "path">): s
   return [method.toLowerCase(), ...(words.length === 0 ? ["overview-page"] : words)].join("-");
 }
 
-/** All routes as OpenAPI 3.1. Paths are below `base_path`. */
-export function openApi(
+/** All routes as OpenAPI 3.1, a route at a time: between two of them others have their turn. */
+export async function openApi(
   routes: readonly Route[],
   version: string,
   base_path: string,
-): Record<string, unknown> {
+): Promise<Record<string, unknown>> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
+    await turn();
     const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
   }
