@@ -99,6 +99,7 @@ const SELF: Read["self"] = {
   ticks_late: 0,
   reports_accepted: 0,
   reports_rejected: 0,
+  last_rejection: null,
   unknown_fields: 0,
   unknown_field_names: [],
   buffered_reports: 0,
