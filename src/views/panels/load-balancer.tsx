@@ -50,7 +50,7 @@ export const loadBalancer = definePanel({
   past: true,
   load,
   view,
-  note: () => "those with most tasks first",
+  note: () => "load and tasks of each, those with most tasks first",
   table,
 });
 
@@ -102,7 +102,7 @@ function view(data: Data) {
           title: `${clean(worker_id)}: ${counted(tasks, "task")}, load ${measure(load, "percent")}`,
           segments: [{ series: 1, value: load ?? 0 }],
           figure: asWideAs("100\u00a0%", measure(load, "percent")),
-          beside: asWideAs("999 tasks", counted(tasks, "task")),
+          beside: asWideAs("9999", count(tasks)),
         }))}
         full={100}
         empty="No worker is known"

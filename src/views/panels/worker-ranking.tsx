@@ -58,7 +58,7 @@ export const workerRanking = definePanel({
   filters: true,
   load,
   view,
-  note: () => `last ${LAST_TASKS} tasks, and times of 24 h`,
+  note: () => `score, and of how many tasks: the last ${LAST_TASKS}, times of 24 h`,
   table,
 });
 
@@ -125,7 +125,7 @@ function rowView({ worker_id, performance_score, success_ratio, speed, tasks }: 
     title: `${clean(worker_id)}: success ${measure(success_ratio, "ratio")}, speed ${measure(speed, "ratio")}, of ${counted(tasks, "task")}`,
     segments: [{ series: 1 as const, value: performance_score }],
     figure: asWideAs("100", count(Math.round(performance_score))),
-    beside: asWideAs("99 tasks", counted(tasks, "task")),
+    beside: asWideAs("99", count(tasks)),
   };
 }
 
