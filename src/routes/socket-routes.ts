@@ -60,6 +60,11 @@ function connect(c: Ctx, panels: readonly Panel[], hub: Hub): Response {
       `${c.req.path} is a WebSocket: connect to it as one, at ws:// or wss://`,
     );
   }
+  if (values.has("at")) {
+    throw new EvenkeelError("invalid", "A WebSocket shows the present: it takes no at", {
+      details: { parameter: "at" },
+    });
+  }
   hub.checkRoom();
   const asked = [values.get("channel") ?? []]
     .flat()

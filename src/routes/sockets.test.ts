@@ -292,6 +292,13 @@ describe("a request for an upgrade", () => {
     await new Client(`${at}/ws?channel=board`, { origin: at.replace("ws", "http") }).got(1);
   });
 
+  it("takes no moment of the past", async () => {
+    const { port } = await serve();
+    expect(await raw(port, `GET /ws?at=-1m HTTP/1.1\r\nUpgrade: websocket\r\n${ASK}\r\n`)).toMatch(
+      /^HTTP\/1.1 400 Bad Request\r\n[\s\S]*"parameter":"at"/,
+    );
+  });
+
   it("is missed where there is none", async () => {
     const { app } = world();
     const answer = await app.request("/ws");
