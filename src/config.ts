@@ -71,7 +71,7 @@ export const SETTINGS = {
   max_metric_names_per_source: setting(integer(0, 10_000), "64", "Made-up metric names of one source"),
   max_tags: setting(integer(0, 10_000), "64", "Tags of one worker or of one task's requirements"),
   max_string_length: setting(integer(64, 1_048_576), "1024", "Characters of one text in a report"),
-  max_viewers: setting(integer(1, 1_000_000), "12000", "Streams open at once"),
+  max_viewers: setting(integer(1, 1_000_000), "12000", "Streams and WebSockets open at once"),
   max_topics: setting(integer(1, 100_000), "500", "Different panels and filters watched at once"),
   log_level: setting(oneOf("error", "warn", "info", "debug"), "info", "The least that is logged"),
 } satisfies Record<string, Setting<unknown>>;

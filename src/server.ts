@@ -26,6 +26,7 @@ import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import type { Access } from "./routes/auth/access.ts";
 import { Hub } from "./routes/hub.ts";
 import { ReportFeed } from "./routes/report-feed.ts";
+import { takeUpgrades } from "./routes/upgrade.ts";
 import { renderPanel } from "./views/frame.tsx";
 
 export interface RunningServer {
@@ -142,6 +143,7 @@ class Evenkeel implements RunningServer {
         frame_ancestors: [...frame_ancestors],
         ingest_token: ingest_token === "" ? null : ingest_token,
         max_body_bytes,
+        report_limits: this.#settings,
         version: VERSION,
       },
     });
@@ -429,6 +431,7 @@ class Evenkeel implements RunningServer {
         this.url = `http://${name}:${info.port}${base_path}`;
         resolve();
       }) as Server;
+      takeUpgrades(server, this.#app.fetch);
       this.#server = server;
       server.once("error", (error: NodeJS.ErrnoException) => {
         reject(
@@ -448,7 +451,7 @@ class Evenkeel implements RunningServer {
   async #stop(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#hub.close();
+    await this.#hub.close();
     this.#feed.close();
     const server = this.#server;
     if (server) {

@@ -261,6 +261,7 @@ export class Pipeline {
       tick_ms: this.#options.tick_ms,
       reports_accepted: collector.counts.accepted,
       reports_rejected: collector.counts.rejected,
+      last_rejection: collector.last_rejection,
       unknown_fields: collector.counts.unknown_fields,
       unknown_field_names: [...collector.counts.unknown_names],
       buffered_reports: collector.buffered,

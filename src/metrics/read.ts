@@ -128,6 +128,16 @@ export interface EndedStep {
   readonly searched_from_ms: number;
 }
 
+/** Why a report was refused: what its sender was told, cut to a length that a page has room for. */
+export interface Rejection {
+  readonly at_ms: number;
+  /** Null where the report does not say, or can't be read. */
+  readonly source: string | null;
+  /** Such as `workers[0].id`; empty for the report as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
 /** How Evenkeel itself is doing. */
 export interface SelfHealth {
   readonly version: string;
@@ -146,6 +156,8 @@ export interface SelfHealth {
   readonly ticks_late: number;
   readonly reports_accepted: number;
   readonly reports_rejected: number;
+  /** The last report that was refused since the start; null without any. */
+  readonly last_rejection: Rejection | null;
   readonly unknown_fields: number;
   /** Names of the unknown fields last seen, at most a handful. */
   readonly unknown_field_names: readonly string[];

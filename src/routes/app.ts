@@ -10,10 +10,11 @@ import { renderEmbedBuilder } from "../views/embed-builder.tsx";
 import { FILTERS } from "../views/filters.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
-import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
+import { DENSITIES, NO_PREFERENCES, type Preferences, THEMES } from "../views/preferences.ts";
 import { isZone, ZONE_RULE } from "../views/window.ts";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
-import { answer, failure } from "./answers.ts";
+import { failure } from "./answers.ts";
+import { apiRoutes } from "./api.ts";
 import { type Assets, assetRoutes, theAssets } from "./assets.ts";
 import { Access } from "./auth/access.ts";
 import { adminRoutes } from "./auth/admin.ts";
@@ -24,11 +25,10 @@ import { Forms } from "./forms.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
-import { type Ingest, ingestRoutes } from "./ingest.ts";
+import { type Ingest, ingestRoutes, type ReportLimits } from "./ingest.ts";
 import { markRoutes } from "./marks.ts";
 import type { Shown } from "./moment.ts";
 import { mount } from "./mount.ts";
-import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
 import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
@@ -38,6 +38,7 @@ import type { App, Ctx, Route, Watch } from "./route.ts";
 import { Sessions } from "./sessions.ts";
 import { settingsRoutes } from "./settings.ts";
 import { SITE, type Site } from "./site.ts";
+import { socketRoutes } from "./socket-routes.ts";
 import { streamRoutes, streamUrl } from "./stream.ts";
 
 export type { App } from "./route.ts";
@@ -63,6 +64,7 @@ export interface AppDeps {
     frame_ancestors: string[];
     ingest_token: string | null;
     max_body_bytes: number;
+    report_limits: ReportLimits;
     version: string;
   };
   /** Who may do what, and what they chose. */
@@ -153,11 +155,12 @@ function allRoutes(
   const watch: Watch = (c, end) => access.watch(c.get("caller") ?? { kind: "nobody" }, end);
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
-    ...ingestRoutes(deps.ingest, settings.max_body_bytes),
+    ...ingestRoutes(deps.ingest, settings.max_body_bytes, settings.report_limits),
     ...recordRoutes(deps.feed, watch),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
     ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),
     ...streamRoutes(site.panels, hub, watch),
+    ...socketRoutes(site.panels, hub, watch),
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>
       panelRoutes(panel, {
@@ -215,7 +218,14 @@ function allRoutes(
     }),
     ...adminRoutes({ ...accounts, renderAdmin: (c, view) => renderAdmin(view, plain(c)) }),
   );
-  return [...routes, openApiRoute(routes, settings.version, base_path)];
+  const api = apiRoutes({
+    others: routes,
+    version: settings.version,
+    base_path,
+    url: () => read().self.url,
+    renderApi: (c, view) => site.renderApi(view, plain(c)),
+  });
+  return [...routes, ...api];
 }
 
 function userOf(c: Ctx): Around["user"] {
@@ -234,22 +244,6 @@ function headerOf(panel: Panel, { topic }: Shown): Around["header"] {
   const found = topic(panelRequest(panel, new Map()));
   const { critical, warning } = found.data() as { critical: number; warning: number };
   return { html: found.rendered().html, critical, warning };
-}
-
-function openApiRoute(others: readonly Route[], version: string, base_path: string): Route {
-  let text: string | undefined;
-  const route: Route = {
-    method: "GET",
-    path: "/openapi.json",
-    needs: "nothing",
-    summary: "This interface, described in OpenAPI 3.1.",
-    response: { description: "The description", content: { "application/json": null } },
-    handler: (c) => {
-      text ??= `${JSON.stringify(openApi([...others, route], version, base_path))}\n`;
-      return answer(c, text, { type: "application/json", cache: "no-cache" });
-    },
-  };
-  return route;
 }
 
 function look(c: Ctx, values: Given, assets: Assets, base_path: string, preferences = NO_PREFERENCES): Look {

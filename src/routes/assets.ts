@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { packageFile } from "../package-files.ts";
 import { PICO_FILE } from "../views/assets.ts";
@@ -64,6 +65,8 @@ export function assetRoutes(assets: Assets): Route[] {
       path: "/assets/:file",
       needs: "nothing",
       summary: "The style sheet, the script and the icon of the pages.",
+      params: z.object({ file: z.string().describe("Its name") }),
+      example: { params: { file: "icon.svg" } },
       response: {
         description: "The file; with its version in ?v= it may be kept for ever",
         content: { "text/css": null, "text/javascript": null, "image/svg+xml": null },

@@ -8,11 +8,20 @@ import type { Access } from "./auth/access.ts";
 import { inWords } from "./auth/caller.ts";
 import { makeLink } from "./auth/links.ts";
 import type { Forms } from "./forms.ts";
-import { type Given, given, panelRequest } from "./params.ts";
+import { type Given, given, panelRequest, parseParams } from "./params.ts";
 import type { Ctx, Route } from "./route.ts";
 
 const HTML = "text/html; charset=utf-8";
 const LOOK = ["theme", "density", "tz"];
+
+const PANEL = z.object({
+  panel: z
+    .string()
+    .max(100)
+    .optional()
+    .describe("The panel; left out, the first one")
+    .meta({ example: "performance" }),
+});
 
 interface EmbedDeps {
   readonly panels: readonly Panel[];
@@ -52,7 +61,7 @@ export function embedRoutes(deps: EmbedDeps): Route[] {
       path: "/embeds/new",
       needs: "read",
       summary: "The page that builds the address and the frame of an embedded panel.",
-      params: z.object({ panel: z.string().optional().describe("The panel; left out, the first one") }),
+      params: PANEL,
       response: { description: "The page", content: { "text/html": null } },
       handler: (c) =>
         answer(c, page(c, given(c), null), { type: HTML, headers: { Vary: "Cookie, Accept-Encoding" } }),
@@ -80,10 +89,12 @@ export function embedRoutes(deps: EmbedDeps): Route[] {
 }
 
 function panelOf(panels: readonly Panel[], values: Given): Panel {
-  const id = values.get("panel");
+  const { panel: id } = parseParams(PANEL, values);
   const panel = id === undefined ? panels[0] : panels.find((one) => one.id === id);
   if (panel) return panel;
-  throw new EvenkeelError("not_found", `There is no panel ${JSON.stringify(String(id).slice(0, 80))}`);
+  throw new EvenkeelError("not_found", `There is no panel ${JSON.stringify(id)}`, {
+    details: { parameter: "panel" },
+  });
 }
 
 /** What is chosen of the panel's parameters and of its look. */

@@ -1,4 +1,5 @@
 /** What the tests of this folder share: a fleet that stands still until told, panels, and a real server. */
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { z } from "zod";
@@ -14,6 +15,7 @@ import { Hub, type HubLimits } from "./hub.ts";
 import { ReportFeed } from "./report-feed.ts";
 import type { App, Route } from "./route.ts";
 import { SITE, type Site } from "./site.ts";
+import { takeUpgrades } from "./upgrade.ts";
 
 export const START_MS = Date.UTC(2026, 10, 23, 18, 24, 16);
 
@@ -99,6 +101,7 @@ const SELF: Read["self"] = {
   ticks_late: 0,
   reports_accepted: 0,
   reports_rejected: 0,
+  last_rejection: null,
   unknown_fields: 0,
   unknown_field_names: [],
   buffered_reports: 0,
@@ -212,6 +215,8 @@ export interface World {
 }
 
 export interface WorldOptions {
+  /** Left out, one that stands still until told. */
+  read?: AppDeps["read"];
   readAt?: AppDeps["readAt"];
   accounts?: AccountStore;
   settings?: Partial<AppDeps["settings"]>;
@@ -239,6 +244,7 @@ const NO_ACCOUNTS = {
 export function world({
   settings,
   limits,
+  read: ofFleet,
   readAt,
   accounts = NO_ACCOUNTS,
   ingest,
@@ -256,13 +262,11 @@ export function world({
   ];
   const everything = site ?? { ...SITE, panels: [one, other, thing], pages, header: null };
   const now = { read: read() };
-  const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
-  const feed = new ReportFeed(
-    () => now.read,
-    () => {},
-  );
+  const newest = ofFleet ?? (() => now.read);
+  const hub = new Hub({ read: newest, ...(limits ? { limits } : {}) });
+  const feed = new ReportFeed(newest, () => {});
   const { app, routes, access } = createApp({
-    read: () => now.read,
+    read: newest,
     readAt: readAt ?? (async (at_ms) => ({ ...now.read, now_ms: at_ms })),
     hub,
     feed,
@@ -276,6 +280,13 @@ export function world({
       frame_ancestors: ["'self'", "https://team.example"],
       ingest_token: null,
       max_body_bytes: 10_000,
+      report_limits: {
+        max_workers: 1_000,
+        max_live_tasks: 1_000,
+        max_metric_names_per_source: 64,
+        max_tags: 64,
+        max_string_length: 1_024,
+      },
       version: "1.2.3",
       ...settings,
     },
@@ -303,6 +314,7 @@ export async function listen(
   app: App,
 ): Promise<{ server: ServerType; origin: string; close(): Promise<void> }> {
   const server = createAdaptorServer({ fetch: app.fetch });
+  takeUpgrades(server as Server, app.fetch);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {

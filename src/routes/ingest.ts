@@ -1,8 +1,11 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { REPORT_EXAMPLE, type ReportLimits, reportSchema } from "../metrics/collect/report.ts";
 import { json, problem } from "./answers.ts";
 import { BODY_TIMEOUT_MS, BodyReader, bodyOf, mediaTypeOf } from "./body.ts";
 import type { Ctx, Route } from "./route.ts";
+
+export type { ReportLimits };
 
 export interface Ingested {
   readonly accepted: number;
@@ -26,7 +29,7 @@ const INGESTED = z.object({
   ),
 });
 
-export function ingestRoutes(ingest: Ingest, max_body_bytes: number): Route[] {
+export function ingestRoutes(ingest: Ingest, max_body_bytes: number, limits: ReportLimits): Route[] {
   const reader = new BodyReader({
     max_bytes: max_body_bytes,
     max_pending_bytes: 8 * max_body_bytes,
@@ -39,6 +42,8 @@ export function ingestRoutes(ingest: Ingest, max_body_bytes: number): Route[] {
       needs: "ingest",
       summary: "Takes reports of workers, tasks and the system: one as JSON, or many, one a line.",
       takes: MEDIA_TYPES,
+      body: () => reportSchema(limits).report,
+      example: { body: REPORT_EXAMPLE },
       response: {
         status: 202,
         description: "Taken, and durable within the next tick",

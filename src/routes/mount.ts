@@ -25,7 +25,8 @@ export function mount(app: App, routes: readonly Route[], base_path: string, gua
 }
 
 function guarded(c: Ctx, route: Route, guard: Guard): Response | Promise<Response> {
-  if (route.method !== "GET") checkOrigin(c);
+  // A browser lets any page open a WebSocket to any host, and read what comes.
+  if (route.method !== "GET" || c.env?.upgrade) checkOrigin(c);
   return guard.pass(c, route);
 }
 

@@ -1,11 +1,19 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, Hono } from "hono";
+import type { WebSocket } from "ws";
 import type { z } from "zod";
 import type { Caller } from "./auth/caller.ts";
 
-/** In `app.request()` there is no socket, so the bindings may be missing. */
+/** Makes the connection of a request a WebSocket once it is answered; it is handed over when it is open. */
+export type Upgrade = (whenOpen: (socket: WebSocket) => void) => void;
+
+/** In `app.request()` there is no socket, so they may be missing. */
+export type Bindings = Partial<HttpBindings> & {
+  /** Where the client asks for a WebSocket. */
+  readonly upgrade?: Upgrade;
+};
 type Env = {
-  Bindings: Partial<HttpBindings>;
+  Bindings: Bindings;
   Variables: {
     /** Who asks. */
     caller?: Caller;
@@ -27,6 +35,12 @@ export interface RouteResponse {
   readonly content: Readonly<Record<string, z.ZodType | null>>;
 }
 
+export interface RouteExample {
+  /** Of the path and the query; what is left out has an example of its own or may be left out. */
+  readonly params?: Readonly<Record<string, string>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
 /** One route, described once: mounting, access, OpenAPI and the readable API come from it. */
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -39,9 +53,15 @@ export interface Route {
   readonly params?: z.ZodObject;
   /** Media types of the body that it takes. */
   readonly takes?: readonly string[];
-  readonly response?: RouteResponse;
-  /** The panel that it shows. */
+  /** What a JSON body has to be; made when somebody first asks for it. */
+  readonly body?: () => z.ZodType;
+  /** A request that works where there is what it names. */
+  readonly example?: RouteExample;
+  /** The panel whose data it answers. */
   readonly panel?: string;
+  readonly response?: RouteResponse;
+  /** The panel that it shows in some form. */
+  readonly shows?: string;
   /** True where the audit log has it too, beside all that takes the right to operate or to administer. */
   readonly audit?: true;
   handler(c: Ctx): Response | Promise<Response>;

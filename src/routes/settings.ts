@@ -38,7 +38,9 @@ export function settingsRoutes({ sessions, panels, forms, renderSettings }: Sett
       path: "/settings",
       needs: "read",
       summary: "The page Settings: what this browser's viewer chose.",
-      params: z.object({ done: z.string().optional().describe("What was just done") }),
+      params: z.object({
+        done: z.string().optional().describe("What was just done").meta({ example: "saved" }),
+      }),
       response: { description: "The page", content: { "text/html": null } },
       handler: (c) => {
         const page = renderSettings(c, sessions.preferences(c), DONE[c.req.query("done") ?? ""] ?? null);

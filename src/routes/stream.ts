@@ -58,9 +58,14 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub, watch: Watch): 
       summary:
         "Panels as they change: Server-Sent Events with markup, or each tick one line of JSON, or readable text.",
       params: z.object({
-        panels: z.string().describe("Ids of panels, separated by commas; none for the ticks alone"),
+        panels: z
+          .string()
+          .describe(
+            "Ids of panels, separated by commas; none for the ticks alone; other parameters are theirs",
+          ),
         format: z.enum(["sse", "json", "ndjson", "text"]).optional().describe("Instead of Accept"),
       }),
+      example: { params: { panels: panels[0]?.id ?? NO_PANELS, format: "json" } },
       response: {
         description: "A stream that goes on until either side ends it",
         content: { "text/event-stream": null, "application/x-ndjson": null, "text/plain": null },
@@ -159,6 +164,7 @@ function streamRequests(panels: readonly Panel[], values: Given, max_panels: num
     throw new EvenkeelError(
       "not_found",
       `There is no panel ${JSON.stringify(id.slice(0, 80))}; there are ${known(panels)}`,
+      { details: { parameter: "panels" } },
     );
   });
 }

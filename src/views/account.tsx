@@ -430,7 +430,7 @@ function Audit({ audit }: Pick<AdminView, "audit">) {
         </tbody>
       </table>
       <p class="more">
-        <a href="api/audit?limit=10000&format=csv">All of it as CSV</a>
+        <a href="api/audit?entries=10000&format=csv">All of it as CSV</a>
       </p>
     </section>
   );

@@ -484,6 +484,12 @@ function selfOf(tick: number, hostile: boolean): Read["self"] {
     ticks_late: 3,
     reports_accepted: 1_296_000,
     reports_rejected: 4,
+    last_rejection: {
+      at_ms: NOW_MS - 5_000,
+      source: hostile ? HOSTILE[0]! : "balancer-1",
+      path: hostile ? HOSTILE[1]! : "workers[0].id",
+      message: 'must be 1 to 256 printable characters; got ""',
+    },
     unknown_fields: 12,
     unknown_field_names: [hostile ? HOSTILE[0]! : "workers[].rack"],
     buffered_reports: 2,

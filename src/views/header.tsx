@@ -228,7 +228,11 @@ function ViewMenu({ around }: { around: Around }) {
           <button type="submit">Save</button>
         </form>
         <p>
-          <a href={kept("settings", around.url, [])}>Settings</a> · <a href="embeds/new">Embed a panel</a>
+          <a href={kept("settings", around.url, [])}>Settings</a>
+          <a href="embeds/new">Embed a panel</a>
+          <a href={kept("api", around.url, [])} data-key="p">
+            API
+          </a>
         </p>
         {around.user === null ? null : <Own user={around.user} />}
       </div>

@@ -2,13 +2,14 @@ import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import { clean, shorten } from "../metrics/format.ts";
 import { liveAddress, relative, withQuery } from "./address.ts";
+import { Api, type ApiView } from "./api.tsx";
 import type { Around, Look } from "./around.ts";
 import { Name, Time } from "./components.tsx";
 import { flatten } from "./frame.tsx";
 import { Demo, Header, LiveState, Stale, Trouble } from "./header.tsx";
 import { linksAt } from "./moment-links.ts";
 import type { Markup, Page, Panel } from "./panel.ts";
-import { PAGES } from "./registry.ts";
+import { API_PAGE, PAGES } from "./registry.ts";
 import { Settings, type SettingsView } from "./settings.tsx";
 import { withViewer } from "./viewer.tsx";
 
@@ -115,6 +116,26 @@ export function renderPlain(
       <main id="main" class="column settings" tabindex={-1}>
         <h1>{title}</h1>
         {content}
+      </main>
+      <Live around={around} />
+    </Document>,
+  );
+}
+
+/** The page of the interface itself. */
+export function renderApi(view: ApiView, around: Around, pages: readonly Page[] = PAGES): string {
+  return document(
+    <Document
+      around={around}
+      title="API · Evenkeel dashboard"
+      header={around.header}
+      live
+      json="openapi.json"
+    >
+      <Header around={around} page={API_PAGE} pages={pages} />
+      <main id="main" class="column" tabindex={-1}>
+        <h1 class="vh">API</h1>
+        <Api {...view} />
       </main>
       <Live around={around} />
     </Document>,

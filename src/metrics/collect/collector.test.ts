@@ -366,3 +366,37 @@ describe("whatever JSON comes", () => {
     );
   });
 });
+
+describe("the last report that was refused", () => {
+  it("is kept with its source, its field and what is wrong, for whoever can mend it", async () => {
+    const c = collector();
+    const bad = { source: "balancer-2", workers: [{ id: "W1" }, { id: "" }] };
+    await c.accept(ndjson({ source: "balancer-1" }, bad), "ndjson");
+    expect(c.last_rejection).toEqual({
+      at_ms: NOW_MS,
+      source: "balancer-2",
+      path: "workers[1].id",
+      message: 'must be 1 to 256 printable characters; got ""',
+    });
+    await c.accept(json({ source: "balancer-1" }), "json");
+    expect(c.last_rejection).not.toBeNull();
+    c.resetCounts();
+    expect(c.last_rejection).toBeNull();
+  });
+
+  it.each([
+    ["}", null, ""],
+    [JSON.stringify({ source: 7 }), null, "source"],
+    [JSON.stringify({ source: "s".repeat(9_999), at: "x" }), "s".repeat(256), "at"],
+    [
+      JSON.stringify({ system: { metrics: { ["m".repeat(9_999)]: 1 } } }),
+      null,
+      `system.metrics.${"m".repeat(241)}`,
+    ],
+  ])("is told in bounds of %j", async (text, source, path) => {
+    const c = collector();
+    await refusal(c.accept(bytes(text), "json"));
+    expect(c.last_rejection).toMatchObject({ source, path });
+    expect(c.last_rejection!.message.length).toBeLessThanOrEqual(256);
+  });
+});

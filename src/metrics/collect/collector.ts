@@ -3,6 +3,7 @@ import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
 import type { Metrics, Report } from "../model.ts";
 import { shown } from "../must-be.ts";
+import type { Rejection } from "../read.ts";
 import { checkReport } from "./check-report.ts";
 import { normalise } from "./normalise.ts";
 import { type ReportLimits, type ReportSchema, reportSchema, unknownFields } from "./report.ts";
@@ -49,6 +50,8 @@ const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_ERRORS = 100;
 const MAX_ERRORS_PER_REPORT = 10;
 const MAX_UNKNOWN_NAMES = 8;
+/** Characters of each part of the last rejection. */
+const MAX_TOLD = 256;
 /** Sources that may bring metric names of their own. */
 const MAX_INVENTIVE_SOURCES = 1000;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
@@ -63,6 +66,7 @@ export class Collector {
   readonly limits_reached: Record<string, number> = {};
   /** Told of the reports of each body that was taken; null while nobody listens. */
   onTaken: ((taken: readonly TakenReport[]) => void) | null = null;
+  last_rejection: Rejection | null = null;
   readonly #limits: CollectorLimits;
   readonly #clock: Clock;
   readonly #schema: ReportSchema;
@@ -87,6 +91,7 @@ export class Collector {
   resetCounts(): void {
     Object.assign(this.counts, { accepted: 0, rejected: 0, unknown_fields: 0 });
     this.counts.unknown_names.clear();
+    this.last_rejection = null;
   }
 
   get buffered(): number {
@@ -119,8 +124,10 @@ export class Collector {
       let items = 0;
       for (const { line, text } of lines) {
         const result = await this.#read(text, received_ms);
-        if (Array.isArray(result)) reject(answer, line, result);
-        else {
+        if (Array.isArray(result)) {
+          reject(answer, line, result);
+          this.last_rejection = rejectionOf(text, result, received_ms);
+        } else {
           taken.push(result.report);
           heard?.push(result);
         }
@@ -293,6 +300,27 @@ export class Collector {
 function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "line">[]): void {
   answer.rejected += 1;
   for (const error of errors) if (answer.errors.length < MAX_ERRORS) answer.errors.push({ line, ...error });
+}
+
+/** @param errors at least one: the first is told */
+function rejectionOf(text: string, errors: Omit<LineError, "line">[], at_ms: number): Rejection {
+  const { path, message } = errors[0]!;
+  return {
+    at_ms,
+    source: sourceOf(text),
+    path: path.slice(0, MAX_TOLD),
+    message: message.slice(0, MAX_TOLD),
+  };
+}
+
+/** A refused report is read once more: few are, and none of those that are taken pays for it. */
+function sourceOf(text: string): string | null {
+  try {
+    const { source } = (JSON.parse(text) ?? {}) as { source?: unknown };
+    return typeof source === "string" && source !== "" ? source.slice(0, MAX_TOLD) : null;
+  } catch {
+    return null;
+  }
 }
 
 function pathText(path: readonly PropertyKey[]): string {

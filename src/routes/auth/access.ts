@@ -123,7 +123,7 @@ export class Access {
   }
 
   /** Whoever has a link to a panel sees that panel, and nothing else. @throws EvenkeelError */
-  async checkLink(c: Ctx, route: Pick<Route, "path" | "panel">, text: string): Promise<Caller> {
+  async checkLink(c: Ctx, route: Pick<Route, "path" | "shows">, text: string): Promise<Caller> {
     const address = addressOf(c);
     const at_ms = this.#deps.now_ms();
     this.#throttle.check(address, at_ms);

@@ -57,15 +57,29 @@ const NEW_TOKEN = z.strictObject({
 });
 
 const AUDIT = z.object({
-  limit: z.coerce
+  entries: z.coerce
     .number()
     .int()
     .min(1)
     .max(AUDIT_LIMIT)
     .default(AUDIT_SHOWN)
-    .describe(`Entries, 1 to ${AUDIT_LIMIT}`),
-  before_ms: z.coerce.number().optional().describe("Only what was before that, Unix milliseconds"),
-  format: z.enum(["json", "csv"]).optional().describe("csv instead of JSON"),
+    .describe(`How many, 1 to ${AUDIT_LIMIT}`),
+  before_ms: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe("Only what was before that, Unix milliseconds")
+    .meta({ example: 1_795_458_256_000 }),
+  format: z.enum(["json", "csv"]).optional().describe("Instead of Accept"),
+});
+
+const NAMED = z.object({ name: z.string().describe("The user").meta({ example: "vera" }) });
+const WITH_ID = z.object({
+  id: z.string().describe("Which one, as the list has it").meta({ example: "5f0c2a9be1d4" }),
+});
+const JUST_DONE = z.object({
+  done: z.string().optional().describe("What was just done").meta({ example: "saved" }),
 });
 
 export interface AdminDeps {
@@ -77,7 +91,11 @@ export interface AdminDeps {
 
 /** Users, tokens, sessions and what was done by whom: a page with forms, and the same as JSON for scripts. */
 export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps): Route[] {
-  const form = (...args: Parameters<Forms["route"]>): Route => forms.route(...args);
+  const form = (...args: Parameters<Forms["route"]>): Route => {
+    const [path] = args;
+    const params = path.includes(":name") ? NAMED : WITH_ID;
+    return { ...forms.route(...args), ...(path.includes(":") && { params }) };
+  };
   const audited = (c: Ctx, detail: string) => c.set("audited", { detail });
   const page = (c: Ctx, view: Pick<AdminView, "done" | "secret">) =>
     renderAdmin(c, {
@@ -106,7 +124,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
       path: "/admin",
       needs: "administer",
       summary: "The page of users, tokens, sessions and the audit log.",
-      params: z.object({ done: z.string().optional().describe("What was just done") }),
+      params: JUST_DONE,
       response: { description: "The page", content: { "text/html": null } },
       handler: (c) =>
         answer(c, page(c, { done: DONE[c.req.query("done") ?? ""] ?? null, secret: null }), HTML),
@@ -181,7 +199,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
       needs: "administer",
       summary: "All users.",
       response: answered(z.object({ success: z.literal(true), users: z.array(USER) })),
-      handler: () => json({ success: true, users: accounts().users().map(userRow) }),
+      handler: (c) => asJson(c, { users: accounts().users().map(userRow) }),
     },
     {
       method: "POST",
@@ -189,6 +207,8 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
       needs: "administer",
       summary: "Adds a user, or gives one another role and password.",
       takes: [JSON_TYPE],
+      body: () => NEW_USER,
+      example: { body: { name: "ada", role: "operator", password: "correct horse battery" } },
       response: answered(z.object({ success: z.literal(true), ...USER.shape }), 201),
       handler: async (c) => {
         const user = await putUser(accounts(), await forms.json(c, NEW_USER), now_ms());
@@ -199,6 +219,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
     {
       method: "DELETE",
       path: "/api/users/:name",
+      params: NAMED,
       needs: "administer",
       summary: "Removes a user and ends their sessions.",
       response: answered(z.object({ success: z.literal(true), name: z.string().describe("The user") })),
@@ -215,7 +236,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
       needs: "administer",
       summary: "All tokens, without their secrets.",
       response: answered(z.object({ success: z.literal(true), tokens: z.array(TOKEN) })),
-      handler: () => json({ success: true, tokens: accounts().tokens().map(tokenRow) }),
+      handler: (c) => asJson(c, { tokens: accounts().tokens().map(tokenRow) }),
     },
     {
       method: "POST",
@@ -223,6 +244,8 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
       needs: "administer",
       summary: "Makes a token; its secret is answered this once.",
       takes: [JSON_TYPE],
+      body: () => NEW_TOKEN,
+      example: { body: { name: "balancer 1", role: "ingest", sources: ["balancer-1"] } },
       response: answered(
         z.object({
           success: z.literal(true),
@@ -240,6 +263,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
     {
       method: "DELETE",
       path: "/api/tokens/:id",
+      params: WITH_ID,
       needs: "administer",
       summary: "Revokes a token.",
       response: answered(z.object({ success: z.literal(true), id: z.string().describe("The token") })),
@@ -280,14 +304,18 @@ function answered(schema: z.ZodType, status = 200) {
   return { status, description: "Done", content: { [JSON_TYPE]: schema } };
 }
 
+function asJson(c: Ctx, members: object): Promise<Response> {
+  return answer(c, `${JSON.stringify({ success: true, ...members })}\n`, { type: JSON_TYPE });
+}
+
 function tokenRow({ hash: _, ...token }: Token) {
   return token;
 }
 
 function auditAnswer(c: Ctx, accounts: AccountStore): Response | Promise<Response> {
-  const { limit, before_ms, format } = parseParams(AUDIT, given(c));
+  const { entries: limit, before_ms, format } = parseParams(AUDIT, given(c));
   const entries = accounts.audit(limit, before_ms);
-  if (format !== "csv") return json({ success: true, entries });
+  if (format !== "csv") return asJson(c, { entries });
   const columns = Object.keys(ENTRY.shape) as (keyof (typeof entries)[number])[];
   const rows = entries.map((entry) => columns.map((column) => entry[column]));
   return answer(c, toCsv({ columns, rows }), { type: "text/csv; charset=utf-8" });

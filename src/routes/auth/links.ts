@@ -68,10 +68,10 @@ export async function readLink(accounts: AccountStore, text: string, now_ms: num
 /** Whether the link opens that route with these parameters. */
 export function linkOpens(
   { panel, query }: EmbedLink,
-  route: Pick<Route, "path" | "panel">,
+  route: Pick<Route, "path" | "shows">,
   given: Given,
 ): boolean {
-  const asked = route.path === "/stream" ? given.get("panels") : route.panel;
+  const asked = route.path === "/stream" ? given.get("panels") : route.shows;
   return asked === panel && bound(given) === query;
 }
 

@@ -4,6 +4,7 @@ import type { AccountStore } from "../../metrics/store/accounts.ts";
 import type { AccountView, LoginView } from "../../views/account.tsx";
 import { answer } from "../answers.ts";
 import type { Forms } from "../forms.ts";
+import { given, parseParams } from "../params.ts";
 import type { Ctx, Route } from "../route.ts";
 import type { Sessions } from "../sessions.ts";
 import { changePassword } from "./accounts.ts";
@@ -17,6 +18,18 @@ const MAX_NAME = 64;
 const MAX_PASSWORD = 1024;
 const HTML = { type: "text/html; charset=utf-8", headers: { Vary: "Cookie, Accept-Encoding" } };
 const PAGE = { description: "The page", content: { "text/html": null } };
+
+const NEXT = z.object({
+  next: z
+    .string()
+    .max(2000)
+    .optional()
+    .describe("Where it leads then, below the base path")
+    .meta({ example: "workers" }),
+});
+const JUST_DONE = z.object({
+  done: z.string().optional().describe("What was just done").meta({ example: "saved" }),
+});
 
 export interface LoginDeps {
   readonly accounts: () => AccountStore;
@@ -70,12 +83,16 @@ export function loginRoutes(deps: LoginDeps): Route[] {
       path: "/login",
       needs: "nothing",
       summary: "The page where one logs in.",
-      params: z.object({ next: z.string().optional().describe("Where it leads then, below the base path") }),
+      params: NEXT,
       response: PAGE,
       handler: (c) =>
         answer(
           c,
-          renderLogin(c, { name: "", next: localPath(c.req.query("next") ?? null), problem: null }),
+          renderLogin(c, {
+            name: "",
+            next: localPath(parseParams(NEXT, given(c)).next ?? null),
+            problem: null,
+          }),
           HTML,
         ),
     },
@@ -92,9 +109,9 @@ export function loginRoutes(deps: LoginDeps): Route[] {
       path: "/account",
       needs: "read",
       summary: "The page of one's own account: password and sessions.",
-      params: z.object({ done: z.string().optional().describe("What was just done") }),
+      params: JUST_DONE,
       response: PAGE,
-      handler: (c) => answer(c, page(c, DONE[c.req.query("done") ?? ""] ?? null), HTML),
+      handler: (c) => answer(c, page(c, DONE[parseParams(JUST_DONE, given(c)).done ?? ""] ?? null), HTML),
     },
     {
       ...forms.route("/account/password", "read", "Changes one's own password.", async (c, fields) => {

@@ -107,7 +107,7 @@ const LABEL: Readonly<Record<string, string>> = Object.fromEntries(
 const params = listParams(COLUMNS).extend({
   ...FILTERS.shape,
   status: statesField(WORKER_STATES),
-  tag: nameField("Only workers that have this tag, in any case"),
+  tag: nameField("Only workers that have this tag, in any case", "cuda"),
 });
 type Params = z.output<typeof params>;
 
@@ -162,6 +162,7 @@ const data = z.object({
   workers: z
     .array(
       row.extend({
+        worker_id: z.string().describe("The worker, as id"),
         fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
       }),
     )
@@ -216,6 +217,7 @@ function load(read: Read, given: Params): Data {
     choices: choicesOf(read),
     workers: rows.map(([id, worker, fits]) => ({
       ...rowOf(id, worker, worker ? driftOf(worker) : null),
+      worker_id: id,
       fits,
     })),
   };
