@@ -164,7 +164,7 @@ const label = fc.stringMatching(/^[a-zA-Z_][a-zA-Z0-9_]{0,10}$/);
 const series = fc.record({
   name: fc.oneof(name, fc.constantFrom("a_total", "b_bucket")),
   labels: fc.dictionary(label, fc.string({ unit: "grapheme" }), { maxKeys: 5 }),
-  value: fc.double(),
+  value: fc.double().filter((value) => !Object.is(value, -0)),
   at_s: fc.option(fc.integer({ min: -1e9, max: 1e10 })),
 });
 
