@@ -38,6 +38,12 @@ export interface Held {
   hasTask(id: string): boolean;
 }
 
+interface Given {
+  readonly line: number;
+  /** @throws SyntaxError where it is text that is not JSON */
+  raw(): unknown;
+}
+
 /** A report dated further ahead than this is refused: its clock is not off but wrong. */
 const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_ERRORS = 100;
@@ -58,6 +64,8 @@ export class Collector {
   readonly #limits: CollectorLimits;
   readonly #clock: Clock;
   readonly #schema: ReportSchema;
+  /** Of what a connector read from elsewhere: nobody there can be told to write less. */
+  readonly #cutting: ReportSchema;
   readonly #held: Held;
   #buffer: Report[] = [];
   /** Metric names beyond the catalogue, by source. */
@@ -72,7 +80,8 @@ export class Collector {
     this.#limits = limits;
     this.#clock = clock;
     this.#held = held;
-    this.#schema = reportSchema(limits);
+    this.#schema = reportSchema(limits, "refused");
+    this.#cutting = reportSchema(limits, "cut");
   }
 
   /** Counts from nothing again. */
@@ -101,14 +110,36 @@ export class Collector {
    */
   async accept(body: Uint8Array, kind: "json" | "ndjson"): Promise<IngestAnswer> {
     const lines = this.#lines(body, kind);
-    this.#reserve(lines.length);
+    const answer = await this.#take(
+      lines.map(({ line, text }) => ({ line, raw: () => JSON.parse(text) as unknown })),
+      this.#schema,
+    );
+    if (answer.accepted === 0) this.#refuse(answer, kind);
+    return answer;
+  }
+
+  /**
+   * Takes reports that are objects already, by the same rules, but for texts and lists of tags over their limits:
+   * these are cut.
+   *
+   * @throws EvenkeelError too_many while the buffer has no room for all of them
+   */
+  async take(reports: readonly object[]): Promise<IngestAnswer> {
+    return this.#take(
+      reports.map((report, index) => ({ line: index + 1, raw: () => report })),
+      this.#cutting,
+    );
+  }
+
+  async #take(given: readonly Given[], schema: ReportSchema): Promise<IngestAnswer> {
+    this.#reserve(given.length);
     const answer: IngestAnswer = { accepted: 0, rejected: 0, errors: [] };
     const received_ms = this.#clock.now();
     try {
       const taken: Report[] = [];
       let items = 0;
-      for (const { line, text } of lines) {
-        const result = await this.#read(text, received_ms);
+      for (const { line, raw } of given) {
+        const result = await this.#read(raw, schema, received_ms);
         if (Array.isArray(result)) reject(answer, line, result);
         else taken.push(result);
         items += Array.isArray(result) ? 1 : 1 + result.workers.length + result.tasks.length;
@@ -120,11 +151,10 @@ export class Collector {
       this.#buffer.push(...taken);
       answer.accepted = taken.length;
     } finally {
-      this.#reserved -= lines.length;
+      this.#reserved -= given.length;
     }
     this.counts.accepted += answer.accepted;
     this.counts.rejected += answer.rejected;
-    if (answer.accepted === 0) this.#refuse(answer, kind);
     return answer;
   }
 
@@ -178,14 +208,18 @@ export class Collector {
     this.#reserved += reports;
   }
 
-  async #read(text: string, received_ms: number): Promise<Report | Omit<LineError, "line">[]> {
+  async #read(
+    read: Given["raw"],
+    schema: ReportSchema,
+    received_ms: number,
+  ): Promise<Report | Omit<LineError, "line">[]> {
     let raw: unknown;
     try {
-      raw = JSON.parse(text);
+      raw = read();
     } catch (error) {
       return [{ path: "", message: `not JSON: ${(error as Error).message}` }];
     }
-    const result = await checkReport(raw, this.#schema, this.#limits);
+    const result = await checkReport(raw, schema, this.#limits);
     if ("issues" in result) {
       for (const issue of result.issues) {
         const limit = /\((max_\w+)\)/.exec(issue.message)?.[1];

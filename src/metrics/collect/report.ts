@@ -103,37 +103,62 @@ function metricProblem(scope: Scope, name: string, value: unknown): string | nul
   return `must be a number${range}; got ${shown(value)}`;
 }
 
-/** The schema of one report for the given limits; build it once. */
-export function reportSchema(limits: ReportLimits) {
+/** A text or a list with at most so many characters or entries. */
+function shortened(input: unknown, max: number): unknown {
+  if (typeof input === "string" && input.length > max) {
+    const cut = input.slice(0, max - 1);
+    // Half of a surrogate pair is no character.
+    return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
+  }
+  return Array.isArray(input) && input.length > max ? input.slice(0, max) : input;
+}
+
+/**
+ * The schema of one report for the given limits; build it once.
+ *
+ * @param beyond what becomes of a text, or a list of tags, that is over its limit; an id is refused in any case
+ */
+export function reportSchema(limits: ReportLimits, beyond: "refused" | "cut") {
+  const fitting = <T extends z.ZodType>(schema: T, max: number): T =>
+    beyond === "refused" ? schema : (z.preprocess((input) => shortened(input, max), schema) as unknown as T);
   const idRule = mustBe(`1 to ${MAX_ID_LENGTH} printable characters`);
   const id = z
     .string(idRule)
     .refine((text) => PRINTABLE.test(text) && codePoints(text) <= MAX_ID_LENGTH, idRule);
 
   const tagRule = mustBe(`1 to ${limits.max_string_length} printable characters (max_string_length)`);
-  const tag = z
-    .string(tagRule)
-    .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), tagRule);
+  const tag = fitting(
+    z
+      .string(tagRule)
+      .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), tagRule),
+    limits.max_string_length,
+  );
 
   const labelRule = mustBe(
     `at most ${limits.max_string_length} printable characters (max_string_length), or null`,
   );
   // Senders leave a label empty where they know none: that is the same as null.
-  const label = z
-    .string(labelRule)
-    .refine(
-      (text) => text === "" || (text.length <= limits.max_string_length && PRINTABLE.test(text)),
-      labelRule,
-    )
-    .transform((text) => (text === "" ? null : text));
+  const label = fitting(
+    z
+      .string(labelRule)
+      .refine(
+        (text) => text === "" || (text.length <= limits.max_string_length && PRINTABLE.test(text)),
+        labelRule,
+      )
+      .transform((text) => (text === "" ? null : text)),
+    limits.max_string_length,
+  );
 
   const textRule = mustBe(`text of at most ${limits.max_string_length} characters (max_string_length)`);
-  const text = z
-    .string(textRule)
-    .max(limits.max_string_length, textRule)
-    .transform((value) => value.replace(CONTROL, "\uFFFD"));
+  const text = fitting(
+    z
+      .string(textRule)
+      .max(limits.max_string_length, textRule)
+      .transform((value) => value.replace(CONTROL, "\uFFFD")),
+    limits.max_string_length,
+  );
 
-  const tags = list(tag, limits.max_tags, "max_tags");
+  const tags = fitting(list(tag, limits.max_tags, "max_tags"), limits.max_tags);
   const object = mustBe("an object");
 
   const capabilities = z.object(
@@ -176,6 +201,7 @@ export function reportSchema(limits: ReportLimits) {
       metrics: metricsOf("worker").nullish(),
       gpus: list(gpu, MAX_GPUS, "devices of one worker").nullish(),
       interval_s: interval_s.nullish(),
+      heard_at: instant,
     },
     object,
   );
