@@ -1,9 +1,8 @@
 import { findMetric, type Metric, type Scope } from "../../../catalogue.ts";
-import { WORKER_STATUSES } from "../../../model.ts";
 import { shown } from "../../../must-be.ts";
 import type { Counters } from "./counters.ts";
 import type { Series } from "./exposition.ts";
-import type { Rules } from "./schema.ts";
+import { type Rules, STATUSES } from "./schema.ts";
 import type { Selector } from "./selector.ts";
 import { evaluate, type Scene } from "./value.ts";
 
@@ -16,12 +15,12 @@ export interface Scraped {
 
 type Labels = ReadonlyMap<string, string>;
 
-/** A worker as its series have it, in the form of a report. */
-interface Mapped {
+/** A worker as its series have it: in the form of a report, but for the status "down". */
+export interface Mapped {
   readonly id: string;
   type?: string;
   hostname?: string;
-  status?: string;
+  status?: (typeof STATUSES)[number];
   tags?: string[];
   readonly capabilities: Record<string, string | number>;
   readonly metrics: Record<string, number>;
@@ -163,7 +162,10 @@ class Mapper {
     if (fact === "tag") worker.tags = [...new Set([...(worker.tags ?? []), value])];
     else if (fact === "type" || fact === "hostname") worker[fact] = value;
     else if (fact !== "status") worker.capabilities[fact] = value;
-    else if (WORKER_STATUSES.some((status) => status === value)) worker.status = value;
+    else {
+      const status = STATUSES.find((known) => known === value);
+      if (status) worker.status = status;
+    }
   }
 
   #setMetrics(scope: Scope, rules: Rules["metrics"], scene: Scene, metrics: Record<string, number>): void {

@@ -5,7 +5,7 @@ import { get } from "../get.ts";
 import { Counters } from "./counters.ts";
 import { credentialHeaders } from "./credentials.ts";
 import { type Format, readExposition, type Series } from "./exposition.ts";
-import { type MappedTarget, mapTarget, wantedBy } from "./mapping.ts";
+import { type Mapped, type MappedTarget, mapTarget, wantedBy } from "./mapping.ts";
 import { rulesOf } from "./rules-of.ts";
 import { PROMETHEUS_SCHEMA, type PrometheusConfig, type Rules } from "./schema.ts";
 
@@ -13,6 +13,8 @@ import { PROMETHEUS_SCHEMA, type PrometheusConfig, type Rules } from "./schema.t
 const MAX_BYTES = 32 * 2 ** 20;
 /** A target has this share of the poll's time, so that what the others said is still reported in time. */
 const TARGET_SHARE = 0.9;
+/** Silence for longer than this, or than five intervals, counts as lost. */
+const DOWN_MS = 60_000;
 /** Of what went wrong so much is told at once. */
 const MAX_COMPLAINTS = 3;
 
@@ -41,6 +43,8 @@ class Prometheus implements Connector {
   readonly #rules: Rules;
   readonly #wanted: (name: string) => boolean;
   readonly #counters = new Map<string, Counters>();
+  /** When each worker was last seen to be up, Unix milliseconds. */
+  readonly #heard = new Map<string, number>();
 
   constructor(config: PrometheusConfig, common: Pick<Connector, "name" | "interval_ms" | "timeout_ms">) {
     this.name = common.name;
@@ -70,7 +74,7 @@ class Prometheus implements Connector {
       result.status === "rejected" ? [messageOf(result.reason)] : [],
     );
     if (answered.length === 0) throw new EvenkeelError("unavailable", told(failures));
-    return this.#pollOf(answered, failures);
+    return this.#pollOf(answered, failures, now_ms);
   }
 
   /** @throws EvenkeelError, and whatever is a defect */
@@ -109,7 +113,11 @@ class Prometheus implements Connector {
     }
   }
 
-  #pollOf(answered: readonly (MappedTarget & { url: string })[], failures: readonly string[]): Poll {
+  #pollOf(
+    answered: readonly (MappedTarget & { url: string })[],
+    failures: readonly string[],
+    now_ms: number,
+  ): Poll {
     const { targets } = this.#config;
     const from = new Map<string, string>();
     const complaints: string[] = [];
@@ -122,15 +130,38 @@ class Prometheus implements Connector {
         from.set(id, url);
       }
     }
+    // Of a target that did not answer, or had none, nothing is known: its workers fall silent, and are not gone.
+    const complete = failures.length === 0 && answered.every(({ workers }) => workers.length > 0);
+    if (complete) this.#forget(from);
     const report: ConnectorReport = {
-      // Of a target that did not answer nothing is known: its workers fall silent, and are not gone.
-      complete: failures.length === 0,
-      workers: answered.flatMap(({ workers }) => workers.map((worker) => ({ ...worker }))),
+      complete,
+      workers: this.#reported(
+        answered.flatMap(({ workers }) => workers),
+        now_ms,
+      ),
       system: { metrics: summed(answered.map(({ system }) => system)) },
     };
     const seen = `${counted(from.size, "worker")} at ${answered.length} of ${counted(targets.length, "target")}`;
     const wrong = [...failures, ...complaints];
     return { reports: [report], saw: wrong.length > 0 ? `${seen}; ${told(wrong)}` : seen };
+  }
+
+  /** One that is down is reported as not heard of since it was last seen otherwise. */
+  #reported(workers: readonly Mapped[], now_ms: number): NonNullable<ConnectorReport["workers"]> {
+    return workers.map(({ status, ...worker }) => {
+      if (status !== "down") {
+        this.#heard.set(worker.id, now_ms);
+        return status === undefined ? worker : { ...worker, status };
+      }
+      // At first sight nobody knows since when: it counts as lost, and not as one that may come any moment.
+      const heard_at = this.#heard.get(worker.id) ?? now_ms - Math.max(DOWN_MS, 5 * this.interval_ms) - 1;
+      this.#heard.set(worker.id, heard_at);
+      return { ...worker, status: "active", heard_at };
+    });
+  }
+
+  #forget(still: ReadonlyMap<string, unknown>): void {
+    for (const id of this.#heard.keys()) if (!still.has(id)) this.#heard.delete(id);
   }
 }
 

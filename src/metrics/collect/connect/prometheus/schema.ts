@@ -106,7 +106,9 @@ export type Rules = z.output<typeof RULES>;
 export type Fact = Rules["facts"][number];
 export type ValueRule = Pick<Rules["metrics"][number], keyof typeof value>;
 
-const STATUS_RULE = one(WORKER_STATUSES);
+/** What a fact can say of a worker's status: a status, or that nothing is heard of it. */
+export const STATUSES = [...WORKER_STATUSES, "down"] as const;
+const STATUS_RULE = one(STATUSES);
 
 export const PROMETHEUS_SCHEMA = strict(
   {
@@ -140,7 +142,7 @@ export const PROMETHEUS_SCHEMA = strict(
   facts.forEach(({ fact, values = {} }, index) => {
     if (fact !== "status") return;
     for (const [from, to] of Object.entries(values)) {
-      if (!WORKER_STATUSES.some((status) => status === to))
+      if (!STATUSES.some((status) => status === to))
         complain(["facts", index, "values", from], STATUS_RULE.error({ input: to }));
     }
   });
