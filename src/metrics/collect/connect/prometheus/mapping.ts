@@ -37,6 +37,9 @@ export interface MappedTarget {
 
 /** Beyond the catalogue's bounds by less than this share of their range is a rounding, or two clocks. */
 const SLACK = 0.05;
+/** What is worked through before other work gets a turn. */
+const SLICE_SERIES = 10_000;
+const SLICE_WORKERS = 50;
 const MAX_ID_LENGTH = 256;
 const MAX_GPUS = 256;
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
@@ -60,12 +63,16 @@ export function wantedBy(rules: Rules): (name: string) => boolean {
   };
 }
 
-/** One target's series as workers and figures of the fleet, by the rules. */
-export function mapTarget(rules: Rules, scraped: Scraped, now_ms: number): MappedTarget {
+/** One target's series as workers and figures of the fleet, by the rules; each step takes some ms. */
+export function* mapTarget(rules: Rules, scraped: Scraped, now_ms: number): Generator<void, MappedTarget> {
   const mapper = new Mapper(rules, scraped, now_ms);
-  const workers = [...mapper.byWorker()].map(([id, series]) => mapper.worker(id, series));
-  const system = mapper.system();
-  return { workers, system, complaints: [...mapper.complaints] };
+  const by_worker = yield* mapper.byWorker();
+  const workers: Mapped[] = [];
+  for (const [id, series] of by_worker) {
+    workers.push(mapper.worker(id, series));
+    if (workers.length % SLICE_WORKERS === 0) yield;
+  }
+  return { workers, system: mapper.system(), complaints: [...mapper.complaints] };
 }
 
 class Mapper {
@@ -89,10 +96,11 @@ class Mapper {
   }
 
   /** The series of each worker. */
-  byWorker(): Map<string, Series[]> {
+  *byWorker(): Generator<void, Map<string, Series[]>> {
     const template = this.#rules.workers.id ?? "{{target}}";
     const workers = new Map<string, Series[]>();
-    for (const one of this.#scraped.series) {
+    for (const [index, one] of this.#scraped.series.entries()) {
+      if (index % SLICE_SERIES === SLICE_SERIES - 1) yield;
       const id = filled(template, one.labels, this.#common);
       if (id === null) continue;
       if (!PRINTABLE.test(id) || [...id].length > MAX_ID_LENGTH) {

@@ -14,7 +14,6 @@ export const PRESETS = {
       {
         capability: "cpu_cores",
         series: 'node_cpu_seconds_total{mode="idle"}',
-        as: "value",
         by: "cpu",
         agg: "count",
       },
@@ -134,7 +133,6 @@ export const PRESETS = {
       {
         capability: "gpu_count",
         series: '{__name__=~"DCGM_FI_DEV_.+",gpu!=""}',
-        as: "value",
         by: "gpu",
         agg: "count",
       },

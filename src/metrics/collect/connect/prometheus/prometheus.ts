@@ -94,23 +94,15 @@ class Prometheus implements Connector {
       );
     let series: Series[];
     try {
-      series = await this.#read(text, format);
+      series = await inSlices(readExposition(text, format, this.#wanted));
     } catch (error) {
       throw fail((error as Error).message);
     }
     const counters = this.#counters.get(url) ?? new Counters();
     this.#counters.set(url, counters);
-    const mapped = mapTarget(this.#rules, { url, series, counters }, now_ms);
+    const mapped = await inSlices(mapTarget(this.#rules, { url, series, counters }, now_ms));
     counters.endPoll();
     return mapped;
-  }
-
-  async #read(text: string, format: Format): Promise<Series[]> {
-    const reading = readExposition(text, format, this.#wanted);
-    for (let step = reading.next(); ; step = reading.next()) {
-      if (step.done) return step.value;
-      await turn();
-    }
   }
 
   #pollOf(
@@ -162,6 +154,14 @@ class Prometheus implements Connector {
 
   #forget(still: ReadonlyMap<string, unknown>): void {
     for (const id of this.#heard.keys()) if (!still.has(id)) this.#heard.delete(id);
+  }
+}
+
+/** Between two steps others have their turn. */
+async function inSlices<T>(work: Generator<void, T>): Promise<T> {
+  for (let step = work.next(); ; step = work.next()) {
+    if (step.done) return step.value;
+    await turn();
   }
 }
 

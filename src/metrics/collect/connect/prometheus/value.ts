@@ -20,12 +20,13 @@ export type CountersAs = "rate" | "value";
  * scale · (series − minus) ÷ of, each part summed over what has the same label `by`, and then brought together by
  * `agg`; without `by` and the other parts, `agg` of the series themselves.
  *
- * @returns null where a part is not known
+ * @returns null where a part is not known; `count` is of what is there, known or not
  */
 export function evaluate(rule: ValueRule, scene: Scene, counters_as: CountersAs = "rate"): number | null {
   const { series, minus, of, by, agg, scale } = rule;
   const alone = by === undefined && minus === undefined && of === undefined;
   const groupOf = (one: Series) => (by === undefined ? (alone ? one.key : "") : (one.labels.get(by) ?? ""));
+  if (agg === "count") return new Set(scene.select(series).map(groupOf)).size || null;
   const sums = (selector: Selector, as: CountersAs | undefined) =>
     summed(scene.select(selector), groupOf, (one) =>
       (as ?? (one.cumulative ? counters_as : "value")) === "rate" ? rateOf(one, scene) : plainOf(one, scene),
@@ -42,8 +43,7 @@ export function evaluate(rule: ValueRule, scene: Scene, counters_as: CountersAs 
     if (value === null || less === null || whole === null || whole <= 0) continue;
     values.push((value - less) / whole);
   }
-  if (values.length === 0) return null;
-  return agg === "count" ? values.length : scale * AGGREGATES[agg](values);
+  return values.length === 0 ? null : scale * AGGREGATES[agg](values);
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
