@@ -18,6 +18,7 @@ import type { Telling } from "./outbox.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 import type { Runs } from "./runs.ts";
 import type { Matches, Waiting, WorkerScores } from "./scores.ts";
+import type { Totals } from "./totals.ts";
 
 /** Tasks by state: those that ended over the last hour; null where they are not counted by what is filtered. */
 export type StateCounts = Readonly<Record<TaskState, number | null>>;
@@ -242,6 +243,8 @@ export interface Read {
   cut(cut: Cut, name: string): ReadonlyMap<string, number> | undefined;
   /** The names of the parts that there are, in their order. */
   cutNames(cut: Cut): readonly string[];
+  /** What was counted of all tasks, of each type and of each model family since the start, whatever is filtered. */
+  totals(): readonly Totals[];
   /** The first moment that can be shown as it was, Unix milliseconds; null where there is none. */
   firstMoment(): number | null;
   /** The same moment of the matching part of the whole fleet. */

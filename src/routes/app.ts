@@ -18,6 +18,7 @@ import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
 import { type Ingest, ingestRoutes } from "./ingest.ts";
 import { markRoutes } from "./marks.ts";
+import { metricsRoute } from "./metrics.ts";
 import type { Shown } from "./moment.ts";
 import { mount } from "./mount.ts";
 import { openApi } from "./openapi.ts";
@@ -124,6 +125,7 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
   });
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
+    metricsRoute(read),
     ...ingestRoutes(deps.ingest, settings.max_body_bytes),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
     ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),

@@ -78,6 +78,7 @@ export function read(given: Partial<Read> = {}): Read {
     firstMoment: () => null,
     cut: () => undefined,
     cutNames: () => [],
+    totals: () => [],
     filtered: (filters) => ({ ...whole, filters }),
     ...given,
   };

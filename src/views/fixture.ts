@@ -253,6 +253,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     recent_cut: null,
     cut: (_, name) => (types.includes(name) || name === "vit" ? system : undefined),
     cutNames: () => types,
+    totals: () => [],
     filtered: (filters) => ({
       ...read,
       filters,
