@@ -179,10 +179,13 @@ function* totalFamilies(totals: readonly Totals[]): Generator<Family> {
 function* workerFamilies(read: Read): Generator<Family> {
   const known = read.workers().filter(({ presence }) => presence !== "lost");
   const told = known.slice(0, MAX_WORKERS);
-  const own = new Map(told.map((worker) => [worker, labels({ worker: worker.id, type: worker.type })]));
+  // Made when the first family is printed, a piece at a time.
+  const labelled: string[] = [];
   const each = function* (values: (worker: Worker, own: string) => Iterable<Line>): Iterable<Sample> {
-    for (const [worker, before] of own)
-      for (const [text, value] of values(worker, before)) yield sample(text, value);
+    for (const [index, worker] of told.entries()) {
+      labelled[index] ??= labels({ worker: worker.id, type: worker.type });
+      for (const [own, value] of values(worker, labelled[index])) yield sample(own, value);
+    }
   };
   yield gauge(
     "evenkeel_workers_not_told",

@@ -57,6 +57,7 @@ export function labels(values: Readonly<Record<string, string | null>>): string 
 }
 
 function escapedLabel(value: string): string {
+  if (!/["\\\n]/.test(value)) return value;
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
