@@ -21,7 +21,7 @@ describe("the text format", () => {
 # HELP http_requests_total The total number of HTTP requests.
 # TYPE http_requests_total counter
 http_requests_total{method="post",code="200"} 1027 1395066363000
-  msdos_file_access_time_seconds{path="C:\\DIR\\FILE.TXT",error="Cannot find file:\n\"FILE.TXT\"",} 1.458255915e9
+  msdos_file_access_time_seconds{path="DIR\\FILE.TXT",error="Cannot find file:\n\"FILE.TXT\"",} 1.458255915e9
 # any comment
 metric_without_timestamp_and_labels	12.47
 something_weird { problem = "division by zero" } +Inf -3982045
@@ -33,7 +33,7 @@ small .5E-3
       ["http_requests_total", { method: "post", code: "200" }, 1027, 1395066363000],
       [
         "msdos_file_access_time_seconds",
-        { path: "C:\\DIR\\FILE.TXT", error: 'Cannot find file:\n"FILE.TXT"' },
+        { path: "DIR\\FILE.TXT", error: 'Cannot find file:\n"FILE.TXT"' },
         1.458255915e9,
         null,
       ],

@@ -17,7 +17,7 @@ export interface Series {
 }
 
 /** What is wrong, and on which line, from 1. */
-export class ExpositionError extends Error {
+class ExpositionError extends Error {
   constructor(line: number, what: string) {
     super(`line ${line} ${what}`);
     this.name = "ExpositionError";

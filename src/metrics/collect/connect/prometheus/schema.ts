@@ -103,7 +103,6 @@ const rules = {
 /** How series become workers and their metrics; a preset is one of these. */
 export const RULES = strict(rules, "rules");
 export type Rules = z.output<typeof RULES>;
-export type Fact = Rules["facts"][number];
 export type ValueRule = Pick<Rules["metrics"][number], keyof typeof value>;
 
 /** What a fact can say of a worker's status: a status, or that nothing is heard of it. */
