@@ -38,6 +38,7 @@ export interface PipelineOptions {
     | "alerts_file"
     | "store_limit_bytes"
     | "started_at_ms"
+    | "connectors"
     | "viewers"
     | "viewers_dropped"
     | "ticks_skipped"
