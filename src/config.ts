@@ -25,7 +25,11 @@ import { readConnectors } from "./metrics/collect/connect/file.ts";
 
 /** Every setting once: flags, environment, file, README's table and the type below follow from it. */
 export const SETTINGS = {
-  config: setting(optional(path), "", "A YAML file of these settings, one `name: value` a line"),
+  config: setting(
+    optional(path),
+    "",
+    "A YAML file of these settings, one `name: value` a line, and of connectors",
+  ),
   host: setting(host, "127.0.0.1", "The address to listen on"),
   port: setting(integer(0, 65_535, "PORT"), "8080", "The port to listen on; 0 takes any free one"),
   base_path: setting(basePath, "/", "Where the dashboard lives below its host, for a reverse proxy"),
@@ -37,7 +41,11 @@ export const SETTINGS = {
   ),
   allow_unprotected: setting(onOff, "off", "Listen beyond loopback although nobody has to log in"),
   frame_ancestors: setting(frameAncestors, "self", "Who may embed pages in a frame: self, none or origins"),
-  demo: setting(oneOf("on", "off", "auto"), "auto", "The demo fleet; auto runs it until a real report comes"),
+  demo: setting(
+    oneOf("on", "off", "auto"),
+    "auto",
+    "The demo fleet; auto runs it until a real report comes or a connector is configured",
+  ),
   demo_workers: setting(integer(1, 10_000), "15", "Workers of the demo fleet"),
   demo_tasks: setting(integer(0, 100_000), "80", "Tasks that the demo fleet keeps unfinished"),
   demo_seed: setting(integer(0, 4_294_967_295), "1", "The same seed gives the same demo fleet"),
@@ -168,13 +176,12 @@ export function describeSettings({ settings, origins, connectors }: LoadedSettin
   const asked = connectors.map(({ name, kind, address, interval_ms }) => {
     return `connectors: ${name}, ${kind} at ${address}, every ${interval_ms / 1000} s\n`;
   });
-  const lines = origins
-    .map(({ name, text, from }) => {
-      const value = values[property(name)];
-      // Numbers are shown as written: 7d says more than 604800000.
-      const shown = typeof value === "string" ? value : Array.isArray(value) ? value.join(" ") : text;
-      return `${name}: ${SETTINGS[name].secret && text !== "" ? "********" : shown || '""'}  # ${from}\n`;
-    });
+  const lines = origins.map(({ name, text, from }) => {
+    const value = values[property(name)];
+    // Numbers are shown as written: 7d says more than 604800000.
+    const shown = typeof value === "string" ? value : Array.isArray(value) ? value.join(" ") : text;
+    return `${name}: ${SETTINGS[name].secret && text !== "" ? "********" : shown || '""'}  # ${from}\n`;
+  });
   return [...lines, ...asked].join("");
 }
 
@@ -253,7 +260,8 @@ function fromFile(file: string, readFile: ConfigSources["readFile"], problems: s
     const text = textOf(value);
     const from = `${file}: ${given}`;
     if (name !== undefined && text !== undefined) return [{ name, text, from, place: at }];
-    if (name === undefined) problems.push(`${from} is not a setting${at}${didYouMean(given, [...FILE_NAMES, CONNECTORS])}`);
+    if (name === undefined)
+      problems.push(`${from} is not a setting${at}${didYouMean(given, [...FILE_NAMES, CONNECTORS])}`);
     else problems.push(`${from} must be ${SETTINGS[name].rule}; got something nested${at}`);
     return [];
   });

@@ -74,7 +74,10 @@ async function checkConfig({ flags, connect }: Extract<Command, { name: "check-c
     return;
   }
   if (connectors.length === 0)
-    throw new EvenkeelError("invalid", "no connector is configured: the config file names them under connectors");
+    throw new EvenkeelError(
+      "invalid",
+      "no connector is configured: the config file names them under connectors",
+    );
   const { signal } = new AbortController();
   const nobody = { workers: 0, live_tasks: 0, hasWorker: () => false, hasTask: () => false };
   const ask = async (connector: Connector) => {
