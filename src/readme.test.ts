@@ -58,6 +58,14 @@ test("README's example of an alerts file is one", () => {
   expect(readAlertsFile(text, "README.md")).toMatchObject({ notify: { receivers: { length: 5 } } });
 });
 
+test("README's example of connectors is one", () => {
+  const text = section("connectors example")!.replace(/^```yaml\n|```$/g, "");
+  const { connectors } = loadSettings({ flags: { config: "README.md" }, env: {}, readFile: () => text });
+  expect(connectors).toMatchObject([
+    { kind: "coordinator", name: "lab", interval_ms: 1000, timeout_ms: 5000 },
+  ]);
+});
+
 test("README's table of settings is the code's", () => {
   expect(section("settings")).toBe(settingsTable());
 });
@@ -67,7 +75,8 @@ test("README's tables of rules and of their words are the code's", () => {
 });
 
 test("README's rules are a file of alerts, and its series meet what they expect", async () => {
-  const [rules, series] = [...readme.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml!);
+  const after = readme.slice(readme.indexOf("### Rules of your own"));
+  const [rules, series] = [...after.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml!);
   const file = readAlertsFile(rules!, "alerts.yaml");
   if ("problems" in file) throw new Error(file.problems.join("\n"));
   const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));

@@ -1,4 +1,5 @@
 import type { Cut } from "./catalogue.ts";
+import type { ConnectorHealth } from "./connectors.ts";
 import type {
   Alert,
   AlertEvent,
@@ -139,6 +140,8 @@ export interface SelfHealth {
   /** Whether the settings name a file of alerts, which may be read again. */
   readonly alerts_file: boolean;
   readonly started_at_ms: number;
+  /** In the order of the config file; none while the demo fleet is shown for good. */
+  readonly connectors: readonly ConnectorHealth[];
   readonly ticks: number;
   readonly tick_ms: number;
   /** Duration of the last ticks' work, milliseconds. */

@@ -91,6 +91,7 @@ const SELF: Read["self"] = {
   token_needed: false,
   alerts_file: true,
   started_at_ms: START_MS,
+  connectors: [],
   ticks: 1,
   tick_ms: 1_000,
   tick_p50_ms: 1,

@@ -491,6 +491,16 @@ export class Fleet {
     }));
   }
 
+  /** What is known of a source: when it was heard last, and its tasks that have not ended; null for a stranger. */
+  knownOf(id: string) {
+    const source = this.#sources.get(id);
+    if (!source) return null;
+    const unfinished = [...this.live.values()]
+      .filter((task) => task.mentioned_by.has(id))
+      .map(({ id, attempt, status }) => ({ id, attempt, status }));
+    return { last_report_ms: source.hearing.last_ms, unfinished };
+  }
+
   sourcePresence(id: string): Presence | undefined {
     return this.#sources.get(id)?.presence;
   }

@@ -1,0 +1,5 @@
+import type { ConnectorKind } from "./connector.ts";
+import { COORDINATOR } from "./coordinator/coordinator.ts";
+
+/** Every kind of connector that the config file may name. */
+export const CONNECTOR_KINDS: readonly ConnectorKind[] = [COORDINATOR];
