@@ -7,6 +7,7 @@ import {
   type Scope,
   type Unit,
 } from "../../metrics/catalogue.ts";
+import type { ConnectorHealth } from "../../metrics/connectors.ts";
 import { SEVERITIES, WORKER_STATES, type Worker } from "../../metrics/model.ts";
 import type { Read, SelfHealth } from "../../metrics/read.ts";
 import { DURATION_BOUNDS_S, type DurationName, type Totals } from "../../metrics/totals.ts";
@@ -29,6 +30,7 @@ export function* families(read: Read, own: ProcessFigures): Generator<Family> {
   yield* workerFamilies(read);
   yield* alertFamilies(read);
   yield* sourceFamilies(read);
+  yield* connectorFamilies(read);
   yield* selfFamilies(read);
   yield* processFamilies(read.self, own);
 }
@@ -304,6 +306,29 @@ function* sourceFamilies(read: Read): Generator<Family> {
     "evenkeel_source_reports",
     "Reports of a source",
     each(({ reports }) => reports),
+  );
+}
+
+function* connectorFamilies({ self, now_ms }: Read): Generator<Family> {
+  const each = (value: (connector: ConnectorHealth) => number | null) => (): Line[] =>
+    self.connectors.flatMap((connector): Line[] => {
+      const found = value(connector);
+      return found === null ? [] : [[labels({ connector: connector.name, kind: connector.kind }), found]];
+    });
+  yield gauge(
+    "evenkeel_connector_up",
+    "1 while the polls of a connector succeed",
+    each(({ success_ms, failing_since_ms }) => (success_ms !== null && failing_since_ms === null ? 1 : 0)),
+  );
+  yield gauge(
+    "evenkeel_connector_last_success_age_seconds",
+    "How long ago a connector last had an answer that was taken",
+    each(({ success_ms }) => (success_ms === null ? null : Math.max(0, now_ms - success_ms) / 1000)),
+  );
+  yield gauge(
+    "evenkeel_connector_latency_seconds",
+    "How long that answer took",
+    each(({ latency_ms }) => (latency_ms === null ? null : latency_ms / 1000)),
   );
 }
 

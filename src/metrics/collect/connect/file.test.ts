@@ -47,7 +47,9 @@ test.each([
   ],
   [
     "connectors:\n  - kind: cordinator\n    name: lab",
-    ['connectors[0].kind must be one of coordinator; got "cordinator"; did you mean coordinator?, line 2'],
+    [
+      'connectors[0].kind must be one of coordinator, prometheus; got "cordinator"; did you mean coordinator?, line 2',
+    ],
   ],
   [
     "connectors:\n  - kind: coordinator\n    url: ftp://lab\n    interval: 1",

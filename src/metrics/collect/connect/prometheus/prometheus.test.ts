@@ -240,10 +240,10 @@ describe("credentials", () => {
     ]);
     writeFileSync(file, "two\nlines");
     await expect(scraping.poll(START_MS, new AbortController().signal)).rejects.toThrow(
-      `bearer_file must name what holds visible ASCII of one line; got 9 characters in ${file}`,
+      `bearer_file names ${file}, which must hold visible ASCII of one line; got 9 characters`,
     );
     await expect(poll({ targets: [one.url], metrics: BUSY, bearer_env: "EVENKEEL_NONE" })).rejects.toThrow(
-      "bearer_env must name what holds visible ASCII of one line; got nothing in EVENKEEL_NONE",
+      "bearer_env names the variable EVENKEEL_NONE, which is not set",
     );
   });
 });
