@@ -1,8 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
+import { findProgram } from "../e2e/programs.ts";
 import { loadSettings, settingsTable } from "./config.ts";
 import { readAlertsFile } from "./metrics/process/alerts-file.ts";
 import { rulesTable, wordsTable } from "./metrics/process/rules/tables.ts";
@@ -64,6 +66,22 @@ test("README's example of connectors is one", () => {
   expect(connectors).toMatchObject([
     { kind: "coordinator", name: "lab", interval_ms: 1000, timeout_ms: 5000 },
   ]);
+});
+
+test("README's examples for Prometheus are a config file, and a config of its own", () => {
+  const yaml = (name: string) => section(name)!.replace(/^```yaml\n|```$/g, "");
+  const text = yaml("prometheus example");
+  const { connectors } = loadSettings({ flags: { config: "README.md" }, env: {}, readFile: () => text });
+  expect(connectors.map(({ kind, name }) => [kind, name])).toEqual(
+    ["machines", "gpus", "balancer", "renderers"].map((name) => ["prometheus", name]),
+  );
+  const promtool = findProgram("promtool");
+  if (promtool === undefined && !process.env.CI) return;
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));
+  writeFileSync(join(folder, "prometheus.yml"), yaml("scrape config"));
+  const { status, stderr } = spawnSync(promtool!, ["check", "config", join(folder, "prometheus.yml")]);
+  rmSync(folder, { recursive: true });
+  expect([status, String(stderr)]).toEqual([0, ""]);
 });
 
 test("README's table of settings is the code's", () => {
