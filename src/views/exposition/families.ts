@@ -183,10 +183,15 @@ function* workerFamilies(read: Read): Generator<Family> {
   const told = known.slice(0, MAX_WORKERS);
   // Made when the first family is printed, a piece at a time.
   const labelled: string[] = [];
-  const each = function* (values: (worker: Worker, own: string) => Iterable<Line>): Iterable<Sample> {
+  const each = function* (values: (worker: Worker, own: string) => Iterable<Line>): Iterable<Sample | null> {
     for (const [index, worker] of told.entries()) {
       labelled[index] ??= labels({ worker: worker.id, type: worker.type });
-      for (const [own, value] of values(worker, labelled[index])) yield sample(own, value);
+      let any = false;
+      for (const [own, value] of values(worker, labelled[index])) {
+        any = true;
+        yield sample(own, value);
+      }
+      if (!any) yield null;
     }
   };
   yield gauge(

@@ -16,25 +16,32 @@ export interface Family {
   readonly name: string;
   readonly kind: "gauge" | "counter" | "histogram";
   readonly help: string;
-  samples(format: ExpositionFormat): Iterable<Sample>;
+  /** Null where there might have been one: a long way without any has its pauses too. */
+  samples(format: ExpositionFormat): Iterable<Sample | null>;
 }
 
-/** Lines that one piece has, about. */
-const PIECE_LINES = 500;
+/** Samples of one piece, and places without one: some ms. */
+const PIECE = 1000;
 
 /** The families as text, piece by piece; a family without a sample is left out. */
 export function* printed(families: Iterable<Family>, format: ExpositionFormat): Generator<string> {
   let lines: string[] = [];
+  let steps = 0;
   for (const family of families) {
-    const total = family.kind === "counter" ? "_total" : "";
+    const name = family.kind === "counter" ? `${family.name}_total` : family.name;
     let begun = false;
-    for (const { suffix, labels, value } of family.samples(format)) {
-      if (!begun) lines.push(headOf(family, format));
-      begun = true;
-      lines.push(`${family.name}${total}${suffix}${labels === "" ? "" : `{${labels}}`} ${numberOf(value)}\n`);
-      if (lines.length < PIECE_LINES) continue;
+    for (const sample of family.samples(format)) {
+      if (sample) {
+        if (!begun) lines.push(headOf(family, format));
+        begun = true;
+        const { suffix, labels, value } = sample;
+        lines.push(`${name}${suffix}${labels === "" ? "" : `{${labels}}`} ${numberOf(value)}\n`);
+      }
+      steps += 1;
+      if (steps < PIECE) continue;
       yield lines.join("");
       lines = [];
+      steps = 0;
     }
   }
   if (format === "openmetrics") lines.push("# EOF\n");

@@ -40,6 +40,8 @@ const SLACK = 0.05;
 /** What is worked through before other work gets a turn. */
 const SLICE_SERIES = 10_000;
 const SLICE_WORKERS = 50;
+/** What is wrong with one target is told so often. */
+const MAX_COMPLAINTS = 20;
 const MAX_ID_LENGTH = 256;
 const MAX_GPUS = 256;
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
@@ -223,7 +225,7 @@ class Mapper {
   }
 
   #complain(complaint: string): void {
-    this.complaints.add(complaint);
+    if (this.complaints.size < MAX_COMPLAINTS) this.complaints.add(complaint);
   }
 }
 
