@@ -9,6 +9,8 @@ import { startServer } from "./server.ts";
 
 const node_exporter = findProgram("node_exporter");
 
+const SOON_MS = 30_000;
+
 // Where continuous integration runs it must be there.
 test.skipIf(node_exporter === undefined && !process.env.CI)(
   "what a server scrapes of a real exporter by its config file comes out of its own /metrics",
@@ -50,7 +52,7 @@ connectors:
         );
         expect(metrics).toContain("evenkeel_queue_depth 3\n");
         expect(metrics).toContain('evenkeel_connector_up{connector="renderers",kind="prometheus"} 1\n');
-      }, 15_000);
+      }, SOON_MS);
       expect(JSON.parse(await text("api/connectors"))).toMatchObject({
         connectors: [
           { name: "machines", saw: "1 worker at 1 of 1 target" },
@@ -67,4 +69,5 @@ connectors:
       rmSync(folder, { recursive: true });
     }
   },
+  2 * SOON_MS,
 );

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { findProgram } from "../../e2e/programs.ts";
 import { ManualClock } from "../metrics/clock.ts";
 import {
@@ -285,6 +285,9 @@ const [prometheus, promtool] = [findProgram("prometheus"), findProgram("promtool
 /** Where continuous integration runs they must be there. */
 const without = (program: string | undefined) => program === undefined && !process.env.CI;
 
+/** It looks at its list of targets five seconds after its start. */
+const STARTED_MS = 60_000;
+
 describe("real readers", () => {
   const fill = () =>
     tick({
@@ -332,7 +335,8 @@ scrape_configs:
         return data.result.map(({ metric, value }) => [metric, value[1]]);
       };
       try {
-        while ((await ask('up{job="evenkeel"} == 1')).length === 0) await new Promise(setImmediate);
+        const up = async () => expect(await ask('up{job="evenkeel"} == 1')).toHaveLength(1);
+        await vi.waitFor(up, { timeout: STARTED_MS, interval: 100 });
         expect(await ask("evenkeel_worker_cpu_utilization_ratio")).toMatchObject([
           [{ worker: HOSTILE, type: "gpu" }, "0.071"],
         ]);
@@ -347,5 +351,6 @@ scrape_configs:
         await close();
       }
     },
+    STARTED_MS,
   );
 });
