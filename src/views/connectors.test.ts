@@ -16,7 +16,7 @@ test("a connector that is answered shows what it asks, when, how long it took an
   expect(data).toMatchObject({ connectors: [{ name: "lab", state: "ok", latency_ms: 12 }] });
   expect(text).toContain("Connectors 1 connector");
   expect(text).toContain("lab coordinator http://lab.example:8080/ ok");
-  expect(text).toContain("12 workers, 80 unfinished tasks each 1.0 s");
+  expect(text).toContain("12 ms each 1.0 s 12 workers, 80 unfinished tasks");
   expect(html).toContain(`data-since="${NOW_MS - 1000}"`);
   expect(html).toContain('class="mark ok"');
 });
@@ -26,7 +26,7 @@ test("one that fails says since when, why, and when it is tried next; what was l
   const { data, html, text } = show({}, { name: "far", ...failing, next_ms: NOW_MS + 7000 });
   expect(data).toMatchObject({ connectors: [{ state: "ok" }, { name: "far", state: "failing" }] });
   expect(text).toContain("2 connectors · 1 failing");
-  expect(text).toMatch(/failing since [\d:]+ UTC .* 12 workers, 80 unfinished tasks [\d:]+ UTC answered 500/);
+  expect(text).toMatch(/failing since [\d:]+ UTC .* [\d:]+ UTC 12 workers, 80 unfinished tasks answered 500/);
   expect(html).toContain(`data-t="${NOW_MS + 7000}"`);
   expect(html).toContain('class="mark critical"');
 });

@@ -327,7 +327,7 @@ describe("reports that are objects already", () => {
     expect(full).toMatchObject({ kind: "too_many" });
   });
 
-  it("have texts and tags cut that are over their limits, but for ids", async () => {
+  it("have texts and tags mended that are over their limits or can't be printed, but for ids", async () => {
     const c = collector();
     const tags = ["a", "b", "c", "d"];
     const long = "x".repeat(100);
@@ -340,6 +340,10 @@ describe("reports that are objects already", () => {
     });
     await c.take([{ tasks: [{ id: "t", error: `${"y".repeat(62)}😀!` }] }]);
     expect(c.drain()[0]!.tasks[0]!.transitions[0]!.error).toBe(`${"y".repeat(62)}…`);
+    await c.take([{ workers: [{ id: "w", hostname: "a\nb\u2028\ud800c", tags: ["", "x\ty"] }] }]);
+    expect(c.drain()[0]!.workers[0]).toMatchObject({ hostname: "a\ufffdb\ufffd\ufffdc", tags: ["x\ufffdy"] });
+    await c.take([{ tasks: [{ id: "t", error: "line\n\tline\u0007" }] }]);
+    expect(c.drain()[0]!.tasks[0]!.transitions[0]!.error).toBe("line\n\tline\ufffd");
     expect(await c.take([{ workers: [{ id: "i".repeat(257) }] }])).toMatchObject({
       accepted: 0,
       rejected: 1,

@@ -65,7 +65,7 @@ export class Collector {
   readonly #clock: Clock;
   readonly #schema: ReportSchema;
   /** Of what a connector read from elsewhere: nobody there can be told to write less. */
-  readonly #cutting: ReportSchema;
+  readonly #mending: ReportSchema;
   readonly #held: Held;
   #buffer: Report[] = [];
   /** Metric names beyond the catalogue, by source. */
@@ -81,7 +81,7 @@ export class Collector {
     this.#clock = clock;
     this.#held = held;
     this.#schema = reportSchema(limits, "refused");
-    this.#cutting = reportSchema(limits, "cut");
+    this.#mending = reportSchema(limits, "mended");
   }
 
   /** Counts from nothing again. */
@@ -119,15 +119,15 @@ export class Collector {
   }
 
   /**
-   * Takes reports that are objects already, by the same rules, but for texts and lists of tags over their limits:
-   * these are cut.
+   * Takes reports that are objects already, by the same rules, but for texts and lists of tags that are
+   * too long or can't be printed: these are mended.
    *
    * @throws EvenkeelError too_many while the buffer has no room for all of them
    */
   async take(reports: readonly object[]): Promise<IngestAnswer> {
     return this.#take(
       reports.map((report, index) => ({ line: index + 1, raw: () => report })),
-      this.#cutting,
+      this.#mending,
     );
   }
 

@@ -20,6 +20,7 @@ const MAX_ID_LENGTH = 256;
 const MAX_INTERVAL_S = 86_400;
 // Anything printable: no control characters, no half of a surrogate pair, no line or paragraph separators.
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const CONTROL = /[\p{Cc}\p{Cs}](?<![\n\t])/gu;
 const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
@@ -103,24 +104,27 @@ function metricProblem(scope: Scope, name: string, value: unknown): string | nul
   return `must be a number${range}; got ${shown(value)}`;
 }
 
-/** A text or a list with at most so many characters or entries. */
-function shortened(input: unknown, max: number): unknown {
-  if (typeof input === "string" && input.length > max) {
-    const cut = input.slice(0, max - 1);
-    // Half of a surrogate pair is no character.
-    return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
-  }
-  return Array.isArray(input) && input.length > max ? input.slice(0, max) : input;
+/** A text or a list with at most so many characters or entries, and what can be printed of it. */
+function mended(input: unknown, max: number, unprintable: RegExp): unknown {
+  if (Array.isArray(input)) return input.filter((entry) => entry !== "").slice(0, max);
+  if (typeof input !== "string") return input;
+  const text = input.replace(unprintable, "\uFFFD");
+  if (text.length <= max) return text;
+  // Half of a surrogate pair is no character.
+  return `${text.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }
 
 /**
  * The schema of one report for the given limits; build it once.
  *
- * @param beyond what becomes of a text, or a list of tags, that is over its limit; an id is refused in any case
+ * @param odd what becomes of a text, or a list of tags, that is too long or can't be printed; an id is refused in any
+ *   case
  */
-export function reportSchema(limits: ReportLimits, beyond: "refused" | "cut") {
-  const fitting = <T extends z.ZodType>(schema: T, max: number): T =>
-    beyond === "refused" ? schema : (z.preprocess((input) => shortened(input, max), schema) as unknown as T);
+export function reportSchema(limits: ReportLimits, odd: "refused" | "mended") {
+  const fitting = <T extends z.ZodType>(schema: T, max: number, unprintable = UNPRINTABLE): T =>
+    odd === "refused"
+      ? schema
+      : (z.preprocess((input) => mended(input, max, unprintable), schema) as unknown as T);
   const idRule = mustBe(`1 to ${MAX_ID_LENGTH} printable characters`);
   const id = z
     .string(idRule)
@@ -156,6 +160,7 @@ export function reportSchema(limits: ReportLimits, beyond: "refused" | "cut") {
       .max(limits.max_string_length, textRule)
       .transform((value) => value.replace(CONTROL, "\uFFFD")),
     limits.max_string_length,
+    CONTROL,
   );
 
   const tags = fitting(list(tag, limits.max_tags, "max_tags"), limits.max_tags);

@@ -73,7 +73,7 @@ function note({ connectors }: Data) {
 
 const TONE: Readonly<Record<Connector["state"], Tone>> = { failing: "critical", waiting: "gone", ok: "ok" };
 
-const HEADS = ["Connector", "State", "Last answer", "Took", "Saw", "Next", "Last error"];
+const HEADS = ["Connector", "State", "Last answer", "Took", "Next", "Saw", "Last error"];
 
 function view({ connectors }: Data) {
   if (connectors.length === 0) {
@@ -130,11 +130,11 @@ function Row({ one }: { one: Connector }) {
       <td data-label="Took">
         {latency_ms === null ? <Nothing why="none since the start" /> : seconds(latency_ms / 1000)}
       </td>
-      <td data-label="Saw" class="said">
-        {saw === null ? <Nothing why="nothing yet" /> : <Name>{shorten(saw, SAID_LENGTH)}</Name>}
-      </td>
       <td data-label="Next">
         <Next one={one} />
+      </td>
+      <td data-label="Saw" class="said">
+        {saw === null ? <Nothing why="nothing yet" /> : <Name>{shorten(saw, SAID_LENGTH)}</Name>}
       </td>
       <td data-label="Last error" class="said">
         <LastError one={one} />

@@ -86,17 +86,24 @@ class CoordinatorConnector implements Connector {
     const { api_key_env: env, api_key_file: file, id_prefix } = this.#config;
     const api = new CoordinatorApi(this.address, await readSecret({ env, file }, "api_key"), signal);
     const records: WorkerRecord[] = [];
-    for await (const page of api.workers(MAX_WORKERS))
+    let raws = 0;
+    for await (const page of api.workers(MAX_WORKERS)) {
+      raws += page.length;
       records.push(...page.flatMap((raw) => readWorker(raw) ?? []));
+    }
     const workers = mapWorkers(records, this.#workers, { id_prefix, time: this.#time }, now_ms);
     this.#checkTime(workers.heartbeat_age_ms);
     const tasks = await this.#tasks.poll(api, now_ms);
+    const left_out = raws - records.length + tasks.left_out;
     return {
       reports: [{ complete: true, workers: workers.entries, tasks: tasks.entries }],
       saw: [
         `${counted(records.length, "worker")}${workers.away > 0 ? ` (${workers.away} not heard)` : ""}`,
         counted(tasks.unfinished, "unfinished task"),
         ...(tasks.ended > 0 ? [`${tasks.ended} ended`] : []),
+        ...(left_out > 0
+          ? [`${counted(left_out, "record")} left out (no id, or a status that is not known)`]
+          : []),
         ...(workers.restricted ? ["only names of workers: the key is not an admin's"] : []),
       ].join(", "),
       taken: () => {

@@ -25,11 +25,24 @@ interface Cursor {
   readonly last_id: string | null;
 }
 
+/** A task that has not ended. */
+interface Followed extends TaskProgress {
+  /** What was told of it last; null where that is not known. */
+  readonly told: string | null;
+}
+
+/** What the list of all tasks has that is new. */
+interface Added {
+  readonly records: readonly TaskRecord[];
+  readonly left_out: number;
+  readonly cursor: Cursor;
+}
+
 interface Memory {
   readonly cursor: Cursor | null;
   /** When its tasks were last told of, Unix milliseconds; null where they never were. */
   readonly told_ms: number | null;
-  readonly unfinished: ReadonlyMap<string, TaskProgress>;
+  readonly unfinished: ReadonlyMap<string, Followed>;
   readonly failed: ReadonlyMap<string, TaskProgress>;
 }
 
@@ -38,6 +51,8 @@ export interface TasksPolled {
   readonly unfinished: number;
   /** Ends that are told. */
   readonly ended: number;
+  /** Records that could not be read. */
+  readonly left_out: number;
   taken(): void;
 }
 
@@ -57,46 +72,55 @@ export class TaskWatch {
     const { id_prefix } = this.#options;
     const known = unfinished
       .filter(({ id }) => id.startsWith(id_prefix))
-      .map(({ id, attempt, status }) => [id.slice(id_prefix.length), { attempt, status }] as const);
+      .map(
+        ({ id, attempt, status }) => [id.slice(id_prefix.length), { attempt, status, told: null }] as const,
+      );
     this.#memory = { ...this.#memory, told_ms: last_report_ms, unfinished: new Map(known) };
   }
 
   async poll(api: CoordinatorApi, now_ms: number): Promise<TasksPolled> {
     const { unfinished: before, failed } = this.#memory;
-    const seen = new Map<string, TaskSeen>();
+    const seen = new Map<string, Seen>();
     const see = (record: TaskRecord) => {
       const { task_id } = record;
-      const progress = seen.get(task_id) ?? before.get(task_id) ?? failed.get(task_id);
-      seen.set(task_id, mapTask(record, progress, this.#options, now_ms));
+      const known = seen.get(task_id) ?? before.get(task_id);
+      const told = changeable(record);
+      if (known?.told !== told)
+        seen.set(task_id, { ...mapTask(record, known ?? failed.get(task_id), this.#options, now_ms), told });
+      else if (!seen.has(task_id)) seen.set(task_id, unchanged(task_id, known, this.#options));
     };
     const added = await this.#added(api, now_ms);
+    let { left_out } = added;
+    const look = (raws: readonly Raw[]) => {
+      const records = read(raws);
+      left_out += raws.length - records.length;
+      for (const record of records) see(record);
+    };
     for (const record of added.records) see(record);
     for (const status of UNFINISHED) {
-      for await (const page of api.tasks(status, MAX_UNFINISHED))
-        for (const record of read(page)) see(record);
+      for await (const page of api.tasks(status, MAX_UNFINISHED)) look(page);
     }
     const missing = [...before.keys()].filter((id) => !seen.has(id));
-    const asked = missing.slice(0, MAX_LOOKUPS);
-    for (const raw of await lookUp(api, asked)) for (const record of read([raw])) see(record);
-    return this.#polled(seen, missing.slice(MAX_LOOKUPS), added.cursor, now_ms);
+    look(await lookUp(api, missing.slice(0, MAX_LOOKUPS)));
+    return { ...this.#polled(seen, missing.slice(MAX_LOOKUPS), added.cursor, now_ms), left_out };
   }
 
   /** @param waiting ids of tasks that are still to be looked up */
   #polled(
-    seen: ReadonlyMap<string, TaskSeen>,
+    seen: ReadonlyMap<string, Seen>,
     waiting: readonly string[],
     cursor: Cursor,
     now_ms: number,
-  ): TasksPolled {
+  ): Omit<TasksPolled, "left_out"> {
     const { unfinished: before } = this.#memory;
     // Who waits for its turn comes before who has joined since.
-    const unfinished = new Map<string, TaskProgress>(waiting.map((id) => [id, before.get(id)!] as const));
+    const unfinished = new Map<string, Followed>(waiting.map((id) => [id, before.get(id)!] as const));
     const failed = new Map(this.#memory.failed);
     const entries: Readonly<Record<string, unknown>>[] = [];
-    for (const { id, ended, attempt, status, entries: own } of seen.values()) {
+    for (const { id, ended, attempt, status, told, entries: own } of seen.values()) {
       entries.push(...own);
       failed.delete(id);
-      if (!ended) unfinished.set(id, { attempt, status });
+      if (!ended) unfinished.set(id, { attempt, status, told });
       else if (status === "failed") failed.set(id, { attempt, status });
     }
     for (const id of waiting) entries.push(mention(id, before.get(id)!, this.#options));
@@ -129,7 +153,7 @@ export class TaskWatch {
   }
 
   /** The tasks created since the last poll; those of a while back where the list is not the one that it was. */
-  async #added(api: CoordinatorApi, now_ms: number): Promise<{ records: TaskRecord[]; cursor: Cursor }> {
+  async #added(api: CoordinatorApi, now_ms: number): Promise<Added> {
     const { cursor } = this.#memory;
     if (cursor === null) return this.#back(api, now_ms);
     const raws: Raw[] = [];
@@ -142,13 +166,18 @@ export class TaskWatch {
       raws.push(...records);
       offset += records.length;
       if (records.length > 0 && offset < total) continue;
-      const records_added = read(cursor.last_id === null ? raws : raws.slice(1));
-      return { records: records_added, cursor: { total: offset, last_id: idOf(raws.at(-1)) } };
+      const fresh = cursor.last_id === null ? raws : raws.slice(1);
+      const known = read(fresh);
+      return {
+        records: known,
+        left_out: fresh.length - known.length,
+        cursor: { total: offset, last_id: idOf(raws.at(-1)) },
+      };
     }
   }
 
   /** From the end of the list back to what was created before. */
-  async #back(api: CoordinatorApi, now_ms: number): Promise<{ records: TaskRecord[]; cursor: Cursor }> {
+  async #back(api: CoordinatorApi, now_ms: number): Promise<Added> {
     const from_ms = this.#from(now_ms);
     const first = await api.tasksFrom(0);
     const { length: page_size } = first.records;
@@ -166,8 +195,22 @@ export class TaskWatch {
       if (oldest_ms !== undefined && oldest_ms < from_ms) break;
     }
     const news = records.filter((record) => this.#isNews(record, now_ms));
-    return { records: news, cursor: { total: first.total, last_id } };
+    return { records: news, left_out: 0, cursor: { total: first.total, last_id } };
   }
+}
+
+/** What a poll saw of a task. */
+type Seen = Omit<TaskSeen, "ended_ms"> & Pick<Followed, "told">;
+
+/** All that may change of a task, as one text; what was submitted stays as it is. */
+function changeable(record: TaskRecord): string {
+  const { status, attempts, worker_id, started, ended, failed_time, cancelled, progress, error } = record;
+  return [status, attempts, worker_id, started, ended, failed_time, cancelled, progress, error].join("\n");
+}
+
+/** One that is as it was told: it is only named. */
+function unchanged(id: string, followed: Followed, options: TasksOptions): Seen {
+  return { ...followed, id, ended: false, entries: [mention(id, followed, options)] };
 }
 
 function read(raws: readonly Raw[]): TaskRecord[] {
