@@ -5,7 +5,7 @@ import { expect, test, vi } from "vitest";
 import { findProgram } from "../e2e/programs.ts";
 import { loadSettings } from "./config.ts";
 import { running, target } from "./metrics/collect/connect/prometheus/prometheus-fixture.ts";
-import { startServer } from "./server.ts";
+import { type RunningServer, startServer } from "./server.ts";
 
 const node_exporter = findProgram("node_exporter");
 
@@ -34,14 +34,16 @@ connectors:
     system: [{metric: queue_depth, series: render_waiting}]
 `,
     );
-    const { settings, connectors } = loadSettings({
-      flags: { config },
-      env: {},
-      readFile: (path) => readFileSync(path, "utf8"),
-    });
-    const server = await startServer(settings, () => {}, connectors);
+    let server: RunningServer | undefined;
     try {
-      const text = async (path: string) => (await fetch(`${server.url}${path}`)).text();
+      const { settings, connectors } = loadSettings({
+        flags: { config },
+        env: {},
+        readFile: (path) => readFileSync(path, "utf8"),
+      });
+      server = await startServer(settings, () => {}, connectors);
+      const { url } = server;
+      const text = async (path: string) => (await fetch(`${url}${path}`)).text();
       const worker = `worker="${hostname()}",type="node"`;
       await vi.waitFor(async () => {
         const metrics = await text("metrics");
@@ -63,7 +65,7 @@ connectors:
         ],
       });
     } finally {
-      await server.stop();
+      await server?.stop();
       await render.close();
       await program.stop();
       rmSync(folder, { recursive: true });
