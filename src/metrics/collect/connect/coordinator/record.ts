@@ -47,7 +47,7 @@ const worker = z.object({
 });
 export type WorkerRecord = z.output<typeof worker>;
 
-export const STATUSES = ["pending", "running", "cancelling", "completed", "failed", "cancelled"] as const;
+const STATUSES = ["pending", "running", "cancelling", "completed", "failed", "cancelled"] as const;
 
 const attempts = field(z.int().min(0).max(1_000_000));
 

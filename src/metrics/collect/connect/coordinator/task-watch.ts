@@ -17,6 +17,8 @@ const OVERLAP_MS = 10_000;
 const MAX_PAGES_BACK = 40;
 /** Tasks that failed lately: each may be taken up again. */
 const MAX_FAILED = 10_000;
+/** One that failed is looked up once more after this long: it may have waited, run and ended between two polls. */
+const LOOK_AGAIN_MS = 10_000;
 
 /** Where new tasks begin in the list of all of them, which grows at its end. */
 interface Cursor {
@@ -31,6 +33,13 @@ interface Followed extends TaskProgress {
   readonly told: string | null;
 }
 
+/** A task that failed lately. */
+interface Failed extends TaskProgress {
+  readonly told: string;
+  /** When it is looked up once more, Unix milliseconds; null once it was. */
+  readonly again_ms: number | null;
+}
+
 /** What the list of all tasks has that is new. */
 interface Added {
   readonly records: readonly TaskRecord[];
@@ -43,7 +52,7 @@ interface Memory {
   /** When its tasks were last told of, Unix milliseconds; null where they never were. */
   readonly told_ms: number | null;
   readonly unfinished: ReadonlyMap<string, Followed>;
-  readonly failed: ReadonlyMap<string, TaskProgress>;
+  readonly failed: ReadonlyMap<string, Failed>;
 }
 
 export interface TasksPolled {
@@ -85,9 +94,11 @@ export class TaskWatch {
       const { task_id } = record;
       const known = seen.get(task_id) ?? before.get(task_id);
       const told = changeable(record);
-      if (known?.told !== told)
-        seen.set(task_id, { ...mapTask(record, known ?? failed.get(task_id), this.#options, now_ms), told });
-      else if (!seen.has(task_id)) seen.set(task_id, unchanged(task_id, known, this.#options));
+      const progress = known ?? failed.get(task_id);
+      if (progress?.told !== told)
+        seen.set(task_id, { ...mapTask(record, progress, this.#options, now_ms), told });
+      else if (known && !seen.has(task_id))
+        seen.set(task_id, unchanged(task_id, { ...known, told }, this.#options));
     };
     const added = await this.#added(api, now_ms);
     let { left_out } = added;
@@ -101,27 +112,41 @@ export class TaskWatch {
       for await (const page of api.tasks(status, MAX_UNFINISHED)) look(page);
     }
     const missing = [...before.keys()].filter((id) => !seen.has(id));
-    look(await lookUp(api, missing.slice(0, MAX_LOOKUPS)));
-    return { ...this.#polled(seen, missing.slice(MAX_LOOKUPS), added.cursor, now_ms), left_out };
+    const again = [...failed].filter(
+      ([id, { again_ms }]) => (again_ms ?? Infinity) <= now_ms && !seen.has(id),
+    );
+    const asked = [...missing, ...again.map(([id]) => id)].slice(0, MAX_LOOKUPS);
+    look(await lookUp(api, asked));
+    const polled = this.#polled(seen, missing.slice(MAX_LOOKUPS), new Set(asked), added.cursor, now_ms);
+    return { ...polled, left_out };
   }
 
-  /** @param waiting ids of tasks that are still to be looked up */
+  /**
+   * @param waiting ids of tasks that are still to be looked up
+   * @param asked those that were
+   */
   #polled(
     seen: ReadonlyMap<string, Seen>,
     waiting: readonly string[],
+    asked: ReadonlySet<string>,
     cursor: Cursor,
     now_ms: number,
   ): Omit<TasksPolled, "left_out"> {
     const { unfinished: before } = this.#memory;
     // Who waits for its turn comes before who has joined since.
     const unfinished = new Map<string, Followed>(waiting.map((id) => [id, before.get(id)!] as const));
-    const failed = new Map(this.#memory.failed);
+    const failed = new Map(
+      [...this.#memory.failed].map(
+        ([id, one]) => [id, asked.has(id) ? { ...one, again_ms: null } : one] as const,
+      ),
+    );
     const entries: Readonly<Record<string, unknown>>[] = [];
     for (const { id, ended, attempt, status, told, entries: own } of seen.values()) {
       entries.push(...own);
       failed.delete(id);
       if (!ended) unfinished.set(id, { attempt, status, told });
-      else if (status === "failed") failed.set(id, { attempt, status });
+      else if (status === "failed")
+        failed.set(id, { attempt, status, told, again_ms: now_ms + LOOK_AGAIN_MS });
     }
     for (const id of waiting) entries.push(mention(id, before.get(id)!, this.#options));
     const ended = seen.size + waiting.length - unfinished.size;
@@ -200,7 +225,7 @@ export class TaskWatch {
 }
 
 /** What a poll saw of a task. */
-type Seen = Omit<TaskSeen, "ended_ms"> & Pick<Followed, "told">;
+type Seen = Omit<TaskSeen, "ended_ms"> & { readonly told: string };
 
 /** All that may change of a task, as one text; what was submitted stays as it is. */
 function changeable(record: TaskRecord): string {
@@ -209,7 +234,11 @@ function changeable(record: TaskRecord): string {
 }
 
 /** One that is as it was told: it is only named. */
-function unchanged(id: string, followed: Followed, options: TasksOptions): Seen {
+function unchanged(
+  id: string,
+  followed: TaskProgress & { readonly told: string },
+  options: TasksOptions,
+): Seen {
   return { ...followed, id, ended: false, entries: [mention(id, followed, options)] };
 }
 
