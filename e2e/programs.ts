@@ -26,6 +26,15 @@ const PROGRAMS = {
   // What our clients are run with.
   python3: { variable: "PYTHON3", commands: ["python3"], debian_package: "python3" },
   curl: { variable: "CURL", commands: ["curl"], debian_package: "curl" },
+  // What we scrape, and who scrapes us.
+  node_exporter: {
+    variable: "NODE_EXPORTER",
+    commands: ["prometheus-node-exporter", "node_exporter"],
+    debian_package: "prometheus-node-exporter",
+  },
+  haproxy: { variable: "HAPROXY", commands: ["haproxy"], debian_package: "haproxy" },
+  prometheus: { variable: "PROMETHEUS", commands: ["prometheus"], debian_package: "prometheus" },
+  promtool: { variable: "PROMTOOL", commands: ["promtool"], debian_package: "prometheus" },
 } satisfies Record<string, Program>;
 
 type ProgramName = keyof typeof PROGRAMS;
@@ -38,7 +47,8 @@ export function findProgram(name: ProgramName): string | undefined {
     if (isExecutable(given)) return given;
     throw new Error(`${variable} must name an executable file; got "${given}"`);
   }
-  const folders = (process.env.PATH ?? "").split(delimiter);
+  // Debian puts servers where an ordinary user's PATH does not look.
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
   return commands.flatMap((command) => folders.map((folder) => join(folder, command))).find(isExecutable);
 }
 
@@ -46,7 +56,7 @@ export function findProgram(name: ProgramName): string | undefined {
 export function installPrograms(names: readonly ProgramName[]): void {
   const missing = names.filter((name) => findProgram(name) === undefined);
   if (missing.length === 0) return;
-  const packages = missing.map((name) => PROGRAMS[name].debian_package);
+  const packages = [...new Set(missing.map((name) => PROGRAMS[name].debian_package))];
   const variables = missing.map((name) => PROGRAMS[name].variable);
   console.log(`No ${missing.join(" and no ")} here: installing ${packages.join(" ")} by apt-get`);
   const installed = asRoot("apt-get", "update") && asRoot("apt-get", "install", "-y", ...packages);

@@ -310,7 +310,7 @@ describe("whatever is wrong is answered in one shape:", () => {
       if (answer.status === 406) continue;
       expect(problem["parameter"]).toBe(name);
       expect([400, 404]).toContain(answer.status);
-      expect(String(problem["detail"]).length).toBeLessThan(1000);
+      expect(String(problem["detail"]).length).toBeLessThan(2000);
     }
   });
 

@@ -21,6 +21,12 @@ describe("a command line", () => {
     expect(parseCommand(["check-config", "--allow-unprotected=off"])).toEqual({
       name: "check-config",
       flags: { allow_unprotected: "off" },
+      connect: false,
+    });
+    expect(parseCommand(["check-config", "--config", "a.yaml", "--connect"])).toEqual({
+      name: "check-config",
+      flags: { config: "a.yaml" },
+      connect: true,
     });
   });
 

@@ -92,6 +92,9 @@ const MARK_SETTINGS = {
 /** Which database the accounts are in. */
 const ACCOUNT_SETTINGS = { config: SETTINGS.config, db: SETTINGS.db } satisfies Options;
 const USER_NAME = setting(matching("text", "NAME", /^.+$/s), "", "The user");
+const CHECK_CONFIG = {
+  connect: setting(onOff, "off", "Ask each connector of the config file once, and say what was there"),
+} satisfies Options;
 
 const COMMANDS = {
   serve: { summary: "Serve the dashboard", options: SETTINGS },
@@ -174,7 +177,10 @@ const COMMANDS = {
     argument: setting(matching("text", "ID", /^.+$/s), "", "As token list shows it"),
     options: ACCOUNT_SETTINGS,
   },
-  "check-config": { summary: "Show every setting, its value and where it came from", options: SETTINGS },
+  "check-config": {
+    summary: "Show every setting, its value and where it came from; or ask each connector once",
+    options: { ...CHECK_CONFIG, ...SETTINGS },
+  },
 } satisfies Record<string, CommandSpec>;
 
 export type CommandName = keyof typeof COMMANDS;
@@ -184,7 +190,8 @@ type Values<O extends Options> = { readonly [K in keyof O]: ValueOf<O[K]> };
 
 /** What the command line asks for. Flags that are settings are for loadSettings to check. */
 export type Command =
-  | { readonly name: "serve" | "check" | "check-config"; readonly flags: SettingTexts }
+  | { readonly name: "serve" | "check"; readonly flags: SettingTexts }
+  | ({ readonly name: "check-config"; readonly flags: SettingTexts } & Values<typeof CHECK_CONFIG>)
   | { readonly name: "backup"; readonly file: string; readonly flags: SettingTexts }
   | { readonly name: "test-rules"; readonly file: string; readonly flags: SettingTexts }
   | { readonly name: "test-notify"; readonly receiver: string | undefined; readonly flags: SettingTexts }
@@ -233,7 +240,11 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   const { texts, argument, help } = read(name, spec, args);
   if (help) return { name: "help", command: name };
   if (isAboutAccounts(name)) return accountsCommand(name, spec, texts, argument);
-  if (name === "serve" || name === "check" || name === "check-config") return { name, flags: texts };
+  if (name === "serve" || name === "check") return { name, flags: texts };
+  if (name === "check-config") {
+    const { connect: _, ...flags } = texts;
+    return { name, flags, ...values(CHECK_CONFIG, texts) };
+  }
   if (name === "test-notify") return { name, receiver: argument, flags: texts };
   if (name === "backup") {
     if (argument === undefined) throw new UsageError("backup needs the FILE to write: evenkeel backup FILE");
@@ -312,7 +323,7 @@ export function helpText(command?: CommandName): string {
     option.help + (option.default === "" ? "" : ` (default ${option.default})`),
   ]);
   if (argument) lines.unshift([argument.placeholder, argument.help]);
-  const layers = options === SETTINGS ? SETTINGS_NOTE : "";
+  const layers = Object.hasOwn(options, "tick_ms") ? SETTINGS_NOTE : "";
   return `Usage: evenkeel ${usage(command)} [OPTIONS]\n\n${summary}.\n\n${columns(lines)}${layers}`;
 }
 

@@ -18,6 +18,9 @@ import { systemClock } from "./metrics/clock.ts";
 import { runAgent } from "./metrics/collect/agent/agent.ts";
 import { NvidiaSmi } from "./metrics/collect/agent/gpus.ts";
 import { machineOf } from "./metrics/collect/agent/machine.ts";
+import { Collector } from "./metrics/collect/collector.ts";
+import type { Connector } from "./metrics/collect/connect/connector.ts";
+import { askOnce, inWords } from "./metrics/collect/connect/runner.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
 import { type RecordProgress, record } from "./metrics/collect/record.ts";
@@ -46,8 +49,7 @@ async function main(command: Command): Promise<void> {
       process.stdout.write(`evenkeel ${VERSION}\n`);
       return;
     case "check-config":
-      process.stdout.write(describeSettings(load(command.flags)));
-      return;
+      return checkConfig(command);
     case "mark":
       return mark(command);
     case "backup":
@@ -82,6 +84,35 @@ async function main(command: Command): Promise<void> {
 
 function load(flags: SettingTexts): LoadedSettings {
   return loadSettings({ flags, env: process.env, readFile: (path) => readFileSync(path, "utf8") });
+}
+
+async function checkConfig({ flags, connect }: Extract<Command, { name: "check-config" }>): Promise<void> {
+  const loaded = load(flags);
+  const { connectors, settings } = loaded;
+  if (!connect) {
+    process.stdout.write(describeSettings(loaded));
+    return;
+  }
+  if (connectors.length === 0)
+    throw new EvenkeelError(
+      "invalid",
+      "no connector is configured: the config file names them under connectors",
+    );
+  const { signal } = new AbortController();
+  const nobody = { workers: 0, live_tasks: 0, hasWorker: () => false, hasTask: () => false };
+  const ask = async (connector: Connector) => {
+    const { name, kind, address } = connector;
+    const collector = new Collector(settings, systemClock, nobody);
+    try {
+      const take = (reports: readonly object[]) => collector.take(reports);
+      const { saw, latency_ms } = await askOnce(connector, { clock: systemClock, take, signal });
+      process.stdout.write(`${name} (${kind}): ok after ${latency_ms} ms, ${address}: ${saw}\n`);
+    } catch (error) {
+      process.exitCode = 1;
+      process.stderr.write(`${name} (${kind}): ${inWords(error)}\n`);
+    }
+  };
+  await Promise.all(connectors.map(ask));
 }
 
 async function mark(command: Extract<Command, { name: "mark" }>): Promise<void> {
@@ -182,9 +213,9 @@ async function testNotify({ receiver, flags }: Extract<Command, { name: "test-no
 }
 
 async function serve(flags: SettingTexts): Promise<void> {
-  const { settings } = load(flags);
+  const { settings, connectors } = load(flags);
   const log = createLog(settings.log_level, (line) => process.stderr.write(line));
-  const server = await startServer(settings, log);
+  const server = await startServer(settings, log, connectors);
   process.stdout.write(`Evenkeel is listening on ${server.url}\n${server.describe()}\n`);
   process.on("SIGHUP", () => server.reloadAlerts());
   onInterrupt(() => {

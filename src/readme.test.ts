@@ -1,10 +1,11 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import Database from "better-sqlite3";
 import { expect, test, vi } from "vitest";
+import { findProgram } from "../e2e/programs.ts";
 import { loadSettings, settingsTable } from "./config.ts";
 import { REPORT_EXAMPLE } from "./metrics/collect/report.ts";
 import { reportTable } from "./metrics/collect/report-table.ts";
@@ -65,6 +66,30 @@ test("README's example of an alerts file is one", () => {
   expect(readAlertsFile(text, "README.md")).toMatchObject({ notify: { receivers: { length: 5 } } });
 });
 
+test("README's example of connectors is one", () => {
+  const text = section("connectors example")!.replace(/^```yaml\n|```$/g, "");
+  const { connectors } = loadSettings({ flags: { config: "README.md" }, env: {}, readFile: () => text });
+  expect(connectors).toMatchObject([
+    { kind: "coordinator", name: "lab", interval_ms: 1000, timeout_ms: 5000 },
+  ]);
+});
+
+test("README's examples for Prometheus are a config file, and a config of its own", () => {
+  const yaml = (name: string) => section(name)!.replace(/^```yaml\n|```$/g, "");
+  const text = yaml("prometheus example");
+  const { connectors } = loadSettings({ flags: { config: "README.md" }, env: {}, readFile: () => text });
+  expect(connectors.map(({ kind, name }) => [kind, name])).toEqual(
+    ["machines", "gpus", "balancer", "renderers"].map((name) => ["prometheus", name]),
+  );
+  const promtool = findProgram("promtool");
+  if (promtool === undefined && !process.env.CI) return;
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));
+  writeFileSync(join(folder, "prometheus.yml"), yaml("scrape config"));
+  const { status, stderr } = spawnSync(promtool!, ["check", "config", join(folder, "prometheus.yml")]);
+  rmSync(folder, { recursive: true });
+  expect([status, String(stderr)]).toEqual([0, ""]);
+});
+
 test("README's table of settings is the code's", () => {
   expect(section("settings")).toBe(settingsTable());
 });
@@ -74,7 +99,8 @@ test("README's tables of rules and of their words are the code's", () => {
 });
 
 test("README's rules are a file of alerts, and its series meet what they expect", async () => {
-  const [rules, series] = [...readme.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml!);
+  const after = readme.slice(readme.indexOf("### Rules of your own"));
+  const [rules, series] = [...after.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml!);
   const file = readAlertsFile(rules!, "alerts.yaml");
   if ("problems" in file) throw new Error(file.problems.join("\n"));
   const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));

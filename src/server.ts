@@ -9,6 +9,8 @@ import { EvenkeelError } from "./errors.ts";
 import { isLoopback } from "./kinds.ts";
 import type { Log } from "./log.ts";
 import { type Clock, systemClock } from "./metrics/clock.ts";
+import type { Connector } from "./metrics/collect/connect/connector.ts";
+import { ConnectorRunner } from "./metrics/collect/connect/runner.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
 import { CYCLE_MS } from "./metrics/collect/demo/faults.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
@@ -76,8 +78,12 @@ export const VERSION: string = (
 ).version;
 
 /** Opens, wires and starts everything; resolves once it listens. */
-export async function startServer(settings: Settings, log: Log): Promise<RunningServer> {
-  const evenkeel = new Evenkeel(settings, log);
+export async function startServer(
+  settings: Settings,
+  log: Log,
+  connectors: readonly Connector[] = [],
+): Promise<RunningServer> {
+  const evenkeel = new Evenkeel(settings, log, connectors);
   await evenkeel.start();
   return evenkeel;
 }
@@ -94,6 +100,8 @@ class Evenkeel implements RunningServer {
   readonly #access: Access;
   #real: Instance | null = null;
   #demo: Instance | null = null;
+  readonly #connectors: readonly Connector[];
+  #runners: readonly ConnectorRunner[] = [];
   /** Whether a report ever came that was no demo's. */
   #reported = false;
   #accounts: AccountStore | null = null;
@@ -105,9 +113,10 @@ class Evenkeel implements RunningServer {
   #compacted_ms = 0;
   #stopped: Promise<void> | null = null;
 
-  constructor(settings: Settings, log: Log) {
+  constructor(settings: Settings, log: Log, connectors: readonly Connector[]) {
     this.#settings = settings;
     this.#log = log;
+    this.#connectors = connectors;
     const read = () => this.#shown.pipeline.read();
     const { max_viewers, max_topics } = settings;
     this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
@@ -208,12 +217,40 @@ class Evenkeel implements RunningServer {
     if (demo !== "on") this.#real = this.#open(db, this.#clock, false);
     this.#mustBeProtected();
     this.#reported = this.#real?.store.fact(FIRST_REPORT) !== undefined;
-    if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
+    const nobody = !this.#reported && this.#connectors.length === 0;
+    if (demo === "on" || (demo === "auto" && nobody)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
     await this.#listen();
     // Only now is the address known that the first page shows and messages link to.
     for (const instance of [this.#real, this.#demo]) instance?.notify.start();
     this.#tick();
+    this.#startConnectors();
+  }
+
+  /** Each asks on its own: nobody waits for one that is slow. */
+  #startConnectors(): void {
+    const { demo } = this.#settings;
+    const real = this.#real;
+    if (!real) {
+      if (this.#connectors.length > 0)
+        this.#log("warn", `no connector is asked while the demo fleet is shown (demo ${demo})`);
+      return;
+    }
+    this.#runners = this.#connectors.map((connector) => {
+      const before = real.pipeline.fleet.knownOf(connector.name);
+      if (before) connector.resume?.(before);
+      return new ConnectorRunner(connector, {
+        clock: this.#clock,
+        random: Math.random,
+        log: (message) => this.#log("error", message),
+        take: async (reports) => {
+          const answer = await real.pipeline.collector.take(reports);
+          if (answer.accepted > 0) await this.#noteReport(real);
+          return answer;
+        },
+      });
+    });
+    for (const runner of this.#runners) runner.start();
   }
 
   #open(path: string, clock: Clock, demo: boolean): Instance {
@@ -246,6 +283,7 @@ class Evenkeel implements RunningServer {
           token_needed: this.#access.token_needed,
           alerts_file: settings.alerts !== "",
           started_at_ms: this.#started_at_ms,
+          connectors: this.#runners.map(({ health }) => health),
           memory_bytes: process.memoryUsage.rss(),
           disk_free_bytes: freeBytes(path),
           viewers,
@@ -333,12 +371,16 @@ class Evenkeel implements RunningServer {
   async #ingest(body: Uint8Array, type: string) {
     const instance = this.#real ?? this.#shown;
     const answer = await accept(instance, body, type);
-    if (this.#real && !this.#reported) {
-      this.#reported = true;
-      instance.pipeline.remember({ [FIRST_REPORT]: String(this.#clock.now()) });
-      await this.#endDemo();
-    }
+    if (this.#real) await this.#noteReport(this.#real);
     return answer;
+  }
+
+  /** Somebody has reported that is no demo. */
+  async #noteReport({ pipeline }: Instance): Promise<void> {
+    if (this.#reported) return;
+    this.#reported = true;
+    pipeline.remember({ [FIRST_REPORT]: String(this.#clock.now()) });
+    await this.#endDemo();
   }
 
   /** Somebody reports for real: from here on only that is shown. */
@@ -460,6 +502,7 @@ class Evenkeel implements RunningServer {
         server.closeAllConnections();
       });
     }
+    await Promise.all(this.#runners.map((runner) => runner.stop()));
     // What was answered since the last tick is written before the end.
     if (this.#real || this.#demo) {
       this.#shown.pipeline.keepAll();

@@ -54,6 +54,8 @@ export interface WorkerUpdate {
   metrics: Metrics;
   gpus: Gpu[] | null | undefined;
   interval_s: number | undefined;
+  /** The source's own time of what it last heard of the worker; undefined where that is now. */
+  heard_at_ms?: number | undefined;
 }
 
 /** The steps of a task's life whose instants are kept. */

@@ -1,4 +1,5 @@
 import type { Cut } from "./catalogue.ts";
+import type { ConnectorHealth } from "./connectors.ts";
 import type {
   Alert,
   AlertEvent,
@@ -18,6 +19,7 @@ import type { Telling } from "./outbox.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 import type { Runs } from "./runs.ts";
 import type { Matches, Waiting, WorkerScores } from "./scores.ts";
+import type { Totals } from "./totals.ts";
 
 /** Tasks by state: those that ended over the last hour; null where they are not counted by what is filtered. */
 export type StateCounts = Readonly<Record<TaskState, number | null>>;
@@ -148,6 +150,8 @@ export interface SelfHealth {
   /** Whether the settings name a file of alerts, which may be read again. */
   readonly alerts_file: boolean;
   readonly started_at_ms: number;
+  /** In the order of the config file; none while the demo fleet is shown for good. */
+  readonly connectors: readonly ConnectorHealth[];
   readonly ticks: number;
   readonly tick_ms: number;
   /** Duration of the last ticks' work, milliseconds. */
@@ -254,6 +258,8 @@ export interface Read {
   cut(cut: Cut, name: string): ReadonlyMap<string, number> | undefined;
   /** The names of the parts that there are, in their order. */
   cutNames(cut: Cut): readonly string[];
+  /** What was counted of all tasks, of each type and of each model family since the start, whatever is filtered. */
+  totals(): readonly Totals[];
   /** The first moment that can be shown as it was, Unix milliseconds; null where there is none. */
   firstMoment(): number | null;
   /** The same moment of the matching part of the whole fleet. */

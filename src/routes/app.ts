@@ -27,6 +27,7 @@ import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
 import { type Ingest, ingestRoutes, type ReportLimits } from "./ingest.ts";
 import { markRoutes } from "./marks.ts";
+import { metricsRoute } from "./metrics.ts";
 import type { Shown } from "./moment.ts";
 import { mount } from "./mount.ts";
 import { pageRoutes } from "./pages.ts";
@@ -155,6 +156,7 @@ function allRoutes(
   const watch: Watch = (c, end) => access.watch(c.get("caller") ?? { kind: "nobody" }, end);
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
+    metricsRoute(read),
     ...ingestRoutes(deps.ingest, settings.max_body_bytes, settings.report_limits),
     ...recordRoutes(deps.feed, watch),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),

@@ -82,6 +82,7 @@ export function read(given: Partial<Read> = {}): Read {
     firstMoment: () => null,
     cut: () => undefined,
     cutNames: () => [],
+    totals: () => [],
     filtered: (filters) => ({ ...whole, filters }),
     ...given,
   };
@@ -94,6 +95,7 @@ const SELF: Read["self"] = {
   token_needed: false,
   alerts_file: true,
   started_at_ms: START_MS,
+  connectors: [],
   ticks: 1,
   tick_ms: 1_000,
   tick_p50_ms: 1,

@@ -42,7 +42,7 @@ export function ingestRoutes(ingest: Ingest, max_body_bytes: number, limits: Rep
       needs: "ingest",
       summary: "Takes reports of workers, tasks and the system: one as JSON, or many, one a line.",
       takes: MEDIA_TYPES,
-      body: () => reportSchema(limits).report,
+      body: () => reportSchema(limits, "refused").report,
       example: { body: REPORT_EXAMPLE },
       response: {
         status: 202,

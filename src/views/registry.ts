@@ -9,6 +9,7 @@ import { alertRules } from "./panels/alert-rules.tsx";
 import { alerts } from "./panels/alerts.tsx";
 import { anomalies } from "./panels/anomalies.tsx";
 import { assignments } from "./panels/assignments.tsx";
+import { connectors } from "./panels/connectors.tsx";
 import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
@@ -124,7 +125,13 @@ export const PAGES: readonly Page[] = [
   },
   { path: "/silences/new", title: "New silence", aside: true, layout: "column", panels: [silenceNew] },
   { path: "/history", title: "History", key: "h", layout: "column", panels: [history, durations] },
-  { path: "/status", title: "Status", key: "s", layout: "column", panels: [statusSelf, sources, receivers] },
+  {
+    path: "/status",
+    title: "Status",
+    key: "s",
+    layout: "column",
+    panels: [statusSelf, connectors, sources, receivers],
+  },
   { path: "/search", title: "Search", aside: true, layout: "column", panels: [search], leadsTo: pageOfId },
   { path: "/keys", title: "Keys", aside: true, layout: "column", panels: [keys] },
 ];

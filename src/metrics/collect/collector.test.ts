@@ -317,6 +317,51 @@ describe("entries of one report for the same id", () => {
   });
 });
 
+describe("reports that are objects already", () => {
+  it("keep the same rules and limits", async () => {
+    const c = collector();
+    const wrong = { workers: [{ id: "w", metrics: { cpu_utilization: 101 } }] };
+    const answer = await c.take([{ workers: [{ id: "w" }] }, wrong]);
+    expect(answer).toEqual({
+      accepted: 1,
+      rejected: 1,
+      errors: [
+        {
+          line: 2,
+          path: "workers[0].metrics.cpu_utilization",
+          message: "must be a number from 0 to 100; got 101",
+        },
+      ],
+    });
+    expect(c.counts).toMatchObject({ accepted: 1, rejected: 1 });
+    const full = await refusal(c.take(Array.from({ length: 20 }, () => ({}))));
+    expect(full).toMatchObject({ kind: "too_many" });
+  });
+
+  it("have texts and tags mended that are over their limits or can't be printed, but for ids", async () => {
+    const c = collector();
+    const tags = ["a", "b", "c", "d"];
+    const long = "x".repeat(100);
+    await c.take([
+      { workers: [{ id: "w", type: long, tags }], tasks: [{ id: "t", error: `${"y".repeat(62)}😀` }] },
+    ]);
+    expect(c.drain()[0]).toMatchObject({
+      workers: [{ type: `${"x".repeat(63)}…`, tags: ["a", "b", "c"] }],
+      tasks: [{ transitions: [{ error: `${"y".repeat(62)}😀` }] }],
+    });
+    await c.take([{ tasks: [{ id: "t", error: `${"y".repeat(62)}😀!` }] }]);
+    expect(c.drain()[0]!.tasks[0]!.transitions[0]!.error).toBe(`${"y".repeat(62)}…`);
+    await c.take([{ workers: [{ id: "w", hostname: "a\nb\u2028\ud800c", tags: ["", "x\ty"] }] }]);
+    expect(c.drain()[0]!.workers[0]).toMatchObject({ hostname: "a\ufffdb\ufffd\ufffdc", tags: ["x\ufffdy"] });
+    await c.take([{ tasks: [{ id: "t", error: "line\n\tline\u0007" }] }]);
+    expect(c.drain()[0]!.tasks[0]!.transitions[0]!.error).toBe("line\n\tline\ufffd");
+    expect(await c.take([{ workers: [{ id: "i".repeat(257) }] }])).toMatchObject({
+      accepted: 0,
+      rejected: 1,
+    });
+  });
+});
+
 describe("whatever JSON comes", () => {
   it("a report is taken whole or not at all, and nothing else is thrown than a clear error", async () => {
     const wild = fc.jsonValue({ maxDepth: 4 });

@@ -45,6 +45,12 @@ export interface TakenReport {
   readonly report: Report;
 }
 
+interface Given {
+  readonly line: number;
+  /** @throws SyntaxError where it is text that is not JSON */
+  raw(): unknown;
+}
+
 /** A report dated further ahead than this is refused: its clock is not off but wrong. */
 const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_ERRORS = 100;
@@ -70,6 +76,8 @@ export class Collector {
   readonly #limits: CollectorLimits;
   readonly #clock: Clock;
   readonly #schema: ReportSchema;
+  /** Of what a connector read from elsewhere: nobody there can be told to write less. */
+  readonly #mending: ReportSchema;
   readonly #held: Held;
   #buffer: Report[] = [];
   /** Metric names beyond the catalogue, by source. */
@@ -84,7 +92,8 @@ export class Collector {
     this.#limits = limits;
     this.#clock = clock;
     this.#held = held;
-    this.#schema = reportSchema(limits);
+    this.#schema = reportSchema(limits, "refused");
+    this.#mending = reportSchema(limits, "mended");
   }
 
   /** Counts from nothing again. */
@@ -114,7 +123,29 @@ export class Collector {
    */
   async accept(body: Uint8Array, kind: "json" | "ndjson"): Promise<IngestAnswer> {
     const lines = this.#lines(body, kind);
-    this.#reserve(lines.length);
+    const answer = await this.#take(
+      lines.map(({ line, text }) => ({ line, raw: () => JSON.parse(text) as unknown })),
+      this.#schema,
+    );
+    if (answer.accepted === 0) this.#refuse(answer, kind);
+    return answer;
+  }
+
+  /**
+   * Takes reports that are objects already, by the same rules, but for texts and lists of tags that are
+   * too long or can't be printed: these are mended.
+   *
+   * @throws EvenkeelError too_many while the buffer has no room for all of them
+   */
+  async take(reports: readonly object[]): Promise<IngestAnswer> {
+    return this.#take(
+      reports.map((report, index) => ({ line: index + 1, raw: () => report })),
+      this.#mending,
+    );
+  }
+
+  async #take(given: readonly Given[], schema: ReportSchema): Promise<IngestAnswer> {
+    this.#reserve(given.length);
     const answer: IngestAnswer = { accepted: 0, rejected: 0, errors: [] };
     const received_ms = this.#clock.now();
     try {
@@ -122,11 +153,11 @@ export class Collector {
       // What nobody listens for is not kept beside what it was read into.
       const heard: TakenReport[] | null = this.onTaken === null ? null : [];
       let items = 0;
-      for (const { line, text } of lines) {
-        const result = await this.#read(text, received_ms);
+      for (const { line, raw } of given) {
+        const result = await this.#read(raw, schema, received_ms);
         if (Array.isArray(result)) {
           reject(answer, line, result);
-          this.last_rejection = rejectionOf(text, result, received_ms);
+          this.last_rejection = rejectionOf(raw, result, received_ms);
         } else {
           taken.push(result.report);
           heard?.push(result);
@@ -141,11 +172,10 @@ export class Collector {
       if (heard !== null && heard.length > 0) this.onTaken?.(heard);
       answer.accepted = taken.length;
     } finally {
-      this.#reserved -= lines.length;
+      this.#reserved -= given.length;
     }
     this.counts.accepted += answer.accepted;
     this.counts.rejected += answer.rejected;
-    if (answer.accepted === 0) this.#refuse(answer, kind);
     return answer;
   }
 
@@ -199,14 +229,18 @@ export class Collector {
     this.#reserved += reports;
   }
 
-  async #read(text: string, received_ms: number): Promise<TakenReport | Omit<LineError, "line">[]> {
+  async #read(
+    read: Given["raw"],
+    schema: ReportSchema,
+    received_ms: number,
+  ): Promise<TakenReport | Omit<LineError, "line">[]> {
     let raw: unknown;
     try {
-      raw = JSON.parse(text);
+      raw = read();
     } catch (error) {
       return [{ path: "", message: `not JSON: ${(error as Error).message}` }];
     }
-    const result = await checkReport(raw, this.#schema, this.#limits);
+    const result = await checkReport(raw, schema, this.#limits);
     if ("issues" in result) {
       for (const issue of result.issues) {
         const limit = /\((max_\w+)\)/.exec(issue.message)?.[1];
@@ -303,20 +337,20 @@ function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "lin
 }
 
 /** @param errors at least one: the first is told */
-function rejectionOf(text: string, errors: Omit<LineError, "line">[], at_ms: number): Rejection {
+function rejectionOf(raw: Given["raw"], errors: Omit<LineError, "line">[], at_ms: number): Rejection {
   const { path, message } = errors[0]!;
   return {
     at_ms,
-    source: sourceOf(text),
+    source: sourceOf(raw),
     path: path.slice(0, MAX_TOLD),
     message: message.slice(0, MAX_TOLD),
   };
 }
 
 /** A refused report is read once more: few are, and none of those that are taken pays for it. */
-function sourceOf(text: string): string | null {
+function sourceOf(raw: Given["raw"]): string | null {
   try {
-    const { source } = (JSON.parse(text) ?? {}) as { source?: unknown };
+    const { source } = (raw() ?? {}) as { source?: unknown };
     return typeof source === "string" && source !== "" ? source.slice(0, MAX_TOLD) : null;
   } catch {
     return null;

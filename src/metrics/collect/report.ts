@@ -20,6 +20,7 @@ const MAX_ID_LENGTH = 256;
 const MAX_INTERVAL_S = 86_400;
 // Anything printable: no control characters, no half of a surrogate pair, no line or paragraph separators.
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const CONTROL = /[\p{Cc}\p{Cs}](?<![\n\t])/gu;
 const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
@@ -122,37 +123,66 @@ export const REPORT_EXAMPLE = {
   ],
 };
 
-/** The schema of one report for the given limits; build it once. */
-export function reportSchema(limits: ReportLimits) {
+/** A text or a list with at most so many characters or entries, and what can be printed of it. */
+function mended(input: unknown, max: number, unprintable: RegExp): unknown {
+  if (Array.isArray(input)) return input.filter((entry) => entry !== "").slice(0, max);
+  if (typeof input !== "string") return input;
+  const text = input.replace(unprintable, "\uFFFD");
+  if (text.length <= max) return text;
+  // Half of a surrogate pair is no character.
+  return `${text.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}
+
+/**
+ * The schema of one report for the given limits; build it once.
+ *
+ * @param odd what becomes of a text, or a list of tags, that is too long or can't be printed; an id is refused in any
+ *   case
+ */
+export function reportSchema(limits: ReportLimits, odd: "refused" | "mended") {
+  const fitting = <T extends z.ZodType>(schema: T, max: number, unprintable = UNPRINTABLE): T =>
+    odd === "refused"
+      ? schema
+      : (z.preprocess((input) => mended(input, max, unprintable), schema) as unknown as T);
   const idRule = mustBe(`1 to ${MAX_ID_LENGTH} printable characters`);
   const id = z
     .string(idRule)
     .refine((text) => PRINTABLE.test(text) && codePoints(text) <= MAX_ID_LENGTH, idRule);
 
   const tagRule = mustBe(`1 to ${limits.max_string_length} printable characters (max_string_length)`);
-  const tag = z
-    .string(tagRule)
-    .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), tagRule);
+  const tag = fitting(
+    z
+      .string(tagRule)
+      .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), tagRule),
+    limits.max_string_length,
+  );
 
   const labelRule = mustBe(
     `at most ${limits.max_string_length} printable characters (max_string_length), or null`,
   );
   // Senders leave a label empty where they know none: that is the same as null.
-  const label = z
-    .string(labelRule)
-    .refine(
-      (text) => text === "" || (text.length <= limits.max_string_length && PRINTABLE.test(text)),
-      labelRule,
-    )
-    .transform((text) => (text === "" ? null : text));
+  const label = fitting(
+    z
+      .string(labelRule)
+      .refine(
+        (text) => text === "" || (text.length <= limits.max_string_length && PRINTABLE.test(text)),
+        labelRule,
+      )
+      .transform((text) => (text === "" ? null : text)),
+    limits.max_string_length,
+  );
 
   const textRule = mustBe(`text of at most ${limits.max_string_length} characters (max_string_length)`);
-  const text = z
-    .string(textRule)
-    .max(limits.max_string_length, textRule)
-    .transform((value) => value.replace(CONTROL, "\uFFFD"));
+  const text = fitting(
+    z
+      .string(textRule)
+      .max(limits.max_string_length, textRule)
+      .transform((value) => value.replace(CONTROL, "\uFFFD")),
+    limits.max_string_length,
+    CONTROL,
+  );
 
-  const tags = list(tag, limits.max_tags, "max_tags");
+  const tags = fitting(list(tag, limits.max_tags, "max_tags"), limits.max_tags);
   const object = mustBe("an object");
 
   const capabilities = z.object(
@@ -211,6 +241,9 @@ export function reportSchema(limits: ReportLimits) {
         .nullish()
         .describe("Each GPU; gpu_utilization is their mean where it is not given"),
       interval_s: interval_s.nullish().describe("As interval_s of the report, of this worker alone"),
+      heard_at: instant.describe(
+        "When it was last heard of by whoever reports it for others: its silence counts from there; left out, now",
+      ),
     },
     object,
   );

@@ -84,7 +84,8 @@ export class WorkerEntry implements Worker {
 
   /** @returns true when something besides the metrics' values changed, which the store then keeps */
   apply(change: WorkerUpdate, stamp: Stamp, received_ms: number): boolean {
-    this.hearing.hear(received_ms);
+    if (change.heard_at_ms === undefined) this.hearing.hear(received_ms);
+    else this.hearing.hearOf(change.heard_at_ms + stamp.source.offset_ms, received_ms);
     if (change.interval_s !== undefined) this.hearing.stated_ms = change.interval_s * 1000;
     const heard_ms = this.sources.get(stamp.source.id);
     this.sources.set(stamp.source.id, Math.max(heard_ms ?? 0, stamp.at_ms));
