@@ -108,7 +108,7 @@ describe("with connectors", () => {
   });
 
   test("none is asked where the demo fleet is to be shown", async () => {
-    await serve({ demo: "on" });
+    await serve({ demo: "on", demo_workers: "1", demo_tasks: "1" });
     expect(said).toEqual(["warn no connector is asked while the demo fleet is shown (demo on)"]);
     expect(coordinator.asked).toEqual([]);
     expect(await json("api/connectors")).toMatchObject({ connectors: [] });
