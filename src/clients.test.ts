@@ -96,7 +96,7 @@ describe("the example for curl", () => {
     expect(rejected.output).toContain("must be a number from 0 to 100; got 420");
     const { code, output } = await run(script, [], { input, env: { EVENKEEL_INGEST_TOKEN: "" } });
     expect(code).toBe(22);
-    expect(output).toContain("Bearer and a token");
+    expect(output).toContain("send a token as Authorization: Bearer");
   });
 });
 

@@ -121,7 +121,7 @@ class Evenkeel implements RunningServer {
     const { max_viewers, max_topics } = settings;
     this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
     this.#feed = new ReportFeed(read, (listening) => this.#listenToReports(listening));
-    const { app, access } = this.#createApp((body, type) => this.#ingest(body, type));
+    const { app, access } = this.#createApp((body, type, sources) => this.#ingest(body, type, sources));
     this.#app = app;
     this.#access = access;
   }
@@ -368,9 +368,9 @@ class Evenkeel implements RunningServer {
     if (collector) collector.onTaken = listening ? (taken) => this.#feed.take(taken) : null;
   }
 
-  async #ingest(body: Uint8Array, type: string) {
+  async #ingest(body: Uint8Array, type: string, sources: readonly string[] | null) {
     const instance = this.#real ?? this.#shown;
-    const answer = await accept(instance, body, type);
+    const answer = await accept(instance, body, type, sources);
     if (this.#real) await this.#noteReport(this.#real);
     return answer;
   }
@@ -520,8 +520,13 @@ class Evenkeel implements RunningServer {
 
 const NDJSON = "application/x-ndjson";
 
-function accept({ pipeline }: Instance, body: Uint8Array, type: string) {
-  return pipeline.collector.accept(body, type === NDJSON ? "ndjson" : "json");
+function accept(
+  { pipeline }: Instance,
+  body: Uint8Array,
+  type: string,
+  sources: readonly string[] | null = null,
+) {
+  return pipeline.collector.accept(body, type === NDJSON ? "ndjson" : "json", sources);
 }
 
 /** Sends to the ingest route of an app in this process. */

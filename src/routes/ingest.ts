@@ -13,7 +13,12 @@ export interface Ingested {
   readonly errors: readonly { readonly line: number; readonly path: string; readonly message: string }[];
 }
 
-export type Ingest = (body: Uint8Array, mediaType: string) => Promise<Ingested>;
+/** @param sources whose reports are taken; null for anybody's */
+export type Ingest = (
+  body: Uint8Array,
+  mediaType: string,
+  sources: readonly string[] | null,
+) => Promise<Ingested>;
 
 const MEDIA_TYPES = ["application/json", "application/x-ndjson"];
 
@@ -59,11 +64,17 @@ async function take(c: Ctx, ingest: Ingest, reader: BodyReader): Promise<Respons
   const encoding = encodingOf(c);
   const received = await reader.read(bodyOf(c), c.req.header("content-length"));
   const body = encoding === "gzip" ? await reader.inflate(received) : received;
-  const result = await ingest(body, mediaType);
+  const result = await ingest(body, mediaType, sourcesOf(c));
   if (result.accepted > 0 || result.rejected === 0) return json(result, 202);
   const first = result.errors[0];
   const where = first ? `: line ${first.line}, ${first.path} ${first.message}` : "";
   return problem(c, { status: 422, detail: `Every report was rejected${where}`, details: { ...result } });
+}
+
+/** A token may be bound to the sources that it reports as. */
+function sourcesOf(c: Ctx): readonly string[] | null {
+  const caller = c.get("caller");
+  return caller?.kind === "token" ? caller.token.sources : null;
 }
 
 function encodingOf(c: Ctx): "gzip" | "identity" {

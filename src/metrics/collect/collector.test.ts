@@ -445,3 +445,21 @@ describe("the last report that was refused", () => {
     expect(c.last_rejection!.message.length).toBeLessThanOrEqual(256);
   });
 });
+
+it("takes of a body the reports of the sources that it may come from, and names those that it may", async () => {
+  const one = collector();
+  const reports = ndjson(
+    { source: "a", workers: [{ id: "w" }] },
+    { source: "b" },
+    { workers: [{ id: "v" }] },
+  );
+  const { accepted, rejected, errors } = await one.accept(reports, "ndjson", ["a", "c"]);
+  expect([accepted, rejected]).toEqual([1, 2]);
+  expect(errors[0]).toEqual({
+    line: 2,
+    path: "source",
+    message: 'must be one that this token may report as: "a", "c"; got "b"',
+  });
+  expect(errors[1]).toMatchObject({ line: 3, path: "source" });
+  expect(one.drain().map(({ source }) => source)).toEqual(["a"]);
+});

@@ -118,14 +118,20 @@ export class Collector {
 
   /**
    * @param body UTF-8 JSON: one report, or with `ndjson` one a line
+   * @param sources whose reports are taken; null for anybody's
    * @throws EvenkeelError invalid when nothing can be read, too_large and too_many by the limits,
    *   unprocessable when every report was rejected
    */
-  async accept(body: Uint8Array, kind: "json" | "ndjson"): Promise<IngestAnswer> {
+  async accept(
+    body: Uint8Array,
+    kind: "json" | "ndjson",
+    sources: readonly string[] | null = null,
+  ): Promise<IngestAnswer> {
     const lines = this.#lines(body, kind);
     const answer = await this.#take(
       lines.map(({ line, text }) => ({ line, raw: () => JSON.parse(text) as unknown })),
       this.#schema,
+      sources,
     );
     if (answer.accepted === 0) this.#refuse(answer, kind);
     return answer;
@@ -144,7 +150,11 @@ export class Collector {
     );
   }
 
-  async #take(given: readonly Given[], schema: ReportSchema): Promise<IngestAnswer> {
+  async #take(
+    given: readonly Given[],
+    schema: ReportSchema,
+    sources: readonly string[] | null = null,
+  ): Promise<IngestAnswer> {
     this.#reserve(given.length);
     const answer: IngestAnswer = { accepted: 0, rejected: 0, errors: [] };
     const received_ms = this.#clock.now();
@@ -154,7 +164,7 @@ export class Collector {
       const heard: TakenReport[] | null = this.onTaken === null ? null : [];
       let items = 0;
       for (const { line, raw } of given) {
-        const result = await this.#read(raw, schema, received_ms);
+        const result = await this.#read(raw, schema, received_ms, sources);
         if (Array.isArray(result)) {
           reject(answer, line, result);
           this.last_rejection = rejectionOf(raw, result, received_ms);
@@ -233,6 +243,7 @@ export class Collector {
     read: Given["raw"],
     schema: ReportSchema,
     received_ms: number,
+    sources: readonly string[] | null,
   ): Promise<TakenReport | Omit<LineError, "line">[]> {
     let raw: unknown;
     try {
@@ -251,6 +262,11 @@ export class Collector {
         .map((issue) => ({ path: pathText(issue.path), message: issue.message }));
     }
     const report = normalise(result.parsed, received_ms);
+    if (sources && !sources.includes(report.source)) {
+      const known = sources.map((source) => shown(source)).join(", ");
+      const message = `must be one that this token may report as: ${known}; got ${shown(report.source)}`;
+      return [{ path: "source", message }];
+    }
     const untimely = this.#untimely(report);
     if (untimely) return [{ path: "at", message: untimely }];
     const crowded = this.#tooManyNames(report) ?? this.#takeRoom(report);

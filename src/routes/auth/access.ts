@@ -83,11 +83,10 @@ export class Access {
     if (ALLOWED[rightsOf(caller)].includes(needs)) return caller;
     const what = `${method} ${path}`;
     if (caller.kind === "nobody") {
-      const how = needs === "ingest" ? "a token" : "a log-in, or a token";
-      const token = "Authorization: Bearer … with";
+      const how = needs === "ingest" ? "send" : "log in, or send";
       throw new EvenkeelError(
         "unauthorized",
-        `${what} is for ${WHO_MAY[needs]}: it takes ${how}${needs === "ingest" ? `, as ${token} it` : ` as ${token} it`}`,
+        `${what} is for ${WHO_MAY[needs]}: ${how} a token as Authorization: Bearer …`,
       );
     }
     const make = caller.kind === "anyone" ? "; make the first user with evenkeel user add" : "";

@@ -302,6 +302,23 @@ describe("a token", () => {
     expect(log[1]).toContain("token for admin,in process,Revokes a token.,viewer token the board");
   });
 
+  it("bound to sources reports as these alone", async () => {
+    const told: unknown[] = [];
+    const of = world({
+      accounts,
+      ingest: async (_, __, sources) => {
+        told.push(sources);
+        return { accepted: 1, rejected: 0, errors: [] };
+      },
+    });
+    for (const { secret } of [token("ingest", ["a", "b"]), token("ingest"), token("operator")]) {
+      const headers = { ...bearing(secret), "content-type": "application/json" };
+      await of.app.request("/api/ingest", { method: "POST", headers, body: "{}" });
+    }
+    of.hub.close();
+    expect(told).toEqual([["a", "b"], null, null]);
+  });
+
   it("is guessed twenty times and then waits", async () => {
     for (let i = 0; i < 20; i += 1) expect((await get("/api/board", bearing(`guess-${i}`))).status).toBe(401);
     const response = await get("/api/board", bearing("guess-20"));

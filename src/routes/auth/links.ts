@@ -9,7 +9,7 @@ const KEY = "embed_links";
 const ALGORITHM = "HS256";
 const ID_BYTES = 9;
 const DAY_MS = 86_400_000;
-export const MAX_DAYS = 366;
+const MAX_DAYS = 366;
 const MAX_QUERY = 2000;
 /** How it looks and which stretch of time it shows is up to whoever shows it; all else is bound. */
 const FREE = new Set([
