@@ -199,7 +199,8 @@ export function changeBody(random: Random, type: string, ids: Ids): Body {
   if (random.chance(0.02)) return { bytes: Buffer.alloc(100_000, "a=b&"), type };
   if (!type.includes("json")) {
     const form = new URLSearchParams();
-    for (const [name, text] of Object.entries(fields)) form.append(name, String(text));
+    for (const [name, text] of Object.entries(fields))
+      form.append(name, typeof text === "string" ? text : JSON.stringify(text));
     return { bytes: Buffer.from(form.toString()), type };
   }
   return { bytes: Buffer.from(JSON.stringify(fields)), type };
