@@ -204,6 +204,7 @@ class Evenkeel implements RunningServer {
       fresh: demo,
     });
     const notify = this.#createNotify(store);
+    const links = { worker: settings.worker_links, task: settings.task_links, alert: settings.alert_links };
     const options: PipelineOptions = {
       clock,
       store,
@@ -221,6 +222,7 @@ class Evenkeel implements RunningServer {
           store_limit_bytes: settings.max_db_bytes === 0 ? null : settings.max_db_bytes,
           token_needed: settings.ingest_token !== "",
           alerts_file: settings.alerts !== "",
+          links,
           started_at_ms: this.#started_at_ms,
           memory_bytes: process.memoryUsage.rss(),
           disk_free_bytes: freeBytes(path),

@@ -1,4 +1,5 @@
 import type { Cut } from "./catalogue.ts";
+import type { LinkTemplates } from "./links-out.ts";
 import type {
   Alert,
   AlertEvent,
@@ -137,6 +138,8 @@ export interface SelfHealth {
   readonly token_needed: boolean;
   /** Whether the settings name a file of alerts, which may be read again. */
   readonly alerts_file: boolean;
+  /** Where workers, tasks and alerts are looked up elsewhere, by the settings. */
+  readonly links: LinkTemplates;
   readonly started_at_ms: number;
   readonly ticks: number;
   readonly tick_ms: number;

@@ -470,12 +470,19 @@ function sourceOf(id: string, presence: "fresh" | "stale", workers: number): Rea
   };
 }
 
+const LINKS: Read["self"]["links"] = {
+  worker: [{ name: "Logs", url: "https://logs.example/?worker={worker}&to={to_ms}" }],
+  task: [{ name: "Trace", url: "https://traces.example/{task}?from={from_ms}&to={to_ms}" }],
+  alert: [{ name: "Runbook", url: "https://wiki.example/{rule}#{alert}" }],
+};
+
 function selfOf(tick: number, hostile: boolean): Read["self"] {
   return {
     version: "0.1.0",
     url: "http://127.0.0.1:8080/",
     token_needed: false,
     alerts_file: true,
+    links: LINKS,
     started_at_ms: NOW_MS - 86_400_000,
     ticks: 86_400 + tick,
     tick_ms: 1000,

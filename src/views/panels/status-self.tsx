@@ -70,7 +70,7 @@ export const statusSelf = definePanel({
 });
 
 function load(read: Read): Data {
-  const { self } = read;
+  const { links: _, ...self } = read.self;
   return {
     at_ms: read.now_ms,
     demo: read.demo,
