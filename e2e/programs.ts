@@ -23,6 +23,11 @@ const PROGRAMS = {
     commands: ["prometheus-alertmanager", "alertmanager"],
     debian_package: "prometheus-alertmanager",
   },
+  "systemd-analyze": {
+    variable: "SYSTEMD_ANALYZE",
+    commands: ["systemd-analyze"],
+    debian_package: "systemd",
+  },
 } satisfies Record<string, Program>;
 
 type ProgramName = keyof typeof PROGRAMS;
