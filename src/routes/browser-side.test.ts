@@ -1,0 +1,154 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Answered, faultsOf } from "../../bench/lib/fuzz/verdict.ts";
+import type { MetricStore } from "../metrics/store/contract.ts";
+import { openSessions, type SessionStore } from "../metrics/store/sessions.ts";
+import { openStore } from "../metrics/store/sqlite.ts";
+import { fixtureRead } from "../views/fixture.ts";
+import { listen, world } from "./fixture.tsx";
+import type { Route } from "./route.ts";
+import { SITE } from "./site.ts";
+
+// What a browser is told of every answer, and what no browser of another page can do: over a real connection, of
+// every route that there is.
+
+const folder = mkdtempSync(join(tmpdir(), "evenkeel-"));
+let store: MetricStore;
+let sessions: SessionStore;
+let server: Awaited<ReturnType<typeof listen>>;
+
+const w = world({ site: SITE, session_store: storeOf() });
+const gets = w.routes.filter(({ method }) => method === "GET");
+const changes = w.routes.filter(({ method }) => method !== "GET");
+/** Everything that a panel must be asked with, and what stands in the paths of the other routes. */
+const EXAMPLES: Readonly<Record<string, string>> = Object.assign(
+  { file: "app.css", silence_id: "s-1", name: "pager", panels: "overview" },
+  ...SITE.panels.map(({ example }) => example),
+);
+
+/** Opened before the first test. */
+function storeOf(): SessionStore {
+  return new Proxy({} as SessionStore, { get: (_, name) => Reflect.get(sessions, name).bind(sessions) });
+}
+
+beforeAll(async () => {
+  store = openStore(join(folder, "evenkeel.db"));
+  sessions = openSessions(join(folder, "evenkeel.db"));
+  w.now.read = fixtureRead();
+  server = await listen(w.app);
+});
+
+afterAll(async () => {
+  await server.close();
+  sessions.close();
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+const nameOf = ({ method, path }: Route) => `${method} ${path}`;
+
+function addressOf({ path, params }: Route): string {
+  const at = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(EXAMPLES[name] ?? "x"));
+  const query = new URLSearchParams();
+  for (const [name, schema] of Object.entries(params?.shape ?? {}))
+    if (!path.includes(`:${name}`) && !schema.safeParse(undefined).success)
+      query.set(name, EXAMPLES[name] ?? "x");
+  return `${server.origin}${at}${query.size === 0 ? "" : `?${query}`}`;
+}
+
+async function ask(route: Route, headers: Record<string, string> = {}, body?: string) {
+  const aborting = new AbortController();
+  const { method } = route;
+  const response = await fetch(addressOf(route), {
+    method,
+    headers,
+    redirect: "manual",
+    signal: aborting.signal,
+    ...(body !== undefined && { body }),
+  });
+  // A stream goes on for ever.
+  const text = route.path === "/stream" ? "" : await response.text();
+  if (route.path === "/stream") aborting.abort();
+  const answered: Answered = { status: response.status, headers: [...response.headers], text };
+  return { response, answered };
+}
+
+const STRICT =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+  "connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors ";
+
+describe.each(gets.map((route) => [nameOf(route), route] as const))("%s", (_, route) => {
+  const types = Object.keys(route.response?.content ?? {});
+  // Of files the address says which.
+  const asked = route.path.startsWith("/assets/") ? ["*/*"] : types;
+
+  it.each(asked)(
+    "as %s is answered with a strict policy, is not sniffed, and kept by nobody",
+    async (type) => {
+      const { response, answered } = await ask(route, { Accept: type });
+      const { status, headers } = response;
+      expect(faultsOf(answered)).toEqual([]);
+      expect(status).toBe(200);
+      if (type !== "*/*") expect(headers.get("content-type")).toContain(type);
+      const drawing = type.startsWith("image/");
+      const embed = route.path.startsWith("/embed/");
+      const policy = headers.get("content-security-policy")!;
+      if (!drawing) expect(policy).toBe(`${STRICT}'self'${embed ? " https://team.example" : ""}`);
+      else expect(policy).toMatch(/^default-src 'none'; style-src ('none'|'sha256-[\w+/=]+')$/);
+      if (!drawing && !embed) expect(headers.get("x-frame-options")).toBe("SAMEORIGIN");
+      const cached = route.path.startsWith("/assets/")
+        ? /^public, no-cache$/
+        : /^(no-store|(private, )?no-cache)/;
+      expect(headers.get("cache-control")).toMatch(cached);
+      if (route.needs !== "nothing" && route.path !== "/stream")
+        expect(headers.get("cache-control")).toMatch(/^(no-store|private, no-cache)$/);
+      expect(headers.get("access-control-allow-origin")).toBeNull();
+    },
+  );
+
+  it("is so where it fails too", async () => {
+    for (const Accept of ["text/html", "application/json"]) {
+      const { answered } = await ask({ ...route, path: `${route.path}/x/y/z` }, { Accept });
+      expect([answered.status, faultsOf(answered)]).toEqual([404, []]);
+      const wrong = await ask({ ...route, method: "DELETE" }, { Accept });
+      expect(faultsOf(wrong.answered)).toEqual([]);
+    }
+  });
+});
+
+describe.each(changes.map((route) => [nameOf(route), route] as const))("%s", (_, route) => {
+  const headers = route.takes ? { "Content-Type": route.takes[0]! } : {};
+
+  it.each([
+    ["its Origin", { Origin: "https://evil.example" }],
+    ["an Origin that is hidden", { Origin: "null" }],
+    ["an Origin of another port", { Origin: "http://127.0.0.1:1" }],
+    ["only where it comes from", { "Sec-Fetch-Site": "cross-site" }],
+    ["only that it is of the same site", { "Sec-Fetch-Site": "same-site" }],
+  ])("is refused to another page that tells %s", async (_, told) => {
+    const { answered } = await ask(route, { ...headers, ...told }, route.takes && "{}");
+    expect([answered.status, faultsOf(answered)]).toEqual([403, []]);
+    expect(JSON.parse(answered.text).detail).toContain("must be this host");
+  });
+
+  it("takes no type of body that another page may send unasked", async () => {
+    if (route.takes === undefined || route.takes.includes("application/x-www-form-urlencoded")) return;
+    for (const type of [
+      "text/plain",
+      "application/x-www-form-urlencoded",
+      "multipart/form-data; boundary=x",
+    ]) {
+      const { answered } = await ask(route, { "Content-Type": type }, "{}");
+      expect(answered.status).toBe(415);
+    }
+  });
+
+  it("is answered to its own page with a strict policy, and kept by nobody", async () => {
+    const { answered, response } = await ask(route, { ...headers, Origin: server.origin }, route.takes && "");
+    expect(answered.status).not.toBe(403);
+    expect(faultsOf(answered)).toEqual([]);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+  });
+});
