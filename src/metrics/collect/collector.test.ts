@@ -41,6 +41,38 @@ async function errorOf(report: unknown, limits: Partial<CollectorLimits> = {}) {
   return (details.errors as { path: string; message: string }[])[0]!;
 }
 
+describe("a report that would become far more than it is", () => {
+  // 8 for each of 100 workers and 100 tasks, and 50,000.
+  const MOST = 51_600;
+
+  it.each([
+    ["deep in itself", "[".repeat(MOST + 1)],
+    ["of empty lists", `{"x":[${"[],".repeat(MOST)}[]]}`],
+    ["of empty objects", `{"tasks":[${"{},".repeat(MOST)}{}]}`],
+  ])("is refused before anything is made of it: %s", async (_, text) => {
+    const c = collector();
+    const { details, status } = await refusal(c.accept(bytes(text), "json"));
+    expect([status, details.errors]).toEqual([
+      422,
+      [{ line: 1, path: "", message: expect.stringMatching(/^must have at most 51600 lists and objects/) }],
+    ]);
+    expect(c.limits_reached).toEqual({ max_parts: 1 });
+  });
+
+  it("may be as large as its limits", async () => {
+    const nested = `{"x":${"[".repeat(MOST - 1)}${"]".repeat(MOST - 1)}}`;
+    expect(await collector().accept(bytes(nested), "json")).toMatchObject({ accepted: 1 });
+  });
+
+  it("costs nothing by its empty lines, which count all the same", async () => {
+    const body = bytes(`${"\n".repeat(100_000)}{}\r\n\r\n{"at":"x"}`);
+    expect(await collector().accept(body, "ndjson")).toMatchObject({
+      accepted: 1,
+      errors: [{ line: 100_003 }],
+    });
+  });
+});
+
 describe("a report that breaks a rule is refused by field, rule and value", () => {
   it.each([
     [

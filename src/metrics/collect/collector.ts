@@ -45,6 +45,9 @@ const MAX_ERRORS_PER_REPORT = 10;
 const MAX_UNKNOWN_NAMES = 8;
 /** Sources that may bring metric names of their own. */
 const MAX_INVENTIVE_SOURCES = 1000;
+/** Lists and objects that one report may have in it: so many a worker or task that is held, and so many beside. */
+const PARTS_EACH = 8;
+const PARTS_BESIDE = 50_000;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
 const SLICE_ITEMS = 1000;
 
@@ -147,19 +150,20 @@ export class Collector {
     } catch {
       throw new EvenkeelError("invalid", "the body must be UTF-8 text; some bytes of it are not");
     }
-    const lines =
-      kind === "json"
-        ? [{ line: 1, text }]
-        : text.split("\n").map((line, index) => ({ line: index + 1, text: line }));
-    const filled = lines.filter(({ text }) => text.trim() !== "");
-    if (filled.length === 0)
-      throw new EvenkeelError("invalid", "the body is empty; send at least one report");
     const max = this.#limits.max_reports_per_body;
-    if (filled.length > max) {
+    const filled: { line: number; text: string }[] = [];
+    let reports = 0;
+    for (const one of kind === "json" ? [{ line: 1, text }] : linesOf(text)) {
+      if (one.text.trim() === "") continue;
+      reports += 1;
+      if (reports <= max) filled.push(one);
+    }
+    if (reports === 0) throw new EvenkeelError("invalid", "the body is empty; send at least one report");
+    if (reports > max) {
       this.#reached("max_reports_per_body");
       throw new EvenkeelError(
         "too_large",
-        `a body may hold at most ${max} reports (max_reports_per_body); got ${filled.length}`,
+        `a body may hold at most ${max} reports (max_reports_per_body); got ${reports}`,
       );
     }
     return filled;
@@ -179,6 +183,12 @@ export class Collector {
   }
 
   async #read(text: string, received_ms: number): Promise<Report | Omit<LineError, "line">[]> {
+    const max_parts = PARTS_BESIDE + PARTS_EACH * (this.#limits.max_workers + this.#limits.max_live_tasks);
+    if (hasMoreParts(text, max_parts)) {
+      this.#reached("max_parts");
+      const message = `must have at most ${max_parts} lists and objects in it, which is for max_workers and max_live_tasks together ${PARTS_EACH} each and ${PARTS_BESIDE}; got more`;
+      return [{ path: "", message }];
+    }
     let raw: unknown;
     try {
       raw = JSON.parse(text);
@@ -273,6 +283,27 @@ export class Collector {
   #reached(limit: string): void {
     this.limits_reached[limit] = (this.limits_reached[limit] ?? 0) + 1;
   }
+}
+
+/** The lines one after the other: a body of nothing but line breaks makes no list of them. */
+function* linesOf(text: string): Generator<{ line: number; text: string }> {
+  for (let line = 1, from = 0; from <= text.length; line += 1) {
+    const end = text.indexOf("\n", from);
+    const to = end === -1 ? text.length : end;
+    if (to > from) yield { line, text: text.slice(from, to) };
+    from = to + 1;
+  }
+}
+
+/** Looked at before anything is made of it: a bracket is one byte, and what it becomes is forty and more. */
+function hasMoreParts(text: string, max: number): boolean {
+  let count = 0;
+  for (const open of ["{", "["])
+    for (let at = text.indexOf(open); at !== -1; at = text.indexOf(open, at + 1)) {
+      count += 1;
+      if (count > max) return true;
+    }
+  return false;
 }
 
 function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "line">[]): void {
