@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Metrics, Report } from "../model.ts";
 import { shown } from "../must-be.ts";
 import { checkReport } from "./check-report.ts";
+import { extentOf } from "./extent.ts";
 import { normalise } from "./normalise.ts";
 import { type ReportLimits, type ReportSchema, reportSchema, unknownFields } from "./report.ts";
 
@@ -48,6 +49,9 @@ const MAX_INVENTIVE_SOURCES = 1000;
 /** Lists and objects that one report may have in it: so many a worker or task that is held, and so many beside. */
 const PARTS_EACH = 8;
 const PARTS_BESIDE = 50_000;
+/** Lists and objects in each other, and fields of one object, also of those that are ignored. */
+const MAX_DEPTH = 64;
+const MAX_FIELDS = 1000;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
 const SLICE_ITEMS = 1000;
 
@@ -183,11 +187,10 @@ export class Collector {
   }
 
   async #read(text: string, received_ms: number): Promise<Report | Omit<LineError, "line">[]> {
-    const max_parts = PARTS_BESIDE + PARTS_EACH * (this.#limits.max_workers + this.#limits.max_live_tasks);
-    if (hasMoreParts(text, max_parts)) {
+    const oversized = this.#oversized(text);
+    if (oversized !== null) {
       this.#reached("max_parts");
-      const message = `must have at most ${max_parts} lists and objects in it, which is for max_workers and max_live_tasks together ${PARTS_EACH} each and ${PARTS_BESIDE}; got more`;
-      return [{ path: "", message }];
+      return [{ path: "", message: `must have at most ${oversized}; got more` }];
     }
     let raw: unknown;
     try {
@@ -212,6 +215,22 @@ export class Collector {
     if (crowded) return [crowded];
     this.#countUnknown(raw as Record<string, unknown>);
     return report;
+  }
+
+  /** Which bound a report passes that would become far more than its text is; null where it passes none. */
+  #oversized(text: string): string | null {
+    const { max_workers, max_live_tasks } = this.#limits;
+    const max_parts = PARTS_BESIDE + PARTS_EACH * (max_workers + max_live_tasks);
+    const { depth, parts, fields } = extentOf(text, {
+      depth: MAX_DEPTH,
+      parts: max_parts,
+      fields: MAX_FIELDS,
+    });
+    if (depth > MAX_DEPTH) return `${MAX_DEPTH} lists and objects in each other`;
+    if (fields > MAX_FIELDS) return `${MAX_FIELDS} fields in one object`;
+    if (parts > max_parts)
+      return `${max_parts} lists and objects in it (${PARTS_EACH} each for max_workers and max_live_tasks)`;
+    return null;
   }
 
   /** Counts the names that a source made up; one over the limit refuses the report. */
@@ -293,17 +312,6 @@ function* linesOf(text: string): Generator<{ line: number; text: string }> {
     if (to > from) yield { line, text: text.slice(from, to) };
     from = to + 1;
   }
-}
-
-/** Looked at before anything is made of it: a bracket is one byte, and what it becomes is forty and more. */
-function hasMoreParts(text: string, max: number): boolean {
-  let count = 0;
-  for (const open of ["{", "["])
-    for (let at = text.indexOf(open); at !== -1; at = text.indexOf(open, at + 1)) {
-      count += 1;
-      if (count > max) return true;
-    }
-  return false;
 }
 
 function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "line">[]): void {
