@@ -234,6 +234,8 @@ describe("a body", () => {
       413,
       "a body may hold at most 10 reports (max_reports_per_body); got 11",
     ]);
+    const many = await refusal(collector().accept(ndjson(...Array(1e5).fill({})), "ndjson"));
+    expect(many.message).toContain("got more than 100");
   });
 
   it("that the buffer has no room for is not taken at all, and is taken after the next drain", async () => {

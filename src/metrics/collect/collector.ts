@@ -46,6 +46,8 @@ const MAX_ERRORS_PER_REPORT = 10;
 const MAX_UNKNOWN_NAMES = 8;
 /** Sources that may bring metric names of their own. */
 const MAX_INVENTIVE_SOURCES = 1000;
+/** How many times as many reports as a body may hold are counted. */
+const COUNTED_BEYOND = 10;
 /** Lists and objects that one report may have in it: so many a worker or task that is held, and so many beside. */
 const PARTS_EACH = 8;
 const PARTS_BESIDE = 50_000;
@@ -161,13 +163,15 @@ export class Collector {
       if (one.text.trim() === "") continue;
       reports += 1;
       if (reports <= max) filled.push(one);
+      // Nobody needs to know by how many millions.
+      if (reports > COUNTED_BEYOND * max) break;
     }
     if (reports === 0) throw new EvenkeelError("invalid", "the body is empty; send at least one report");
     if (reports > max) {
       this.#reached("max_reports_per_body");
       throw new EvenkeelError(
         "too_large",
-        `a body may hold at most ${max} reports (max_reports_per_body); got ${reports}`,
+        `a body may hold at most ${max} reports (max_reports_per_body); got ${reports > COUNTED_BEYOND * max ? `more than ${reports - 1}` : reports}`,
       );
     }
     return filled;
@@ -304,13 +308,24 @@ export class Collector {
   }
 }
 
-/** The lines one after the other: a body of nothing but line breaks makes no list of them. */
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+
+/** The lines that have something in them, one after the other: a body of line breaks alone makes no list of them. */
 function* linesOf(text: string): Generator<{ line: number; text: string }> {
-  for (let line = 1, from = 0; from <= text.length; line += 1) {
-    const end = text.indexOf("\n", from);
-    const to = end === -1 ? text.length : end;
-    if (to > from) yield { line, text: text.slice(from, to) };
-    from = to + 1;
+  let [line, from, at] = [1, 0, 0];
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code > SPACE) {
+      const end = text.indexOf("\n", at);
+      at = end === -1 ? text.length : end;
+      yield { line, text: text.slice(from, at) };
+    } else {
+      at += 1;
+      if (code !== LINE_FEED) continue;
+      line += 1;
+      from = at;
+    }
   }
 }
 
