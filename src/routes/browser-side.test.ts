@@ -152,3 +152,62 @@ describe.each(changes.map((route) => [nameOf(route), route] as const))("%s", (_,
     expect(response.headers.get("cache-control")).toBe("no-store");
   });
 });
+
+it("nothing that an address adds comes back as something else", async () => {
+  for (const path of ["/", "/assignments", "/alerts", "/history", "/settings", "/nowhere"]) {
+    const query = "?%00a%01p-x%02%3Cb%3E%03=%1b&%3Cevk-1%3E=%22%20evk-on=1&theme=dark&q=&__proto__=1";
+    const { status, headers, ...rest } = await fetch(server.origin + path + query, {
+      headers: { Accept: "text/html" },
+    }).then(async (got) => ({ status: got.status, headers: [...got.headers], text: await got.text() }));
+    expect([path, status < 500, faultsOf({ status, headers, ...rest })]).toEqual([path, true, []]);
+  }
+});
+
+describe("the judge of answers finds", () => {
+  const headers: Answered["headers"] = [
+    ["content-security-policy", "default-src 'none'"],
+    ["x-content-type-options", "nosniff"],
+    ["referrer-policy", "same-origin"],
+    ["cache-control", "no-store"],
+  ];
+  const faults = (type: string, text: string, more: Answered["headers"] = []) =>
+    faultsOf({ status: 200, headers: [...more, ...headers, ["content-type", type]], text });
+
+  it.each([
+    ["text/html", "<p><evk-1></p>"],
+    ["text/html", '<p title="x" evk-on=1 x="">'],
+    ["text/html", "<p onclick='x'>"],
+    ["text/html", '<p style="x">'],
+    ["text/html", '<a href="javascript:x">'],
+    ["text/html", '<a href="//evil.example">'],
+    ["text/html", "<script>x</script>"],
+    ["text/html", "<p>a\u202eb</p>"],
+    ["image/svg+xml", '<svg onload="x">'],
+    ["text/csv", "a\r\n=1+1\r\n"],
+    ["text/csv", 'a\r\n"＝1"\r\n'],
+    ["text/csv", "a,b\r\n1\r\n"],
+    ["text/plain", "a\u001bb"],
+    ["text/event-stream", "data: a\n<evk\n\n"],
+    ["text/event-stream", "data: <evk-1>\n\n"],
+    ["application/json", "{"],
+    ["", "x"],
+  ])("in %s that %j is wrong", (type, text) => expect(faults(type, text)).toHaveLength(1));
+
+  it("nothing wrong in what is right", () => {
+    expect(faults("text/html", '<p title="&lt;evk-1> evk-on">&lt;evk-1></p><input value="\u202e"/>')).toEqual(
+      [],
+    );
+    expect(faults("text/csv", 'a,b\r\n-1,\'=1\r\n"x""y",\r\n')).toEqual([]);
+  });
+
+  it.each([
+    ["x-a", "b\r\nc"],
+    ["content-security-policy", "default-src 'none'; script-src 'unsafe-inline'"],
+    ["cache-control", "public, max-age=60"],
+    ["location", "//evil.example"],
+    ["location", "https://evil.example/"],
+    ["set-cookie", "evk=1"],
+  ])("a header %s: %j", (name, value) => {
+    expect(faults("text/plain", "x", [[name, value]])).toHaveLength(1);
+  });
+});

@@ -49,4 +49,5 @@ test("plain text aligns names to the left and numbers to the right", () => {
 
 test("plain text lets no escape or line break of a name reach the terminal", () => {
   expect(toText({ columns: ["name"], rows: [["a\u001b[31m\nb"]] })).toBe("name\n--------\na [31m b\n");
+  expect(toText({ columns: ["a\u202e\nb"], rows: [] })).toBe("a b\n---\n");
 });

@@ -12,7 +12,7 @@ const to_ms = endOfMinute(NOW_MS);
 function show(id: string, read: Read, given: Record<string, string>) {
   const panel = findPanel(id)!;
   const { html, data } = renderPanel(panel, panel.params.parse(given), read);
-  return { html, links: data["links"] };
+  return { html, links: data.links };
 }
 
 test("a worker leads to its last hour elsewhere, without telling from where", () => {

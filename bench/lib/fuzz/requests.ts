@@ -126,7 +126,10 @@ function queryOf(
   }
   if (random.chance(0.1)) query.append(hostileText(random), hostileText(random));
   if (random.chance(0.1))
-    query.append(random.pick(["theme", "tz", "kiosk", "format", "at", "q"]), hostileText(random));
+    query.append(
+      random.pick(["theme", "tz", "kiosk", "format", "at", "q", "done", "fired"]),
+      hostileText(random),
+    );
   const text = query.toString();
   if (random.chance(0.03)) return `?${text}&${random.pick(["%", "%zz=%ff", "&&&", "a=%00", "=", "?"])}`;
   return text === "" ? "" : `?${text}`;
