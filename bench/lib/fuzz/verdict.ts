@@ -59,7 +59,7 @@ const ATTRIBUTE = /([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|[^\s"'>]+))?/g
 const ADDRESSES = ["href", "src", "action", "formaction", "data", "xlink:href"];
 
 /** Markup into which something from outside broke, or that a policy would have to forgive. */
-export function markupFaults(markup: string): string[] {
+function markupFaults(markup: string): string[] {
   const faults = new Set<string>();
   if (markup.includes(MARKER)) faults.add(`a raw ${MARKER}`);
   if (UNPRINTABLE.test(markup.replace(TAG, ""))) faults.add("a control character in text");
@@ -95,7 +95,7 @@ function eventFaults(text: string): string[] {
 }
 
 /** A cell that a spreadsheet would run, or a table that is none. */
-export function csvFaults(text: string): string[] {
+function csvFaults(text: string): string[] {
   const faults = new Set<string>();
   let columns: number | undefined;
   for (const row of csvRows(text)) {
