@@ -49,7 +49,7 @@ describe("a report that would become far more than it is", () => {
     ["deep in itself", "[".repeat(1e6), "64 lists and objects in each other"],
     ["of empty lists", `{"x":[${"[],".repeat(MOST)}[]]}`, "51600 lists and objects in it"],
     ["of empty objects", `{"tasks":[${"{},".repeat(MOST)}{}]}`, "51600 lists and objects in it"],
-    ["of fields", `{${'"x":1,'.repeat(1000)}"y":1}`, "1000 fields in one object"],
+    ["of fields", `{${'"x": "xxxxxxxxxx",'.repeat(1000)}"y":1}`, "1000 fields in one object"],
   ])("is refused before anything is made of it: %s", async (_, text, bound) => {
     const c = collector();
     const { details, status } = await refusal(c.accept(bytes(text), "json"));
@@ -62,7 +62,8 @@ describe("a report that would become far more than it is", () => {
     for (const text of [
       `{"x":${"[".repeat(63)}${"]".repeat(63)}}`,
       `{"x":[${"[],".repeat(MOST - 3)}[]]}`,
-      `{${'"x":1,'.repeat(999)}"y":1}`,
+      `{${'"x": "xxxxxxxxxx",'.repeat(999)}"y":1}`,
+      `{${'"x":1,'.repeat(2000)}"y":1}`,
     ])
       expect(await collector().accept(bytes(text), "json")).toMatchObject({ accepted: 1 });
   });

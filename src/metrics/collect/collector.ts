@@ -51,6 +51,8 @@ const COUNTED_BEYOND = 10;
 /** Lists and objects that one report may have in it: so many a worker or task that is held, and so many beside. */
 const PARTS_EACH = 8;
 const PARTS_BESIDE = 50_000;
+/** A text of so many characters becomes nothing large, and is not looked at before it is read. */
+const ALWAYS_READ = 16_384;
 /** Lists and objects in each other, and fields of one object, also of those that are ignored. */
 const MAX_DEPTH = 64;
 const MAX_FIELDS = 1000;
@@ -223,6 +225,7 @@ export class Collector {
 
   /** Which bound a report passes that would become far more than its text is; null where it passes none. */
   #oversized(text: string): string | null {
+    if (text.length <= ALWAYS_READ) return null;
     const { max_workers, max_live_tasks } = this.#limits;
     const max_parts = PARTS_BESIDE + PARTS_EACH * (max_workers + max_live_tasks);
     const { depth, parts, fields } = extentOf(text, {
