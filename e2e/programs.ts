@@ -35,6 +35,11 @@ const PROGRAMS = {
   haproxy: { variable: "HAPROXY", commands: ["haproxy"], debian_package: "haproxy" },
   prometheus: { variable: "PROMETHEUS", commands: ["prometheus"], debian_package: "prometheus" },
   promtool: { variable: "PROMTOOL", commands: ["promtool"], debian_package: "prometheus" },
+  "systemd-analyze": {
+    variable: "SYSTEMD_ANALYZE",
+    commands: ["systemd-analyze"],
+    debian_package: "systemd",
+  },
 } satisfies Record<string, Program>;
 
 type ProgramName = keyof typeof PROGRAMS;

@@ -65,8 +65,8 @@ function browserTests(): Count {
     console.log("e2e/ has no browser tests yet");
     return { passed: 0, failed: 0, skipped: 0 };
   }
-  installPrograms(["chromium", "firefox"]);
-  // A test that needs Firefox says so itself; without Chromium nothing runs.
+  installPrograms(["chromium", "firefox", "systemd-analyze"]);
+  // A test that needs another one says so itself; without Chromium nothing runs.
   if (findProgram("chromium") === undefined) return { passed: 0, failed: 1, skipped: 0 };
   const file = join(reports, "browser.json");
   const good = run(["playwright", "test", "--reporter=line,json"], { PLAYWRIGHT_JSON_OUTPUT_FILE: file });

@@ -1,3 +1,4 @@
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { keepReporting, quietFleet, report } from "./reports.ts";
 import { runEvenkeel } from "./server.ts";
@@ -55,3 +56,32 @@ test("a backup is made while the server runs, and a server starts on it", async 
   const { workers } = await (await fetch(`${second.url}api/metrics/workers`)).json();
   expect(Object.keys(workers)).toHaveLength(3);
 });
+
+test("a backup put in the place of a file is what there was then, as README restores it", async ({
+  serve,
+  folder,
+}) => {
+  const db = join(folder, "evenkeel.db");
+  const copy = join(folder, "before.db");
+  const server = await serve({ db });
+  await report(server.url, { tasks: [{ id: "before", status: "completed" }] });
+  await expect.poll(() => taskIds(server.url), SOON).toEqual(["before"]);
+  expect(await runEvenkeel(["backup", copy, "--db", db])).toMatchObject({ code: 0, stderr: "" });
+  await report(server.url, { tasks: [{ id: "after", status: "completed" }] });
+  await expect.poll(() => taskIds(server.url), SOON).toHaveLength(2);
+  // Its log is left behind, which belongs to the former file.
+  await server.kill();
+  for (const rest of ["-wal", "-shm"]) rmSync(db + rest, { force: true });
+  copyFileSync(copy, db);
+  expect((await runEvenkeel(["check", "--db", db])).stdout).toContain("is sound");
+  const restored = await serve({ db });
+  expect(await taskIds(restored.url)).toEqual(["before"]);
+});
+
+/** Those that ended and are kept. */
+async function taskIds(url: string): Promise<string[]> {
+  const { tasks } = (await (await fetch(`${url}api/metrics/tasks?status=completed`)).json()) as {
+    tasks: { id: string }[];
+  };
+  return tasks.map(({ id }) => id);
+}

@@ -193,7 +193,10 @@ describe("what is wrong", () => {
 
 test("what is in force is shown with where it came from, and no secret", () => {
   const env = { EVENKEEL_INGEST_TOKEN: "correct-horse-battery", EVENKEEL_BASE_PATH: "fleet" };
-  const text = describeSettings(load({ env, file: "retention: 3d" }));
+  const text = describeSettings(
+    load({ env, file: 'retention: 3d\ntask_links: ["Trace=https://t.example/{task}"]' }),
+  );
+  expect(text).toContain("task_links: Trace=https://t.example/{task}  # config.yaml: task_links\n");
   expect(text).toContain("base_path: /fleet/  # EVENKEEL_BASE_PATH\n");
   expect(text).toContain("retention: 3d  # config.yaml: retention\n");
   expect(text).toContain("ingest_token: ********  # EVENKEEL_INGEST_TOKEN\n");

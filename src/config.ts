@@ -9,6 +9,7 @@ import {
   frameAncestors,
   host,
   integer,
+  links,
   oneOf,
   onOff,
   optional,
@@ -21,6 +22,7 @@ import {
 } from "./kinds.ts";
 import type { Connector } from "./metrics/collect/connect/connector.ts";
 import { readConnectors } from "./metrics/collect/connect/file.ts";
+import { LINK_WORDS } from "./metrics/links-out.ts";
 
 /** Every setting once: flags, environment, file, README's table and the type below follow from it. */
 export const SETTINGS = {
@@ -73,6 +75,13 @@ export const SETTINGS = {
     "",
     "Where people reach the dashboard, for links in messages; empty for the address that it listens on",
   ),
+  worker_links: setting(
+    links(LINK_WORDS.worker),
+    "",
+    "Where else a worker is looked up, such as its logs; shown on its page",
+  ),
+  task_links: setting(links(LINK_WORDS.task), "", "The same of a task, such as its trace"),
+  alert_links: setting(links(LINK_WORDS.alert), "", "The same of an alert, such as its runbook"),
   max_body_bytes: setting(bytes("1KiB", "1GiB"), "16MiB", "The largest body, after decompression"),
   max_reports_per_body: setting(integer(1, 1_000_000), "10000", "Reports in one body"),
   max_buffered_reports: setting(integer(1, 10_000_000), "50000", "Reports that wait for the next tick"),
@@ -178,10 +187,14 @@ export function describeSettings({ settings, origins, connectors }: LoadedSettin
   const lines = origins.map(({ name, text, from }) => {
     const value = values[property(name)];
     // Numbers are shown as written: 7d says more than 604800000.
-    const shown = typeof value === "string" ? value : Array.isArray(value) ? value.join(" ") : text;
+    const shown = typeof value === "string" ? value : isTexts(value) ? value.join(" ") : text;
     return `${name}: ${SETTINGS[name].secret && text !== "" ? "********" : shown || '""'}  # ${from}\n`;
   });
   return [...lines, ...asked].join("");
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
 
 /** The address of the server that these settings start, as a process on the same machine reaches it. */

@@ -11,6 +11,7 @@ import {
   host,
   integer,
   isLoopback,
+  links,
   oneOf,
   onOff,
   optional,
@@ -165,6 +166,41 @@ describe("frame ancestors", () => {
       }),
     );
   });
+});
+
+describe("links", () => {
+  const kind = links(["worker", "from_ms"]);
+
+  test("have names, and may have commas, braces and words of theirs in their addresses", () => {
+    expect(kind.read("")).toEqual([]);
+    expect(
+      kind.read("Logs=https://a.example/x?q={worker},b&t={from_ms}, All traces=http://[::1]:3000/#({a:1})"),
+    ).toEqual([
+      { name: "Logs", url: "https://a.example/x?q={worker},b&t={from_ms}" },
+      { name: "All traces", url: "http://[::1]:3000/#({a:1})" },
+    ]);
+    expect(kind.rule).toContain("in each URL after its host any of {worker} {from_ms}");
+  });
+
+  test.each([
+    "https://a.example/",
+    "Logs=a.example",
+    "Logs=javascript:alert(1)",
+    "Logs=ftp://a.example/",
+    "Logs=https://{worker}/",
+    "Logs=https://a.example{worker}/",
+    "Logs=https://a.example\\{worker}",
+    "Logs=https://me:secret@a.example/",
+    "Logs=https://a.example/{hostname}",
+    "Logs=https://a.example/{__proto__}",
+    "Logs=https://a.example/a b",
+    "Logs=https://",
+    "=https://a.example/",
+    "Logs=https://a.example/1, Logs=https://a.example/2",
+    "x=https://a.example/, ".repeat(11),
+    `${"n".repeat(41)}=https://a.example/`,
+    `Logs=https://a.example/${"x".repeat(3_000)}`,
+  ])("are not %j", (text) => expect(kind.read(text)).toBeUndefined());
 });
 
 describe("an error", () => {

@@ -1,4 +1,5 @@
 import { isIPv4 } from "node:net";
+import { type LinkTemplate, PLACEHOLDER } from "./metrics/links-out.ts";
 
 /** How a text that a person wrote (a flag, a variable, a line of a file) becomes a value. */
 export interface Kind<T> {
@@ -201,6 +202,33 @@ export const frameAncestors: Kind<readonly string[]> = {
     return sources as string[];
   },
 };
+
+const MAX_LINKS = 10;
+/** A name, and an address whose host is written out and which tells no password. */
+const LINK = /^([^=\p{Cc}]{1,40})=(https?:\/\/[^\s\p{Cc}\\/?#{}@]+(?:[/?#][^\s\p{Cc}]{0,2000})?)$/u;
+
+/** Links to other pages, `NAME=URL` each. @param words what may stand in braces for a value */
+export function links(words: readonly string[]): Kind<readonly LinkTemplate[]> {
+  return {
+    rule:
+      `NAME=URL with http or https, up to ${MAX_LINKS} separated by commas, in each URL after its host any of ` +
+      `${words.map((word) => `{${word}}`).join(" ")}, or empty`,
+    placeholder: "LINKS",
+    read(text) {
+      // A URL may have commas of its own.
+      const parts = text.trim() === "" ? [] : text.split(/,\s*(?=[^=,]+=https?:\/\/)/);
+      const read = parts.flatMap((part) => linkOf(part.trim(), words) ?? []);
+      const names = new Set(read.map(({ name }) => name));
+      return names.size === parts.length && names.size <= MAX_LINKS ? read : undefined;
+    },
+  };
+}
+
+function linkOf(text: string, words: readonly string[]): LinkTemplate | undefined {
+  const [, name = "", url = ""] = LINK.exec(text) ?? [];
+  const known = [...url.matchAll(PLACEHOLDER)].every(([, word]) => words.includes(word!));
+  return known && URL.canParse(url.replace(PLACEHOLDER, "x")) ? { name: name.trim(), url } : undefined;
+}
 
 function frameSource(text: string): string | undefined {
   const bare = text.replaceAll("'", "");

@@ -90,6 +90,20 @@ test("README's examples for Prometheus are a config file, and a config of its ow
   expect([status, String(stderr)]).toEqual([0, ""]);
 });
 
+test("README's example of links is a file of settings", () => {
+  const text = section("links example")!.replace(/^```yaml\n|```$/g, "");
+  const { settings } = loadSettings({
+    flags: { config: "evenkeel.yaml" },
+    env: {},
+    readFile: () => text,
+  });
+  expect(settings.worker_links).toEqual([
+    { name: "Logs", url: "https://logs.example/search?host={hostname}&from={from_ms}&to={to_ms}" },
+    { name: "Machine", url: "https://grafana.example/d/node?var-worker={worker}" },
+  ]);
+  expect([settings.task_links.length, settings.alert_links.length]).toEqual([1, 1]);
+});
+
 test("README's table of settings is the code's", () => {
   expect(section("settings")).toBe(settingsTable());
 });

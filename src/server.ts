@@ -265,6 +265,7 @@ class Evenkeel implements RunningServer {
       fresh: demo,
     });
     const notify = this.#createNotify(store);
+    const links = { worker: settings.worker_links, task: settings.task_links, alert: settings.alert_links };
     const options: PipelineOptions = {
       clock,
       store,
@@ -282,6 +283,7 @@ class Evenkeel implements RunningServer {
           store_limit_bytes: settings.max_db_bytes === 0 ? null : settings.max_db_bytes,
           token_needed: this.#access.token_needed,
           alerts_file: settings.alerts !== "",
+          links,
           started_at_ms: this.#started_at_ms,
           connectors: this.#runners.map(({ health }) => health),
           memory_bytes: process.memoryUsage.rss(),

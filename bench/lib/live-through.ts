@@ -1,5 +1,6 @@
 import { loadSettings } from "../../src/config.ts";
 import { createDemo } from "../../src/metrics/collect/demo/demo.ts";
+import { NO_LINKS } from "../../src/metrics/links-out.ts";
 import { Pipeline } from "../../src/metrics/pipeline.ts";
 import { DEFAULT_RULES } from "../../src/metrics/process/rules/default-rules.ts";
 import type { MetricStore } from "../../src/metrics/store/contract.ts";
@@ -32,6 +33,7 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
       store_limit_bytes: null,
       token_needed: false,
       alerts_file: false,
+      links: NO_LINKS,
       started_at_ms: now_ms,
       connectors: [],
       memory_bytes: 0,

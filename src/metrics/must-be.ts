@@ -6,8 +6,19 @@ const MAX_SHOWN = 80;
 
 /** A value as an error shows it: JSON, cut short. */
 export function shown(value: unknown): string {
-  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
+  const text = value === undefined ? "nothing" : (JSON.stringify(value, beginning()) ?? String(value));
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+/** Leaves out of a large value what could not be shown anyway: each part of it takes two characters and more. */
+function beginning(): (key: string, part: unknown) => unknown {
+  let parts = 0;
+  return (_, part) => {
+    parts += 1;
+    if (parts > MAX_SHOWN) return undefined;
+    if (typeof part === "string") return part.slice(0, MAX_SHOWN + 1);
+    return Array.isArray(part) ? part.slice(0, MAX_SHOWN) : part;
+  };
 }
 
 /** The same sentence for whichever check of a field fails: what it must be, and what came. */

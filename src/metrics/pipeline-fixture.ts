@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import { NO_LINKS } from "./links-out.ts";
 import { Pipeline, type PipelineOptions } from "./pipeline.ts";
 import { DEFAULT_RULES } from "./process/rules/default-rules.ts";
 import type { MetricStore } from "./store/contract.ts";
@@ -35,6 +36,7 @@ export function pipelineWith(
       store_limit_bytes: null,
       token_needed: false,
       alerts_file: true,
+      links: NO_LINKS,
       started_at_ms,
       connectors: [],
       viewers: 0,

@@ -36,6 +36,7 @@ export interface PipelineOptions {
     | "url"
     | "token_needed"
     | "alerts_file"
+    | "links"
     | "store_limit_bytes"
     | "started_at_ms"
     | "connectors"

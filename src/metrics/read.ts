@@ -1,5 +1,6 @@
 import type { Cut } from "./catalogue.ts";
 import type { ConnectorHealth } from "./connectors.ts";
+import type { LinkTemplates } from "./links-out.ts";
 import type {
   Alert,
   AlertEvent,
@@ -149,6 +150,8 @@ export interface SelfHealth {
   readonly token_needed: boolean;
   /** Whether the settings name a file of alerts, which may be read again. */
   readonly alerts_file: boolean;
+  /** Where workers, tasks and alerts are looked up elsewhere, by the settings. */
+  readonly links: LinkTemplates;
   readonly started_at_ms: number;
   /** In the order of the config file; none while the demo fleet is shown for good. */
   readonly connectors: readonly ConnectorHealth[];

@@ -6,7 +6,7 @@ import type { ApiOperation, ApiSection, ApiView } from "../views/api.tsx";
 import { pathSegment } from "../views/identity.ts";
 import { MAX_NAME_LENGTH } from "../views/schema.ts";
 import { PAGE_LOOK } from "../views/window.ts";
-import { answer } from "./answers.ts";
+import { answer, REVALIDATE } from "./answers.ts";
 import { openApi, operationId, parameters, SECTIONS, type SectionName, sectionOf } from "./openapi.ts";
 import { pageForm } from "./pages.ts";
 import { given, parseParams } from "./params.ts";
@@ -48,7 +48,7 @@ export function apiRoutes({ others, version, base_path, url, renderApi }: ApiDep
   let sections: Promise<readonly ApiSection[]> | undefined;
   const described = async (c: Ctx) => {
     text ??= openApi([...others, ...routes], version, base_path).then((all) => `${JSON.stringify(all)}\n`);
-    return answer(c, await text, { type: "application/json", cache: "no-cache" });
+    return answer(c, await text, { type: "application/json", cache: REVALIDATE });
   };
   const routes: Route[] = [
     {

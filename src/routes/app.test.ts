@@ -318,6 +318,13 @@ describe("parameters", () => {
     });
     expect((await get(world(), "/?theme=pink")).text).toMatch(/theme.*auto.*pink/);
     expect((await get(world(), "/api/board?only=a&only=b")).text).toMatch(/only/);
+    expect((await get(world(), "/api/board?only=a%01b%1b&x=%01")).text).toMatch(
+      /Parameter only: must be without control characters; got .*a.{2}u0001b/,
+    );
+    expect((await get(world(), "/api/board?x=%01")).status).toBe(200);
+    expect((await get(world(), "/?format=a%01b%1bc", { headers: { accept: "text/html" } })).text).toContain(
+      "got format=abc",
+    );
   });
 
   it("that are empty count as left out, as a form sends them", async () => {

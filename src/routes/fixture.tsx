@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { z } from "zod";
+import { NO_LINKS } from "../metrics/links-out.ts";
 import { Orders } from "../metrics/orders.ts";
 import type { Read, RecentSeries } from "../metrics/read.ts";
 import type { AccountStore } from "../metrics/store/accounts.ts";
@@ -94,6 +95,7 @@ const SELF: Read["self"] = {
   url: "http://127.0.0.1:8080/",
   token_needed: false,
   alerts_file: true,
+  links: NO_LINKS,
   started_at_ms: START_MS,
   connectors: [],
   ticks: 1,

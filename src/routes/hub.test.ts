@@ -482,6 +482,7 @@ describe("a stream over a real connection", () => {
     }
     expect((await open(`${origin}/stream?panels=thing&id=x&format=text`)).statusCode).toBe(406);
     expect((await open(`${url}&format=pdf`)).statusCode).toBe(406);
+    expect((await open(`${url}&format=hasOwnProperty`)).statusCode).toBe(406);
     expect((await open(`${origin}/stream?panels=nope`)).statusCode).toBe(404);
     expect((await open(`${origin}/stream`)).statusCode).toBe(400);
     expect((await open(`${url}&limit=0`)).statusCode).toBe(400);

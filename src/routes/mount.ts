@@ -33,12 +33,15 @@ function guarded(c: Ctx, route: Route, guard: Guard): Response | Promise<Respons
 /** A page of another host cannot make a browser change anything here. */
 function checkOrigin(c: Ctx): void {
   const origin = c.req.header("origin");
-  if (origin === undefined || c.req.header("sec-fetch-site") === "same-origin") return;
+  const site = c.req.header("sec-fetch-site");
+  if (site === "same-origin") return;
+  // A browser that keeps its page's origin to itself still says how near that is.
+  if (origin === undefined && (site === undefined || site === "none")) return;
   // A proxy may rewrite Host and then says what it was; a foreign page can set neither.
   const hosts = [c.req.header("host") ?? new URL(c.req.url).host, c.req.header("x-forwarded-host")];
-  if (URL.canParse(origin) && hosts.includes(new URL(origin).host)) return;
+  if (origin !== undefined && URL.canParse(origin) && hosts.includes(new URL(origin).host)) return;
   throw new EvenkeelError(
     "forbidden",
-    `Origin must be this host; got ${JSON.stringify(origin.slice(0, 120))}`,
+    `Origin must be this host; got ${origin === undefined ? `none, from ${JSON.stringify(site?.slice(0, 40))}` : JSON.stringify(origin.slice(0, 120))}`,
   );
 }

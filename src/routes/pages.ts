@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { clean } from "../metrics/format.ts";
 import type { Page } from "../views/panel.ts";
 import { chosenPanels, type Preferences } from "../views/preferences.ts";
 import { MOMENT, PAGE_LOOK } from "../views/window.ts";
@@ -151,7 +152,7 @@ function jsonPath(page: Page): string {
 export function pageForm(c: Ctx, values: Given): "html" | "json" {
   const word = values.get("format");
   if (word === "html" || word === "json") return word;
-  if (word !== undefined) throw notAcceptable(`format=${word}`);
+  if (word !== undefined) throw notAcceptable(`format=${clean(String(word))}`);
   const accept = c.req.header("accept");
   const type = negotiate(accept, ["text/html", "application/json"]);
   if (type === null) throw notAcceptable(`Accept: ${accept}`);

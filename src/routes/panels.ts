@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { clean } from "../metrics/format.ts";
 import type { Read } from "../metrics/read.ts";
 import { toCsv } from "../views/csv.ts";
 import type { Panel, Table } from "../views/panel.ts";
@@ -157,7 +158,7 @@ function chooseForm(
   if (word !== undefined) {
     const form = forms.find((one) => one === word);
     if (form) return form;
-    throw notAcceptable(panel, forms, `format=${word}`);
+    throw notAcceptable(panel, forms, `format=${clean(String(word))}`);
   }
   // A browser that opens the address by hand also takes images; it is to see the data.
   if (namesHtml(accept)) return "json";

@@ -9,6 +9,8 @@ export type Given = ReadonlyMap<string, string | readonly string[]>;
 
 /** Longest part of a wrong value that an error repeats. */
 const SHOWN_CHARS = 80;
+/** No name has them, and markup has a meaning for some; a text area's line breaks are none of them. */
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/;
 
 /**
  * What the path and the query give, the path first. Empty values are left out: a form sends its empty
@@ -39,15 +41,18 @@ export function parseParams<S extends z.ZodObject>(schema: S, values: Given): z.
       .filter((name) => values.has(name))
       .map((name) => [name, values.get(name)]),
   );
+  for (const [name, value] of Object.entries(known))
+    if (CONTROL.test(String(value))) throw wrong(name, "must be without control characters", value);
   const parsed = schema.safeParse(known);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const name = String(issue.path[0] ?? "query");
-  const value = values.get(name);
+  throw wrong(name, lowerFirst(issue.message), values.get(name));
+}
+
+function wrong(name: string, rule: string, value: string | readonly string[] | undefined): EvenkeelError {
   const got = value === undefined ? "it is missing" : `got ${shown(value)}`;
-  throw new EvenkeelError("invalid", `Parameter ${name}: ${lowerFirst(issue.message)}; ${got}`, {
-    details: { parameter: name },
-  });
+  return new EvenkeelError("invalid", `Parameter ${name}: ${rule}; ${got}`, { details: { parameter: name } });
 }
 
 /**

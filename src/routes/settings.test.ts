@@ -83,6 +83,7 @@ describe("a session", () => {
     const first = browser.cookie;
     await browser.post("/settings", LOOK);
     expect(browser.cookie).toBe(first);
+    expect((await browser.get("/settings?done=constructor")).text).not.toContain("native code");
     const page = (await browser.get("/settings?done=saved")).text;
     expect(page).toContain('<html lang="en" data-theme="dark" class="compact" data-tz="Asia/Tokyo">');
     expect(page).toContain("Saved.");

@@ -43,7 +43,9 @@ export function settingsRoutes({ sessions, panels, forms, renderSettings }: Sett
       }),
       response: { description: "The page", content: { "text/html": null } },
       handler: (c) => {
-        const page = renderSettings(c, sessions.preferences(c), DONE[c.req.query("done") ?? ""] ?? null);
+        const done = c.req.query("done") ?? "";
+        const said = Object.hasOwn(DONE, done) ? DONE[done]! : null;
+        const page = renderSettings(c, sessions.preferences(c), said);
         return answer(c, page, {
           type: "text/html; charset=utf-8",
           headers: { Vary: "Cookie, Accept-Encoding" },

@@ -120,7 +120,8 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch):
 function streamFormat(c: Ctx, values: Given): StreamFormat {
   const word = values.get("format");
   if (word !== undefined) {
-    const format = typeof word === "string" ? FORMAT_WORDS[word] : undefined;
+    const format =
+      typeof word === "string" && Object.hasOwn(FORMAT_WORDS, word) ? FORMAT_WORDS[word] : undefined;
     if (format) return format;
     throw new EvenkeelError(
       "not_acceptable",

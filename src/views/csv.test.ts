@@ -18,14 +18,15 @@ test("what is not known is an empty field, and a number is given in full", () =>
   expect(csv(null, 0.30000000000000004, -5, Number.NaN)).toBe(",0.30000000000000004,-5,");
 });
 
-test.each(["=1+1", "+1", "-1", "@x", "\tx"])(
+test.each(["=1+1", "+1", "-1", "@x", "\tx", "＝1+1", "＋1", "－1", "＠x"])(
   "a text that a spreadsheet would run is neutralised: %j",
   (text) => {
     expect(csv(text)).toBe(`'${text}`);
   },
 );
 
-test("a carriage return is neutralised and quoted", () => {
+test("a line break at the start is neutralised and quoted", () => {
+  expect(toCsv({ columns: ["c"], rows: [["\nx"]] })).toBe('c\r\n"\'\nx"\r\n');
   expect(toCsv({ columns: ["c"], rows: [["\rx"]] })).toBe('c\r\n"\'\rx"\r\n');
 });
 
@@ -48,4 +49,5 @@ test("plain text aligns names to the left and numbers to the right", () => {
 
 test("plain text lets no escape or line break of a name reach the terminal", () => {
   expect(toText({ columns: ["name"], rows: [["a\u001b[31m\nb"]] })).toBe("name\n--------\na [31m b\n");
+  expect(toText({ columns: ["a\u202e\nb"], rows: [] })).toBe("a b\n---\n");
 });

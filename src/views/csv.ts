@@ -1,7 +1,7 @@
 import type { Table } from "./panel.ts";
 
-/** What a spreadsheet takes for the start of a formula. */
-const FORMULA = /^[=+\-@\t\r]/;
+/** What some spreadsheet takes for the start of a formula; in East Asian editions the wide forms count too. */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 /**
  * A table as CSV (RFC 4180): CRLF, quotes where needed, an empty field for what is not known. A text that a

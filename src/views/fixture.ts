@@ -494,6 +494,11 @@ function connectorsOf(hostile: boolean): ConnectorHealth[] {
   const error = { failing_since_ms: NOW_MS - 61_000, error_ms: NOW_MS - 2000 };
   return HOSTILE.map((text) => connectorWith({ name: text, saw: text, last_error: text, ...error }));
 }
+const LINKS: Read["self"]["links"] = {
+  worker: [{ name: "Logs", url: "https://logs.example/?worker={worker}&to={to_ms}" }],
+  task: [{ name: "Trace", url: "https://traces.example/{task}?from={from_ms}&to={to_ms}" }],
+  alert: [{ name: "Runbook", url: "https://wiki.example/{rule}#{alert}" }],
+};
 
 function selfOf(tick: number, hostile: boolean): Read["self"] {
   return {
@@ -501,6 +506,7 @@ function selfOf(tick: number, hostile: boolean): Read["self"] {
     url: "http://127.0.0.1:8080/",
     token_needed: false,
     alerts_file: true,
+    links: LINKS,
     started_at_ms: NOW_MS - 86_400_000,
     connectors: connectorsOf(hostile),
     ticks: 86_400 + tick,

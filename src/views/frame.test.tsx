@@ -30,3 +30,14 @@ test("a panel names its other forms, with the parameters that it has", () => {
 test("one of history says so below its charts instead", () => {
   expect(hrefs({ id: "a" }, { ...thing, live: false })).toEqual([]);
 });
+
+test("no text reorders or hides what stands around it, and a field keeps its value to the letter", () => {
+  const odd = "a\u202eb\u2066c\u009bd\u007f";
+  const view = () => (
+    <p title={odd}>
+      {odd} <input value={odd} />" value="{odd}
+    </p>
+  );
+  const { html } = renderPanel({ ...thing, view }, { id: "x" }, fixtureRead());
+  expect(html).toContain(`<p title="abcd">abcd <input value="${odd}"/>&quot; value=&quot;abcd</p>`);
+});

@@ -23,9 +23,19 @@ export function renderChart(panel: Panel, params: z.output<z.ZodObject>, read: R
   return splitParts(flatten(panel.chart(panel.load(read, params), params))).html;
 }
 
-/** Markup as one flat string: JSX yields a rope that would be walked again at each use. */
+/** Control characters (but those that mark parts), and what overrides the direction of the text around it. */
+const UNPRINTABLE = /[\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+/** A field's value goes back as it came. Its quotes are the attribute's: in a text they would be escaped. */
+const VALUE_OR_UNPRINTABLE = new RegExp(` value="[^"]*"|${UNPRINTABLE.source}`, "g");
+
+/**
+ * Markup as one flat string: JSX yields a rope that would be walked again at each use. Whatever a name or a message
+ * from outside brings, no text of it reorders or hides what stands around it.
+ */
 export function flatten(markup: Markup | { toString(): unknown }): string {
-  return Buffer.from(String(markup)).toString();
+  const html = Buffer.from(String(markup)).toString();
+  if (!UNPRINTABLE.test(html)) return html;
+  return html.replace(VALUE_OR_UNPRINTABLE, (found) => (found.length > 1 ? found : ""));
 }
 
 interface FrameProps {

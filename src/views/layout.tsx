@@ -9,6 +9,7 @@ import { flatten } from "./frame.tsx";
 import { Demo, Header, LiveState, Stale, Trouble } from "./header.tsx";
 import { linksAt } from "./moment-links.ts";
 import type { Markup, Page, Panel } from "./panel.ts";
+import { withoutMarkers } from "./part.tsx";
 import { API_PAGE, PAGES } from "./registry.ts";
 import { Settings, type SettingsView } from "./settings.tsx";
 import { withViewer } from "./viewer.tsx";
@@ -230,7 +231,7 @@ function nextStep(status: number): Markup {
 }
 
 function document(markup: Markup): string {
-  return `<!doctype html>\n${flatten(markup)}`;
+  return `<!doctype html>\n${withoutMarkers(flatten(markup))}`;
 }
 
 /** htmx.org 4: what it must not morph, not swap and not remember. */

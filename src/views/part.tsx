@@ -42,6 +42,11 @@ export interface Split {
 const MARKED = /\u0001([\w-]+)\u0002([^\u0001-\u0003]*)\u0003/g;
 const STRAY = /[\u0000-\u0008]/g;
 
+/** A page is sent as a whole: what looks like a marker came from its address. */
+export function withoutMarkers(html: string): string {
+  return html.replace(STRAY, "");
+}
+
 /** Takes the parts' markers out of rendered markup. */
 export function splitParts(rendered: string): Split {
   const parts = new Map<string, string>();

@@ -6,8 +6,9 @@ const WIDTH_LIMIT = 60;
 
 /** A table as aligned plain text for a terminal: numbers to the right, a dash for what is not known. */
 export function toText(table: Table): string {
+  const columns = table.columns.map(cell);
   const rows = table.rows.map((row) => row.map(cell));
-  const widths = table.columns.map((column, index) =>
+  const widths = columns.map((column, index) =>
     Math.min(WIDTH_LIMIT, Math.max(width(column), ...rows.map((row) => width(row[index] ?? "")))),
   );
   const numeric = table.columns.map((_, index) => table.rows.some((row) => typeof row[index] === "number"));
@@ -16,7 +17,7 @@ export function toText(table: Table): string {
       .map((text, index) => pad(text, widths[index] ?? 0, numeric[index] === true))
       .join("  ")
       .trimEnd();
-  return `${[line(table.columns), line(widths.map((size) => "-".repeat(size))), ...rows.map(line)].join("\n")}\n`;
+  return `${[line(columns), line(widths.map((size) => "-".repeat(size))), ...rows.map(line)].join("\n")}\n`;
 }
 
 /** Line breaks and terminal escapes in a name must not reach the terminal. */

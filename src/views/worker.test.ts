@@ -48,17 +48,22 @@ describe.each(PAGE.panels.map((panel) => [panel.id, panel] as const))("panel %s"
     expect(render(id, without(fixtureRead(), "W3"), "W3").data).toMatchObject({ worker_id: "W3" });
   });
 
-  test.each(HOSTILE)("leads of a worker named %j nowhere but to its own pages", (worker_id) => {
-    const fleet = fixtureRead({ workers: 20, hostile: true });
-    const { html } = render(
-      id,
-      withWorker(fleet, worker_id, { running_tasks: 9, queued_tasks: 3 }),
-      worker_id,
-    );
-    expect(html).not.toMatch(/<(script|img|style)|javascript:|[\u202a-\u202e]/i);
-    for (const href of hrefsOf(html))
-      expect(href).toMatch(/^(workers\?|workers\/|tasks\/|alerts\/|history\?|\.\/\?at=)/);
-  });
+  test.each(HOSTILE)(
+    "leads of a worker named %j nowhere but to its own pages and where the settings lead",
+    (worker_id) => {
+      const fleet = fixtureRead({ workers: 20, hostile: true });
+      const { html } = render(
+        id,
+        withWorker(fleet, worker_id, { running_tasks: 9, queued_tasks: 3 }),
+        worker_id,
+      );
+      expect(html).not.toMatch(/<(script|img|style)|javascript:|[\u202a-\u202e]/i);
+      for (const href of hrefsOf(html))
+        expect(href).toMatch(
+          /^(workers\?|workers\/|tasks\/|alerts\/|history\?|\.\/\?at=|https:\/\/logs\.example\/\?worker=[\w%!'()*~.-]+&to=\d+$)/,
+        );
+    },
+  );
 
   test("takes any past", () => expect((panel as Panel).past).toBe(true));
 });

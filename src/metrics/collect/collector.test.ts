@@ -41,6 +41,42 @@ async function errorOf(report: unknown, limits: Partial<CollectorLimits> = {}) {
   return (details.errors as { path: string; message: string }[])[0]!;
 }
 
+describe("a report that would become far more than it is", () => {
+  // 8 for each of 100 workers and 100 tasks, and 50,000.
+  const MOST = 51_600;
+
+  it.each([
+    ["deep in itself", "[".repeat(1e6), "64 lists and objects in each other"],
+    ["of empty lists", `{"x":[${"[],".repeat(MOST)}[]]}`, "51600 lists and objects in it"],
+    ["of empty objects", `{"tasks":[${"{},".repeat(MOST)}{}]}`, "51600 lists and objects in it"],
+    ["of fields", `{${'"x": "xxxxxxxxxx",'.repeat(1000)}"y":1}`, "1000 fields in one object"],
+  ])("is refused before anything is made of it: %s", async (_, text, bound) => {
+    const c = collector();
+    const { details, status } = await refusal(c.accept(bytes(text), "json"));
+    const message = expect.stringContaining(`must have at most ${bound}`);
+    expect([status, details.errors]).toEqual([422, [{ line: 1, path: "", message }]]);
+    expect(c.limits_reached).toEqual({ max_parts: 1 });
+  });
+
+  it("may be as large as its limits", async () => {
+    for (const text of [
+      `{"x":${"[".repeat(63)}${"]".repeat(63)}}`,
+      `{"x":[${"[],".repeat(MOST - 3)}[]]}`,
+      `{${'"x": "xxxxxxxxxx",'.repeat(999)}"y":1}`,
+      `{${'"x":1,'.repeat(2000)}"y":1}`,
+    ])
+      expect(await collector().accept(bytes(text), "json")).toMatchObject({ accepted: 1 });
+  });
+
+  it("costs nothing by its empty lines, which count all the same", async () => {
+    const body = bytes(`${"\n".repeat(100_000)}{}\r\n\r\n{"at":"x"}`);
+    expect(await collector().accept(body, "ndjson")).toMatchObject({
+      accepted: 1,
+      errors: [{ line: 100_003 }],
+    });
+  });
+});
+
 describe("a report that breaks a rule is refused by field, rule and value", () => {
   it.each([
     [
@@ -199,6 +235,8 @@ describe("a body", () => {
       413,
       "a body may hold at most 10 reports (max_reports_per_body); got 11",
     ]);
+    const many = await refusal(collector().accept(ndjson(...Array(1e5).fill({})), "ndjson"));
+    expect(many.message).toContain("got more than 100");
   });
 
   it("that the buffer has no room for is not taken at all, and is taken after the next drain", async () => {

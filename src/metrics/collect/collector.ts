@@ -5,6 +5,7 @@ import type { Metrics, Report } from "../model.ts";
 import { shown } from "../must-be.ts";
 import type { Rejection } from "../read.ts";
 import { checkReport } from "./check-report.ts";
+import { extentOf } from "./extent.ts";
 import { normalise } from "./normalise.ts";
 import { type ReportLimits, type ReportSchema, reportSchema, unknownFields } from "./report.ts";
 
@@ -47,8 +48,19 @@ export interface TakenReport {
 
 interface Given {
   readonly line: number;
+  /** Where it came as text. */
+  readonly text?: string;
   /** @throws SyntaxError where it is text that is not JSON */
   raw(): unknown;
+}
+
+type ReportError = Omit<LineError, "line">;
+
+/** A report that was not taken. */
+interface Refused {
+  /** Who sent it, where it says so. */
+  readonly source: string | null;
+  readonly errors: ReportError[];
 }
 
 /** A report dated further ahead than this is refused: its clock is not off but wrong. */
@@ -60,6 +72,16 @@ const MAX_UNKNOWN_NAMES = 8;
 const MAX_TOLD = 256;
 /** Sources that may bring metric names of their own. */
 const MAX_INVENTIVE_SOURCES = 1000;
+/** How many times as many reports as a body may hold are counted. */
+const COUNTED_BEYOND = 10;
+/** Lists and objects that one report may have in it: so many a worker or task that is held, and so many beside. */
+const PARTS_EACH = 8;
+const PARTS_BESIDE = 50_000;
+/** A text of so many characters becomes nothing large, and is not looked at before it is read. */
+const ALWAYS_READ = 16_384;
+/** Lists and objects in each other, and fields of one object, also of those that are ignored. */
+const MAX_DEPTH = 64;
+const MAX_FIELDS = 1000;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
 const SLICE_ITEMS = 1000;
 
@@ -129,7 +151,7 @@ export class Collector {
   ): Promise<IngestAnswer> {
     const lines = this.#lines(body, kind);
     const answer = await this.#take(
-      lines.map(({ line, text }) => ({ line, raw: () => JSON.parse(text) as unknown })),
+      lines.map(({ line, text }) => ({ line, text, raw: () => JSON.parse(text) as unknown })),
       this.#schema,
       sources,
     );
@@ -163,16 +185,16 @@ export class Collector {
       // What nobody listens for is not kept beside what it was read into.
       const heard: TakenReport[] | null = this.onTaken === null ? null : [];
       let items = 0;
-      for (const { line, raw } of given) {
-        const result = await this.#read(raw, schema, received_ms, sources);
-        if (Array.isArray(result)) {
-          reject(answer, line, result);
-          this.last_rejection = rejectionOf(raw, result, received_ms);
+      for (const one of given) {
+        const result = await this.#read(one, schema, received_ms, sources);
+        if ("errors" in result) {
+          reject(answer, one.line, result.errors);
+          this.last_rejection = rejectionOf(result, received_ms);
         } else {
           taken.push(result.report);
           heard?.push(result);
         }
-        items += Array.isArray(result) ? 1 : 1 + result.report.workers.length + result.report.tasks.length;
+        items += "errors" in result ? 1 : 1 + result.report.workers.length + result.report.tasks.length;
         if (items >= SLICE_ITEMS) {
           items = 0;
           await new Promise((resolve) => setImmediate(resolve));
@@ -208,19 +230,22 @@ export class Collector {
     } catch {
       throw new EvenkeelError("invalid", "the body must be UTF-8 text; some bytes of it are not");
     }
-    const lines =
-      kind === "json"
-        ? [{ line: 1, text }]
-        : text.split("\n").map((line, index) => ({ line: index + 1, text: line }));
-    const filled = lines.filter(({ text }) => text.trim() !== "");
-    if (filled.length === 0)
-      throw new EvenkeelError("invalid", "the body is empty; send at least one report");
     const max = this.#limits.max_reports_per_body;
-    if (filled.length > max) {
+    const filled: { line: number; text: string }[] = [];
+    let reports = 0;
+    for (const one of kind === "json" ? [{ line: 1, text }] : linesOf(text)) {
+      if (one.text.trim() === "") continue;
+      reports += 1;
+      if (reports <= max) filled.push(one);
+      // Nobody needs to know by how many millions.
+      if (reports > COUNTED_BEYOND * max) break;
+    }
+    if (reports === 0) throw new EvenkeelError("invalid", "the body is empty; send at least one report");
+    if (reports > max) {
       this.#reached("max_reports_per_body");
       throw new EvenkeelError(
         "too_large",
-        `a body may hold at most ${max} reports (max_reports_per_body); got ${filled.length}`,
+        `a body may hold at most ${max} reports (max_reports_per_body); got ${reports > COUNTED_BEYOND * max ? `more than ${reports - 1}` : reports}`,
       );
     }
     return filled;
@@ -240,16 +265,21 @@ export class Collector {
   }
 
   async #read(
-    read: Given["raw"],
+    { text, raw: read }: Given,
     schema: ReportSchema,
     received_ms: number,
     sources: readonly string[] | null,
-  ): Promise<TakenReport | Omit<LineError, "line">[]> {
+  ): Promise<TakenReport | Refused> {
+    const oversized = text === undefined ? null : this.#oversized(text);
+    if (oversized !== null) {
+      this.#reached("max_parts");
+      return refused(null, { path: "", message: `must have at most ${oversized}; got more` });
+    }
     let raw: unknown;
     try {
       raw = read();
     } catch (error) {
-      return [{ path: "", message: `not JSON: ${(error as Error).message}` }];
+      return refused(null, { path: "", message: `not JSON: ${(error as Error).message}` });
     }
     const result = await checkReport(raw, schema, this.#limits);
     if ("issues" in result) {
@@ -257,27 +287,40 @@ export class Collector {
         const limit = /\((max_\w+)\)/.exec(issue.message)?.[1];
         if (limit) this.#reached(limit);
       }
-      return result.issues
-        .slice(0, MAX_ERRORS_PER_REPORT)
-        .map((issue) => ({ path: pathText(issue.path), message: issue.message }));
+      const errors = result.issues.map(({ path, message }) => ({ path: pathText(path), message }));
+      return refused(raw, ...errors.slice(0, MAX_ERRORS_PER_REPORT));
     }
     const report = normalise(result.parsed, received_ms);
-    if (sources && !sources.includes(report.source)) {
-      const known = sources.map((source) => shown(source)).join(", ");
-      const message = `must be one that this token may report as: ${known}; got ${shown(report.source)}`;
-      return [{ path: "source", message }];
-    }
-    const untimely = this.#untimely(report);
-    if (untimely) return [{ path: "at", message: untimely }];
-    const crowded = this.#tooManyNames(report) ?? this.#takeRoom(report);
-    if (crowded) return [crowded];
+    const wrong =
+      strangeSource(report, sources) ??
+      this.#untimely(report) ??
+      this.#tooManyNames(report) ??
+      this.#takeRoom(report);
+    if (wrong) return refused(raw, wrong);
     const object = raw as Record<string, unknown>;
     this.#countUnknown(object);
     return { raw: object, report };
   }
 
+  /** Which bound a report passes that would become far more than its text is; null where it passes none. */
+  #oversized(text: string): string | null {
+    if (text.length <= ALWAYS_READ) return null;
+    const { max_workers, max_live_tasks } = this.#limits;
+    const max_parts = PARTS_BESIDE + PARTS_EACH * (max_workers + max_live_tasks);
+    const { depth, parts, fields } = extentOf(text, {
+      depth: MAX_DEPTH,
+      parts: max_parts,
+      fields: MAX_FIELDS,
+    });
+    if (depth > MAX_DEPTH) return `${MAX_DEPTH} lists and objects in each other`;
+    if (fields > MAX_FIELDS) return `${MAX_FIELDS} fields in one object`;
+    if (parts > max_parts)
+      return `${max_parts} lists and objects in it (${PARTS_EACH} each for max_workers and max_live_tasks)`;
+    return null;
+  }
+
   /** Counts the names that a source made up; one over the limit refuses the report. */
-  #tooManyNames(report: Report): Omit<LineError, "line"> | null {
+  #tooManyNames(report: Report): ReportError | null {
     const made_up = this.#made_up.get(report.source) ?? new Set<string>();
     const added = new Set<string>();
     const note = (scope: Scope, metrics: Metrics) => {
@@ -300,7 +343,7 @@ export class Collector {
   }
 
   /** Keeps room for the ids that are new, or says which limit has none left. */
-  #takeRoom({ workers, tasks }: Report): Omit<LineError, "line"> | null {
+  #takeRoom({ workers, tasks }: Report): ReportError | null {
     const { max_workers, max_live_tasks } = this.#limits;
     const strangers = workers.filter(({ id }) => !this.#held.hasWorker(id) && !this.#new_workers.has(id));
     const arrivals = tasks.filter(({ id }) => !this.#held.hasTask(id) && !this.#new_tasks.has(id));
@@ -321,15 +364,21 @@ export class Collector {
     return null;
   }
 
-  #untimely({ at_ms, received_ms }: Report): string | null {
+  #untimely({ at_ms, received_ms }: Report): ReportError | null {
     if (at_ms === null) return null;
     const shownAt = shown(new Date(at_ms).toISOString());
     const { grace_ms } = this.#limits;
     if (at_ms > received_ms + MAX_AHEAD_MS) {
-      return `must be at most ${MAX_AHEAD_MS / 60_000} minutes ahead of the server's clock (${new Date(received_ms).toISOString()}); got ${shownAt}`;
+      return {
+        path: "at",
+        message: `must be at most ${MAX_AHEAD_MS / 60_000} minutes ahead of the server's clock (${new Date(received_ms).toISOString()}); got ${shownAt}`,
+      };
     }
     if (at_ms < received_ms - grace_ms) {
-      return `must not be older than the grace period of ${grace_ms / 1000} s (grace) at ${new Date(received_ms).toISOString()}; got ${shownAt}`;
+      return {
+        path: "at",
+        message: `must not be older than the grace period of ${grace_ms / 1000} s (grace) at ${new Date(received_ms).toISOString()}; got ${shownAt}`,
+      };
     }
     return null;
   }
@@ -347,30 +396,49 @@ export class Collector {
   }
 }
 
-function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "line">[]): void {
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+
+/** The lines that have something in them, one after the other: a body of line breaks alone makes no list of them. */
+function* linesOf(text: string): Generator<{ line: number; text: string }> {
+  let [line, from, at] = [1, 0, 0];
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code > SPACE) {
+      const end = text.indexOf("\n", at);
+      at = end === -1 ? text.length : end;
+      yield { line, text: text.slice(from, at) };
+    } else {
+      at += 1;
+      if (code !== LINE_FEED) continue;
+      line += 1;
+      from = at;
+    }
+  }
+}
+
+function reject(answer: IngestAnswer, line: number, errors: ReportError[]): void {
   answer.rejected += 1;
   for (const error of errors) if (answer.errors.length < MAX_ERRORS) answer.errors.push({ line, ...error });
 }
 
 /** @param errors at least one: the first is told */
-function rejectionOf(raw: Given["raw"], errors: Omit<LineError, "line">[], at_ms: number): Rejection {
+function rejectionOf({ source, errors }: Refused, at_ms: number): Rejection {
   const { path, message } = errors[0]!;
-  return {
-    at_ms,
-    source: sourceOf(raw),
-    path: path.slice(0, MAX_TOLD),
-    message: message.slice(0, MAX_TOLD),
-  };
+  return { at_ms, source, path: path.slice(0, MAX_TOLD), message: message.slice(0, MAX_TOLD) };
 }
 
-/** A refused report is read once more: few are, and none of those that are taken pays for it. */
-function sourceOf(raw: Given["raw"]): string | null {
-  try {
-    const { source } = (raw() ?? {}) as { source?: unknown };
-    return typeof source === "string" && source !== "" ? source.slice(0, MAX_TOLD) : null;
-  } catch {
-    return null;
-  }
+function refused(raw: unknown, ...errors: ReportError[]): Refused {
+  const { source } = (raw ?? {}) as { source?: unknown };
+  const told = typeof source === "string" && source !== "" ? source.slice(0, MAX_TOLD) : null;
+  return { source: told, errors };
+}
+
+function strangeSource({ source }: Report, sources: readonly string[] | null): ReportError | null {
+  if (sources === null || sources.includes(source)) return null;
+  const known = sources.map((one) => shown(one)).join(", ");
+  const message = `must be one that this token may report as: ${known}; got ${shown(source)}`;
+  return { path: "source", message };
 }
 
 function pathText(path: readonly PropertyKey[]): string {

@@ -5,6 +5,7 @@ import type { AdminView } from "../../views/account.tsx";
 import { toCsv } from "../../views/csv.ts";
 import { answer, json } from "../answers.ts";
 import type { Forms } from "../forms.ts";
+import { negotiate } from "../negotiate.ts";
 import { given, parseParams } from "../params.ts";
 import type { Ctx, Route } from "../route.ts";
 import {
@@ -22,6 +23,7 @@ const HTML = { type: "text/html; charset=utf-8", headers: { Vary: "Cookie, Accep
 const AUDIT_SHOWN = 100;
 const AUDIT_LIMIT = 10_000;
 const JSON_TYPE = "application/json";
+const CSV_TYPE = "text/csv";
 
 const USER = z.object({
   name: z.string().describe("The user"),
@@ -314,8 +316,10 @@ function tokenRow({ hash: _, ...token }: Token) {
 
 function auditAnswer(c: Ctx, accounts: AccountStore): Response | Promise<Response> {
   const { entries: limit, before_ms, format } = parseParams(AUDIT, given(c));
+  const as_csv =
+    format === "csv" || (!format && negotiate(c.req.header("accept"), [JSON_TYPE, CSV_TYPE]) === CSV_TYPE);
   const entries = accounts.audit(limit, before_ms);
-  if (format !== "csv") return asJson(c, { entries });
+  if (!as_csv) return asJson(c, { entries });
   const columns = Object.keys(ENTRY.shape) as (keyof (typeof entries)[number])[];
   const rows = entries.map((entry) => columns.map((column) => entry[column]));
   return answer(c, toCsv({ columns, rows }), { type: "text/csv; charset=utf-8" });

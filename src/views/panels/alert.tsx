@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { clean, counted, seconds, shorten } from "../../metrics/format.ts";
+import { endOfMinute, type LinkTemplate, linksOut } from "../../metrics/links-out.ts";
 import { type Alert, SEVERITIES } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import {
@@ -14,6 +15,7 @@ import {
 import { About } from "../alert-rows.tsx";
 import { Ago, Mark, Name, SEVERITY_TONE, Time, type Tone } from "../components.tsx";
 import { alertHref } from "../links.ts";
+import { LINKS_OUT, LinksOut } from "../links-out.tsx";
 import { rowTable } from "../list.ts";
 import { definePanel, type Markup } from "../panel.ts";
 import { Part } from "../part.tsx";
@@ -42,6 +44,7 @@ const data = z.object({
     .nullable()
     .describe("The silence that it is under; null without one, and where that is not kept any more"),
   condition: rule,
+  links: LINKS_OUT,
 });
 type Data = z.output<typeof data>;
 
@@ -75,7 +78,19 @@ function load(read: Read, given: z.output<typeof ALERT_PARAMS>): Data {
     cause: found.inhibited_by === null ? null : titleOfAlert(read, found.inhibited_by),
     silence: silence ? silenceData(silence, read.now_ms) : null,
     condition: known ? ruleData(known) : null,
+    links: linksOf(read, found),
   };
+}
+
+/** From when it began to hold to its end. */
+function linksOf(read: Read, { id, rule, severity, labels, since_ms, ended_ms }: Alert): LinkTemplate[] {
+  const { worker, worker_type, task, task_type, model, model_family, source } = labels;
+  const to_ms = endOfMinute(ended_ms ?? read.now_ms);
+  return linksOut<"alert">(read.self.links.alert, {
+    ...{ alert: id, rule, severity, worker, worker_type, task, task_type, model, model_family, source },
+    from_ms: since_ms,
+    to_ms,
+  });
 }
 
 function view(it: Data) {
@@ -127,6 +142,11 @@ function view(it: Data) {
             </>
           )}
         </Fact>
+        {it.links.length === 0 ? null : (
+          <Fact id="a-links" name="Elsewhere">
+            <LinksOut links={it.links} />
+          </Fact>
+        )}
         <Fact id="a-id" name="Id">
           <code>
             <bdi>{clean(shorten(it.id, TEXT_LENGTH))}</bdi>

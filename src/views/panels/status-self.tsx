@@ -80,7 +80,7 @@ export const statusSelf = definePanel({
 });
 
 function load(read: Read): Data {
-  const { connectors: _, ...self } = read.self;
+  const { connectors: _, links: __, ...self } = read.self;
   return {
     at_ms: read.now_ms,
     demo: read.demo,

@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { findMetric, type Unit } from "../../metrics/catalogue.ts";
 import { clean, count, measure, NONE, quantity, seconds, shorten } from "../../metrics/format.ts";
+import { endOfMinute, linksOut } from "../../metrics/links-out.ts";
 import { MODALITIES, TASK_STATES, type Task } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Figure, Mark, Name, Time } from "../components.tsx";
 import { cutHref, workerHref } from "../links.ts";
+import { LINKS_OUT, LinksOut } from "../links-out.tsx";
 import { definePanel, type Markup, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
@@ -68,6 +70,7 @@ const data = z.object({
       metrics: z.record(z.string(), z.number()).describe("What was last reported of it, by name"),
     })
     .describe("The same in short, as clients of a coordinator read it"),
+  links: LINKS_OUT,
 });
 
 type Data = z.output<typeof data>;
@@ -126,6 +129,16 @@ function load(read: Read, known: Task): Data {
     },
     metrics,
     task: { task_id: known.id, status: known.state, metrics },
+    links: linksOut<"task">(read.self.links.task, {
+      task: known.id,
+      task_type: known.type,
+      model: known.model_id,
+      model_family: known.model_family,
+      worker: known.worker_id,
+      attempt: known.attempt,
+      from_ms: first_ms ?? assigned_at_ms ?? started_at_ms,
+      to_ms: endOfMinute(now_ms),
+    }),
   };
 }
 
@@ -164,6 +177,11 @@ function view(data: Data) {
         <Pair name="Requires">
           <Requires requirements={data.requirements} />
         </Pair>
+        {data.links.length === 0 ? null : (
+          <Pair name="Elsewhere">
+            <LinksOut links={data.links} />
+          </Pair>
+        )}
       </Part>
       <Part as="dl" id="t-times" class="task-pairs">
         <Times data={data} />
@@ -310,7 +328,7 @@ function TotalSoFar({ data: { at_ms, total_time_s } }: { data: Data }) {
 }
 
 function table(data: Data): Table {
-  const { at_ms: _, task: _task, requirements, metrics, ...fields } = data;
+  const { at_ms: _, task: _task, requirements, metrics, links: __, ...fields } = data;
   const lists = {
     ...requirements,
     backends: requirements.backends.join(" "),

@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
 import { asWideAs, clean, count, counted, measure, quantity, shares, shorten } from "../../metrics/format.ts";
-import type { Capabilities, Gpu } from "../../metrics/model.ts";
+import { endOfMinute, type LinkTemplate, linksOut } from "../../metrics/links-out.ts";
+import type { Capabilities, Gpu, Worker } from "../../metrics/model.ts";
 import { loadParts, OVERLOAD_THRESHOLDS } from "../../metrics/process/scores.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, Figure, joined, Mark, more, Name, StateMark, Time, WORKER_TONE } from "../components.tsx";
 import { DRIFT, type Drift, driftIn } from "../drift.ts";
 import { cutHref } from "../links.ts";
+import { LINKS_OUT, LinksOut } from "../links-out.tsx";
 import { definePanel, type Markup, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
@@ -20,6 +22,7 @@ const TAGS_LIMIT = 24;
 const VALUES_LIMIT = 12;
 const GPUS_LIMIT = 16;
 const TEXT_LENGTH = 64;
+const HOUR_MS = 3_600_000;
 
 /** Beyond it a device counts as saturated, percent. */
 const SATURATED = new Map<string, number>(OVERLOAD_THRESHOLDS).get("gpu_utilization_max")!;
@@ -100,6 +103,7 @@ const data = z.object({
       }),
     )
     .describe("What its load is the sum of, weight × value each"),
+  links: LINKS_OUT,
 });
 
 type Data = z.output<typeof data>;
@@ -135,7 +139,21 @@ function load(read: Read, { worker_id }: z.output<typeof WORKER_PARAMS>): Data {
     gpus: known.gpus.map(deviceOf),
     health_parts: structuredClone(read.scores(worker_id)?.health ?? null),
     load_parts: loadParts(known.metrics),
+    links: linksOf(read, known, gone_ms),
   };
+}
+
+/** Its last hour elsewhere. */
+function linksOf(read: Read, { id, type, hostname, source }: Worker, gone_ms: number | null): LinkTemplate[] {
+  const to_ms = endOfMinute(gone_ms ?? read.now_ms);
+  return linksOut<"worker">(read.self.links.worker, {
+    worker: id,
+    worker_type: type,
+    hostname,
+    source,
+    from_ms: to_ms - HOUR_MS,
+    to_ms,
+  });
 }
 
 /** A name may be "__proto__": without a prototype it is a key like any other. */
@@ -264,6 +282,14 @@ function Head({ data }: { data: Data }) {
             <Time at_ms={data.first_seen_ms} full />
           </dd>
         </div>
+        {data.links.length === 0 ? null : (
+          <Part as="div" id="wk-links">
+            <dt>Elsewhere</dt>
+            <dd>
+              <LinksOut links={data.links} />
+            </dd>
+          </Part>
+        )}
       </dl>
     </div>
   );
