@@ -191,7 +191,7 @@ export function renderAdmin(view: AdminView, around: Around): string {
           <h2 id="ad-secret">The new token</h2>
           <div class="body">
             <p class="hint">It is shown this once. Whoever holds it sends it in a header:</p>
-            <pre>Authorization: Bearer {view.secret}</pre>
+            <pre tabindex={0}>Authorization: Bearer {view.secret}</pre>
           </div>
         </section>
       )}

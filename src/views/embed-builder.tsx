@@ -45,7 +45,7 @@ export function renderEmbedBuilder(view: EmbedBuilderView, around: Around): stri
               {blocked.map((why) => (
                 <p class="hint">{why}</p>
               ))}
-              <pre>
+              <pre tabindex={0}>
                 <code>{clean(snippet(url + (made ?? address), panel))}</code>
               </pre>
               <p class="hint">

@@ -152,7 +152,8 @@ describe("a log-in", () => {
     for (const headers of [{}, { ...HTML, "sec-fetch-dest": "iframe" }]) {
       expect((await get("/api/board", headers as Record<string, string>)).status).toBe(401);
     }
-    expect((await get("/stream?panels=board")).status).toBe(401);
+    const asked = { accept: "text/html, text/event-stream" };
+    expect((await get("/stream?panels=board", asked)).status).toBe(401);
   });
 
   it.each([

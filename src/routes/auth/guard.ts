@@ -46,11 +46,12 @@ export class Guard {
   }
 
   /** A person is led to where they log in, and from there back. */
-  #loginFor(c: Ctx, { method }: Route, error: unknown): Response | null {
+  #loginFor(c: Ctx, { method, response }: Route, error: unknown): Response | null {
     const missing = error instanceof EvenkeelError && error.kind === "unauthorized";
     if (!missing || method !== "GET" || !namesHtml(c.req.header("accept"))) return null;
-    // What is shown in another site's frame stays there: a form would not work in it.
-    if (c.req.header("sec-fetch-dest") === "iframe") return null;
+    // A page's stream is told by 401, and the page then loads again; a form would not work in another site's frame.
+    const loaded = ["document", undefined].includes(c.req.header("sec-fetch-dest"));
+    if (!loaded || "text/event-stream" in (response?.content ?? {})) return null;
     const { base_path } = this.#deps;
     const { pathname, search } = new URL(c.req.url);
     const next = pathname.slice(base_path.length + 1) + search;
