@@ -10,14 +10,13 @@ import { SILENCE, silenceData } from "../views/panels/silences.tsx";
 import { type Asked, checkBy, checkNote, checkSilence } from "../views/silence-form.ts";
 import { MAX_NAME, MAX_NOTE } from "../views/viewer.tsx";
 import { json } from "./answers.ts";
-import { BODY_TIMEOUT_MS, BodyReader, bodyOf, mediaTypeOf } from "./body.ts";
+import type { Forms } from "./forms.ts";
 import { given } from "./params.ts";
 import type { Ctx, Route } from "./route.ts";
 import type { Sessions } from "./sessions.ts";
 
 const FORM = "application/x-www-form-urlencoded";
 const JSON_TYPE = "application/json";
-const MAX_BODY_BYTES = 16_384;
 const ID_BYTES = 8;
 const SILENCE_FIELDS = ["matchers", "duration", "ends", "by", "note"];
 /** Longer than each of them may be, so that one that is too long is still so when it is cut. */
@@ -47,8 +46,7 @@ export interface AlertDeps {
   readonly actions: AlertActions;
   readonly now_ms: () => number;
   readonly sessions: Sessions;
-  /** Ends without a slash. */
-  readonly base_path: string;
+  readonly forms: Forms;
 }
 
 const BY = z.string().optional().describe(`Who, 1 to ${MAX_NAME} characters; left out, the session's name`);
@@ -89,27 +87,11 @@ const SILENCE_ID = z.object({ silence_id: z.string().describe("The silence") });
 const OF_SILENCE = { params: { silence_id: "5f1d3a9b0c7e2468" } };
 const RECEIVER = z.object({ name: z.string().describe("The receiver, as the file of alerts names it") });
 const OF_RECEIVER = { params: { name: "pager" } };
-const BACK = { status: 303, description: "Done; leads back to the page", content: {} };
 
 /** What people do about alerts: as plain forms, and as JSON for scripts. */
-export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps): Route[] {
-  const reader = new BodyReader({
-    max_bytes: MAX_BODY_BYTES,
-    max_pending_bytes: 64 * MAX_BODY_BYTES,
-    timeout_ms: BODY_TIMEOUT_MS,
-  });
-  const read = async (c: Ctx, types: readonly string[]) => {
-    const type = mediaTypeOf(c, types);
-    return { type, text: (await reader.read(bodyOf(c), c.req.header("content-length"))).toString() };
-  };
-  const fields = async (c: Ctx) => new URLSearchParams((await read(c, [FORM])).text);
-  const body = async <S extends z.ZodType>(c: Ctx, schema: S) =>
-    parsed((await read(c, [JSON_TYPE])).text, schema);
-  const back = (where: string, headers: Record<string, string> = {}) =>
-    new Response(null, {
-      status: 303,
-      headers: { Location: `${base_path}/${where}`, "Cache-Control": "no-store", ...headers },
-    });
+export function alertRoutes({ actions, now_ms, sessions, forms }: AlertDeps): Route[] {
+  const back = (where: string, headers: Record<string, string> = {}) => forms.back(where, headers);
+  const body = <S extends z.ZodType>(c: Ctx, schema: S) => forms.json(c, schema);
   const idOf = (c: Ctx, name: string) => String(given(c).get(name));
   /** Who acts: who is logged in, else as they say, else as they said before. */
   const whoOf = (c: Ctx, by: string | null | undefined) => {
@@ -134,16 +116,7 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
     summary: string,
     about: Pick<Route, "params" | "example">,
     handle: (c: Ctx, given: URLSearchParams) => Response | Promise<Response>,
-  ): Route => ({
-    method: "POST",
-    path,
-    needs: "operate",
-    summary,
-    ...about,
-    takes: [FORM],
-    response: BACK,
-    handler: async (c) => handle(c, await fields(c)),
-  });
+  ): Route => ({ ...forms.route(path, "operate", summary, handle), ...about });
   return [
     form(
       "/alerts/:alert_id/acknowledgement",
@@ -302,23 +275,4 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
       },
     },
   ];
-}
-
-function parsed<S extends z.ZodType>(text: string, schema: S): z.output<S> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text === "" ? "{}" : text);
-  } catch (error) {
-    throw new EvenkeelError("invalid", `The body must be JSON; ${(error as Error).message}`);
-  }
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  const path = issue.path.join(".");
-  const got = issue.path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)?.[key], value);
-  throw new EvenkeelError(
-    "unprocessable",
-    `${path === "" ? "the body" : path}: ${issue.message}; got ${JSON.stringify(got)?.slice(0, 80) ?? "nothing"}`,
-    { details: { path } },
-  );
 }

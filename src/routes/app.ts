@@ -10,7 +10,7 @@ import { renderEmbedBuilder } from "../views/embed-builder.tsx";
 import { FILTERS } from "../views/filters.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
-import { DENSITIES, NO_PREFERENCES, type Preferences, THEMES } from "../views/preferences.ts";
+import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
 import { isZone, ZONE_RULE } from "../views/window.ts";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
 import { failure } from "./answers.ts";
@@ -153,6 +153,7 @@ function allRoutes(
     newest_ms: read().now_ms,
     first_ms: read().firstMoment(),
   });
+  const forms = new Forms(base_path);
   const watch: Watch = (c, end) => access.watch(c.get("caller") ?? { kind: "nobody" }, end);
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
@@ -160,7 +161,7 @@ function allRoutes(
     ...ingestRoutes(deps.ingest, settings.max_body_bytes, settings.report_limits),
     ...recordRoutes(deps.feed, watch),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
-    ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),
+    ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, forms }),
     ...streamRoutes(site.panels, hub, watch),
     ...socketRoutes(site.panels, hub, watch),
     ...assetRoutes(assets),
@@ -194,14 +195,14 @@ function allRoutes(
   const accounts = {
     accounts: () => deps.accounts(),
     sessions,
-    forms: new Forms(base_path),
+    forms,
     now_ms: () => read().now_ms,
   };
   routes.push(
     ...settingsRoutes({
       sessions,
       panels: home?.panels ?? [],
-      forms: accounts.forms,
+      forms,
       renderSettings: (c, preferences, done) =>
         site.renderSettings({ preferences, panels: home?.panels ?? [], done }, plain(c, preferences)),
     }),
