@@ -23,6 +23,8 @@ const PROGRAMS = {
     commands: ["prometheus-alertmanager", "alertmanager"],
     debian_package: "prometheus-alertmanager",
   },
+  // Makes the certificates that the tests are served with.
+  openssl: { variable: "OPENSSL", commands: ["openssl"], debian_package: "openssl" },
 } satisfies Record<string, Program>;
 
 type ProgramName = keyof typeof PROGRAMS;

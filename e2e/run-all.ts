@@ -47,7 +47,7 @@ function check(...commands: string[][]): Count {
 }
 
 function unitTests(): Count {
-  installPrograms(["alertmanager"]);
+  installPrograms(["alertmanager", "openssl"]);
   const file = join(reports, "unit.json");
   const good = run(["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`]);
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(

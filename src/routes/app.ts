@@ -24,6 +24,7 @@ import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
 import { type Given, given, panelRequest, parseParams } from "./params.ts";
+import { Proxies } from "./proxies.ts";
 import type { App, Ctx, Route } from "./route.ts";
 import { Sessions } from "./sessions.ts";
 import { settingsRoutes } from "./settings.ts";
@@ -48,6 +49,10 @@ export interface AppDeps {
   ready(): string | null;
   settings: {
     base_path: string;
+    /** Where people reach the dashboard; empty where it is not said. */
+    external_url: string;
+    /** IP addresses and networks of proxies that are believed. */
+    trusted_proxies: readonly string[];
     frame_ancestors: string[];
     ingest_token: string | null;
     max_body_bytes: number;
@@ -76,7 +81,9 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[] }
   const assets = theAssets();
   const routes = allRoutes(deps, site, assets, base_path);
   const app: App = new Hono();
+  const proxies = new Proxies(deps.settings.trusted_proxies, deps.settings.external_url);
   app.use(async (c, next) => {
+    c.set("proxies", proxies);
     await next();
     addHeaders(c.res.headers);
   });

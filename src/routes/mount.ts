@@ -1,6 +1,7 @@
 import { EvenkeelError } from "../errors.ts";
 import { problem } from "./answers.ts";
 import { bearsToken } from "./ingest.ts";
+import { isOwnOrigin } from "./proxies.ts";
 import { type App, type Ctx, pathNames, type Route } from "./route.ts";
 
 /** Every route at its path, behind its check; other methods of a path answer 405. */
@@ -48,11 +49,10 @@ function guarded(c: Ctx, route: Route, ingest_token: string | null): Response | 
 function checkOrigin(c: Ctx): void {
   const origin = c.req.header("origin");
   if (origin === undefined || c.req.header("sec-fetch-site") === "same-origin") return;
-  // A proxy may rewrite Host and then says what it was; a foreign page can set neither.
-  const hosts = [c.req.header("host") ?? new URL(c.req.url).host, c.req.header("x-forwarded-host")];
-  if (URL.canParse(origin) && hosts.includes(new URL(origin).host)) return;
+  if (isOwnOrigin(c, origin)) return;
   throw new EvenkeelError(
     "forbidden",
-    `Origin must be this host; got ${JSON.stringify(origin.slice(0, 120))}`,
+    `Origin must be this host (behind a proxy that changes Host, name it in external_url or trusted_proxies); ` +
+      `got ${JSON.stringify(origin.slice(0, 120))}`,
   );
 }

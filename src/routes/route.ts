@@ -1,11 +1,27 @@
-import type { HttpBindings } from "@hono/node-server";
+import type { Http2Bindings, HttpBindings } from "@hono/node-server";
 import type { Context, Hono } from "hono";
 import type { z } from "zod";
 
 /** In `app.request()` there is no socket, so the bindings may be missing. */
-type Env = { Bindings: Partial<HttpBindings> };
+type Env = { Bindings: Partial<HttpBindings | Http2Bindings>; Variables: { proxies: Proxies } };
 export type Ctx = Context<Env>;
 export type App = Hono<Env>;
+
+/** Who asks, and for what, as far as it can be believed. */
+export interface Client {
+  /** IP address, an IPv4 one never in the form of IPv6; empty where there is no connection. */
+  readonly address: string;
+  /** What the client itself speaks; null where only a proxy that is not trusted could know. */
+  readonly scheme: "http" | "https" | null;
+  /** The host that it asked for, with its port where there is one. */
+  readonly host: string;
+}
+
+/** Knows which proxies are believed. */
+interface Proxies {
+  clientOf(c: Ctx): Client;
+  isOwnOrigin(c: Ctx, origin: string): boolean;
+}
 
 export const NEEDS = ["nothing", "read", "ingest", "operate", "administer"] as const;
 /** What a caller must be allowed to do. */

@@ -101,7 +101,8 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Promise<Respo
   await hub.prepared(requests);
   hub.join(requests, format, gzip, () => {
     outgoing.writeHead(200, headers);
-    return outgoing;
+    // Of HTTP/2 only the stream below the response says whether it is gone.
+    return "stream" in outgoing ? outgoing.stream : outgoing;
   });
   return RESPONSE_ALREADY_SENT;
 }
