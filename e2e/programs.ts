@@ -23,9 +23,15 @@ const PROGRAMS = {
     commands: ["prometheus-alertmanager", "alertmanager"],
     debian_package: "prometheus-alertmanager",
   },
+  // Proxies that stand in front.
+  nginx: { variable: "NGINX", commands: ["nginx"], debian_package: "nginx" },
+  haproxy: { variable: "HAPROXY", commands: ["haproxy"], debian_package: "haproxy" },
   // Makes the certificates that the tests are served with.
   openssl: { variable: "OPENSSL", commands: ["openssl"], debian_package: "openssl" },
 } satisfies Record<string, Program>;
+
+/** Where Debian keeps servers, which is not on everybody's PATH. */
+const SERVICES = "/usr/sbin";
 
 type ProgramName = keyof typeof PROGRAMS;
 
@@ -37,7 +43,7 @@ export function findProgram(name: ProgramName): string | undefined {
     if (isExecutable(given)) return given;
     throw new Error(`${variable} must name an executable file; got "${given}"`);
   }
-  const folders = (process.env.PATH ?? "").split(delimiter);
+  const folders = [...(process.env.PATH ?? "").split(delimiter), SERVICES];
   return commands.flatMap((command) => folders.map((folder) => join(folder, command))).find(isExecutable);
 }
 

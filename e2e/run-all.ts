@@ -62,7 +62,7 @@ function browserTests(): Count {
     console.log("e2e/ has no browser tests yet");
     return { passed: 0, failed: 0, skipped: 0 };
   }
-  installPrograms(["chromium", "firefox"]);
+  installPrograms(["chromium", "firefox", "nginx", "haproxy", "openssl"]);
   // A test that needs Firefox says so itself; without Chromium nothing runs.
   if (findProgram("chromium") === undefined) return { passed: 0, failed: 1, skipped: 0 };
   const file = join(reports, "browser.json");

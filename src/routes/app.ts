@@ -140,8 +140,13 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
       panelRoutes(panel, {
         ...moment,
         site,
-        embed: (c, request, markup, values, shown) =>
-          site.renderEmbed(request.panel, markup, around(c, [panel], values, shown)),
+        embed: (c, request, markup, values, shown) => {
+          const view = around(c, [panel], values, shown);
+          // Frames are many, and over HTTP/1.1 a browser opens six connections to a host.
+          const poll = view.stream !== null && c.env?.incoming?.httpVersionMajor === 1;
+          const stream = poll ? streamUrl([panel], values, poll) : view.stream;
+          return site.renderEmbed(request.panel, markup, { ...view, stream });
+        },
         embed_headers: embedHeaders(settings.frame_ancestors),
       }),
     ),

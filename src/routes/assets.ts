@@ -102,7 +102,9 @@ function readAssets(): Assets {
     {
       name: "app.css",
       type: "text/css; charset=utf-8",
-      text: [PICO_FILE, "uplot/dist/uPlot.min.css"].map(library).join("\n") + ours("app.css"),
+      text:
+        [PICO_FILE, "uplot/dist/uPlot.min.css"].map(library).join("\n") +
+        ours("app.css").replace(/\/\*.*?\*\/\s*/gs, ""),
     },
     { name: "icon.svg", type: "image/svg+xml", text: ours("icon.svg") },
     { name: "alarm.svg", type: "image/svg+xml", text: ours("alarm.svg") },
@@ -132,7 +134,7 @@ function bodyOf({ bodies }: Asset, coding: Coding): Buffer {
   return body;
 }
 
-/** Drops the lines that are only a comment: our script explains itself to those who read it here. */
+/** Drops the lines that are only a comment: our script, as our style, explains itself to those who read it here. */
 function withoutComments(script: string): string {
   return script.replace(/^\s*(?:\/\/|\/\*\*|\*[ /]).*\n?/gm, "");
 }

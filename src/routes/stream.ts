@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Panel } from "../views/panel.ts";
-import { NO_STORE } from "./answers.ts";
+import { answer, NO_STORE } from "./answers.ts";
 import type { StreamFormat } from "./frames.ts";
 import { COMMON_HEADERS, OWN_HEADERS } from "./headers.ts";
 import type { Hub } from "./hub.ts";
@@ -35,9 +35,12 @@ const FORMAT_WORDS: Readonly<Record<string, StreamFormat>> = {
 /** Asks for the ticks alone: silence means trouble on a page without a live panel too. */
 const NO_PANELS = "none";
 
-/** The address of the stream of some panels, below the base path, with the parameters that they share. */
-export function streamUrl(panels: readonly Panel[], values: Given): string {
-  const query = new URLSearchParams();
+/**
+ * The address of the stream of some panels, below the base path, with the parameters that they share.
+ * The page's script looks for and changes the `poll` that it begins with.
+ */
+export function streamUrl(panels: readonly Panel[], values: Given, poll = false): string {
+  const query = new URLSearchParams(poll ? { poll: "1" } : {});
   const live = panels.filter((panel) => panel.live !== false);
   query.set("panels", live.map((panel) => panel.id).join(",") || NO_PANELS);
   for (const [name, value] of values) {
@@ -57,6 +60,12 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
         "Panels as they change: Server-Sent Events with markup, or each tick one line of JSON, or readable text.",
       params: z.object({
         panels: z.string().describe("Ids of panels, separated by commas; none for the ticks alone"),
+        poll: z
+          .enum(["1"])
+          .optional()
+          .describe(
+            "Ends at once: with what changed since the event that Last-Event-ID names, for who can hold no stream",
+          ),
         format: z.enum(["sse", "json", "ndjson", "text"]).optional().describe("Instead of Accept"),
       }),
       response: {
@@ -95,6 +104,11 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Promise<Respo
     "X-Accel-Buffering": "no",
     ...(gzip ? { "Content-Encoding": "gzip" } : {}),
   };
+  if (values.get("poll") === "1") {
+    await hub.prepared(requests);
+    const text = hub.poll(requests, format, c.req.header("last-event-id") ?? "");
+    return answer(c, text, { type: CONTENT_TYPES[format] });
+  }
   if (c.req.method === "HEAD") return new Response(null, { headers });
   const outgoing = c.env?.outgoing;
   if (!outgoing) throw new EvenkeelError("unavailable", "A stream needs a connection of its own");
