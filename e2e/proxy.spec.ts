@@ -3,7 +3,7 @@ import { makeCertificate } from "../src/certificate-fixture.ts";
 import { type Front, startHaproxy, startNginx, startWiki } from "./fronts.ts";
 import { findProgram } from "./programs.ts";
 import { QUIET_S, quietFleet, report } from "./reports.ts";
-import { test as base, expect, figure, live, openLive, panel, SOON } from "./test.ts";
+import { test as base, expect, figure, panel, SOON } from "./test.ts";
 
 // How pages reach the server: over HTTP/1.1 and HTTP/2, through proxies, from frames of other sites.
 
@@ -30,6 +30,12 @@ test.use({
 
 const state = (page: Page) => page.locator("#live-state");
 
+/** Opens a page and waits until its stream has spoken. */
+async function openLive(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  await expect(state(page)).toHaveAttribute("data-state", "live", SOON);
+}
+
 /** A fleet of so many active workers, sent in a way that takes any certificate. */
 async function reportTo(page: Page, url: string, workers: number): Promise<void> {
   const answer = await page.request.post(`${url}api/ingest`, {
@@ -40,7 +46,7 @@ async function reportTo(page: Page, url: string, workers: number): Promise<void>
 }
 
 test.describe("twelve panels in frames of another site, and four tabs", () => {
-  test.use({ ignoreHTTPSErrors: true });
+  test.use({ ignoreHTTPSErrors: true, base_path: "/" });
 
   for (const secure of [false, true]) {
     test(`all stay live over ${secure ? "HTTP/2" : "HTTP/1.1"}`, async ({ page, serve, folder }) => {
@@ -127,7 +133,7 @@ test.describe("behind", () => {
     await expect(figure(page, "Workers active")).toContainText("4 of 4", SOON);
     await panel(page, "Workers").getByRole("link", { name: "worker-002" }).first().click();
     await expect(page.getByRole("heading", { level: 1 })).toContainText("worker-002");
-    await live(page);
+    await expect(state(page)).toHaveAttribute("data-state", "live", SOON);
     await page.goto(`${url}settings`);
     await page.getByLabel("Dark").check();
     await page.getByRole("button", { name: "Save" }).first().click();

@@ -96,7 +96,7 @@
   let changed = heard;
   const source = () => document.getElementById("live");
   const polls = () => !!source()?.getAttribute("hx-sse:connect")?.includes("?poll");
-  const born = polls();
+  const always = polls();
 
   /** @param {boolean} poll */
   function ask(poll) {
@@ -115,7 +115,7 @@
     if (!polls() && now - asked > FIRST_MS) {
       ask(true);
       others.postMessage([MOST_STREAMS, NEVER]);
-    } else if (!born && polls() && now - changed > STREAM_AGAIN_MS) ask(false);
+    } else if (!always && polls() && now - changed > STREAM_AGAIN_MS) ask(false);
   }
 
   // Over HTTP/1.1 a browser opens six connections to a host. Its pages tell each other of their streams, so that
@@ -151,7 +151,10 @@
   function beat() {
     const now = performance.now();
     // The machine slept or the page was held up: that is not the server's silence.
-    if (now - beaten > 8 * BEAT_MS) heard = asked = now;
+    if (now - beaten > 8 * BEAT_MS) {
+      heard = now;
+      asked = Math.max(asked, now);
+    }
     beaten = now;
     countOn();
     if (document.hidden && header && !past && !notifies() && now - counted > COUNT_EVERY_MS)

@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeCertificate } from "./certificate-fixture.ts";
 import { loadSettings, type SettingTexts } from "./config.ts";
 import { type Listener, listen, type Patience } from "./listen.ts";
+import { world } from "./routes/fixture.tsx";
 import { type RunningServer, startServer } from "./server.ts";
 
 let folder: string;
@@ -166,6 +167,35 @@ describe("with a certificate", () => {
     const closed = once(stays, "close");
     await server.stop();
     await closed;
+  });
+
+  test("a stream that is never read is dropped, and others of its connection go on", async () => {
+    const w = world({ limits: { stuck_ms: 3000 } });
+    const options = { host: "127.0.0.1", port: 0, base_path: "/", max_connections: 9 };
+    const listening = await listen(w.app.fetch, { ...options, ...makeCertificate(folder, "one") }, () => {});
+    ends.push(
+      () => listening.close(),
+      () => w.hub.close(),
+    );
+    w.board.rows.set("a", "more than fits into a window ".repeat(10_000));
+    const session = http2(listening.url);
+    const [unread, read] = ["board", "none"].map((panels) =>
+      session.request({ ":path": `/stream?panels=${panels}` }),
+    );
+    let events = 0;
+    read!.setEncoding("utf8").on("data", (text: string) => {
+      events += text.match(/event: tick/g)?.length ?? 0;
+    });
+    await once(unread!, "response");
+    await expect.poll(() => events, { timeout: 10_000 }).toBe(1);
+    const cut = once(unread!, "close");
+    for (let tick = 2; tick <= 6; tick++) {
+      await w.tick();
+      await expect.poll(() => events, { timeout: 10_000 }).toBe(tick);
+    }
+    expect(w.hub.health()).toMatchObject({ viewers: 1, viewers_dropped: 1 });
+    unread!.on("error", () => {}).resume();
+    await cut;
   });
 
   test("a renewed one is shown to new connections; a bad one never, and the log says why", async () => {
