@@ -30,6 +30,9 @@ test.use({
 
 const state = (page: Page) => page.locator("#live-state");
 
+/** The address of a server as it is reached through what stands in front. */
+const through = ({ origin }: Front, url: string) => origin + new URL(url).pathname;
+
 /** Opens a page and waits until its stream has spoken. */
 async function openLive(page: Page, url: string): Promise<void> {
   await page.goto(url);
@@ -146,7 +149,7 @@ test.describe("behind", () => {
       const { url } = await serve({ env: { EVENKEEL_BASE_PATH: base_path } });
       await report(url, quietFleet(3));
       const front = await ends(startNginx(nginx!, folder, url));
-      await used(page, front.origin + new URL(url).pathname);
+      await used(page, through(front, url));
       // Without the slash at its end the address leads to the same page.
       await openLive(page, front.origin + base_path.replace(/\/$/, ""));
     });
@@ -156,7 +159,7 @@ test.describe("behind", () => {
       const { url } = await serve({ env: { EVENKEEL_BASE_PATH: base_path } });
       await report(url, quietFleet(3));
       const front = await ends(startHaproxy(haproxy!, folder, url));
-      await used(page, front.origin + new URL(url).pathname);
+      await used(page, through(front, url));
       await openLive(page, front.origin + base_path.replace(/\/$/, ""));
     });
   }
@@ -173,7 +176,7 @@ test.describe("behind", () => {
     const holds =
       "proxy_ignore_headers X-Accel-Buffering; proxy_buffers 64 256k; proxy_buffer_size 256k; proxy_busy_buffers_size 512k;";
     const front = await ends(startNginx(nginx!, folder, url, holds));
-    await page.goto(`${front.origin}/`);
+    await page.goto(through(front, url));
     await expect(state(page)).toHaveText(/^polling: each second · UTC/, SOON);
     await report(url, { workers: [{ id: "worker-004", interval_s: QUIET_S }] });
     await expect(figure(page, "Workers active")).toContainText("4 of 4", SOON);
@@ -198,9 +201,9 @@ test.describe("behind", () => {
       await serve(),
     ];
     const front = await ends(startNginx(nginx!, folder, trusting.url, tells));
-    expect(await post(`${front.origin}/`, front.origin)).toBe(201);
-    expect(await post(`${front.origin}/`, "http://evil.example")).toBe(403);
+    expect(await post(through(front, trusting.url), front.origin)).toBe(201);
+    expect(await post(through(front, trusting.url), "http://evil.example")).toBe(403);
     const unknown = await ends(startNginx(nginx!, folder, other.url, tells));
-    expect(await post(`${unknown.origin}/`, unknown.origin)).toBe(403);
+    expect(await post(through(unknown, other.url), unknown.origin)).toBe(403);
   });
 });

@@ -33,6 +33,7 @@ class Attackers {
   readonly #cut: Record<Kind, number> = { idle: 0, streams: 0, bodies: 0 };
   readonly #heads: Record<Kind, string>;
   #waiting: Kind[];
+  #let_in = 0;
 
   constructor(attack: Attack) {
     this.#attack = attack;
@@ -50,12 +51,13 @@ class Attackers {
     setInterval(() => this.#drip(), DRIP_MS);
   }
 
-  /** Opens what is to be open, some at a time, for ever; resolves when all was open once. */
+  /** Opens what is to be open, some at a time, for ever; resolves when as many were let in as are to be open. */
   start(): Promise<void> {
+    const { idle, streams, bodies } = this.#attack;
     return new Promise((resolve) => {
       const next = () => {
         for (const kind of this.#waiting.splice(0, OPENING)) this.#connect(kind);
-        if (this.#waiting.length === 0) resolve();
+        if (this.#let_in >= idle + streams + bodies) resolve();
         setTimeout(next, OPENING_PAUSE_MS);
       };
       next();
@@ -72,6 +74,7 @@ class Attackers {
     const socket = connect({ host: hostname, port: Number(port) });
     socket.once("connect", () => {
       this.#open[kind].add(socket);
+      this.#let_in++;
       if (this.#heads[kind] !== "") socket.write(this.#heads[kind]);
     });
     // What is not read fills the buffers of both sides.
