@@ -28,7 +28,7 @@ export interface Patience {
   readonly request_ms: number;
   /** For a client to take or send anything at all; longer than any tick. */
   readonly idle_ms: number;
-  /** Between two looks at which requests are late. */
+  /** Between two looks at which requests are late: often, so that few are cut off at one go. */
   readonly check_ms: number;
   /** Between two looks at whether the certificate was renewed. */
   readonly renewal_ms: number;
@@ -38,12 +38,15 @@ const PATIENCE: Patience = {
   head_ms: 10_000,
   request_ms: 60_000,
   idle_ms: 120_000,
-  check_ms: 2_000,
+  check_ms: 250,
   renewal_ms: 10_000,
 };
 
 /** Requests that one connection of HTTP/2 may have open: as many streams as any page of frames needs. */
 const MAX_CONCURRENT_STREAMS = 128;
+
+/** Connections that wait to be accepted: with fewer, a burst of them makes others try again after a second. */
+const BACKLOG = 4096;
 
 export interface Listener {
   /** Ends with the base path. */
@@ -127,7 +130,7 @@ function listening(server: AnyServer, host: string, port: number): Promise<Addre
           : error,
       );
     });
-    server.listen(port, host, () => resolve(server.address() as AddressInfo));
+    server.listen({ port, host, backlog: BACKLOG }, () => resolve(server.address() as AddressInfo));
   });
 }
 

@@ -22,8 +22,8 @@ export interface Endured {
 type Kind = "idle" | "streams" | "bodies";
 
 const DRIP_MS = 1000;
-/** Connections opened at once, and the pause until the next ones. */
-const OPENING = 100;
+/** Connections opened at once, and the pause until the next ones: as many a second as are cut off. */
+const OPENING = 25;
 const OPENING_PAUSE_MS = 20;
 const AGAIN_MS = 100;
 
