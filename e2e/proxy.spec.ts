@@ -124,6 +124,26 @@ test.describe("twelve panels in frames of another site, and four tabs", () => {
   });
 });
 
+test("a page whose stream brings nothing within two seconds polls, and tries the stream again in five minutes", async ({
+  page,
+  serve,
+}) => {
+  const { url } = await serve();
+  await report(url, quietFleet(3));
+  await page.clock.install();
+  const stream = "**/stream?panels=*";
+  await page.route(stream, () => {});
+  await page.goto(url);
+  await expect(state(page)).toHaveText(/^polling: each second · UTC/, SOON);
+  await report(url, { workers: [{ id: "worker-004", interval_s: QUIET_S }] });
+  await expect(figure(page, "Workers active")).toContainText("4 of 4", SOON);
+
+  await page.unroute(stream);
+  await page.clock.fastForward(301_000);
+  await expect(state(page)).toHaveAttribute("data-state", "live", SOON);
+  await expect(page.getByRole("alert")).toBeHidden();
+});
+
 test.describe("behind", () => {
   const nginx = findProgram("nginx");
   const haproxy = findProgram("haproxy");
