@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { QUIET_S, quietFleet, report } from "./reports.ts";
-import { finished, runEvenkeel } from "./server.ts";
+import { finished, runEvenkeel, spawnEvenkeel } from "./server.ts";
 import { CONNECTION_LOST, expect, openLive, panel, SOON, test } from "./test.ts";
 
 test.describe("with streams open", () => {
@@ -131,12 +131,62 @@ test("while the demo fleet is shown, mark, check and backup do not pass over it 
   expect(checked.stdout).toContain("1 workers");
 });
 
+test("an agent reports its machine, and what a server receives is recorded until that is interrupted", async ({
+  serve,
+  folder,
+}) => {
+  const [first, second] = [await serve(), await serve()];
+  const file = join(folder, "day.ndjson");
+  const recorder = spawnEvenkeel(["record", file, "--url", first.url]);
+  await new Promise<void>((resolve) => {
+    recorder.stdout.on("data", (text: Buffer) => text.includes("reports recorded: 0") && resolve());
+  });
+  const agent = spawnEvenkeel(["agent", "--server", first.url, "--id", "machine-1", "--tags", "cuda"]);
+  await expect(async () => {
+    const { cpu_utilization, memory_utilization, disk_utilization, tags } = await workerOf(first.url);
+    for (const share of [cpu_utilization, memory_utilization, disk_utilization])
+      expect(share).toEqual(expect.any(Number));
+    expect(tags).toEqual(["cuda"]);
+    expect(readFileSync(file, "utf8")).toContain("machine-1");
+  }).toPass(SOON);
+  const [agent_ended, recorder_ended] = [finished(agent), finished(recorder)];
+  agent.kill("SIGINT");
+  expect(await agent_ended).toMatchObject({ code: 0, stderr: "" });
+  recorder.kill("SIGINT");
+  expect(await recorder_ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/(^|\n)reports recorded: [1-9]\d*, \d+\.\d MiB\n$/),
+    stderr: "",
+  });
+
+  const text = readFileSync(file, "utf8");
+  const reports = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  for (const { at, source } of reports) expect([typeof at, source]).toEqual(["number", "agent-machine-1"]);
+  expect(await runEvenkeel(["record", file, "--url", first.url])).toMatchObject({
+    code: 1,
+    stderr: `evenkeel: ${file} exists already and is left as it is; name another file\n`,
+  });
+  expect(readFileSync(file, "utf8")).toBe(text);
+  const played = await runEvenkeel(["replay", file, "--url", second.url, "--speed", "max"]);
+  expect(played).toMatchObject({ code: 0, stderr: "" });
+  await expect(async () => {
+    expect(await workerOf(second.url)).toMatchObject({ source: "agent-machine-1" });
+  }).toPass(SOON);
+});
+
+async function workerOf(url: string) {
+  return (await fetch(new URL("api/metrics/workers/machine-1", url))).json();
+}
+
 test("help and version are printed, and a command that is none is refused with the nearest", async () => {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   expect(await runEvenkeel(["--version"])).toEqual({ code: 0, stdout: `evenkeel ${version}\n`, stderr: "" });
   const help = await runEvenkeel(["--help"]);
   expect(help).toMatchObject({ code: 0, stderr: "" });
-  for (const command of ["serve", "demo", "replay", "check-config"]) {
+  for (const command of ["serve", "demo", "replay", "record", "agent", "check-config"]) {
     expect(help.stdout).toContain(`  ${command}`);
     const own = await runEvenkeel([command, "--help"]);
     expect(own).toMatchObject({ code: 0, stderr: "" });

@@ -23,11 +23,22 @@ const PROGRAMS = {
     commands: ["prometheus-alertmanager", "alertmanager"],
     debian_package: "prometheus-alertmanager",
   },
-  // Proxies that stand in front.
+  // A proxy that stands in front, as haproxy does too.
   nginx: { variable: "NGINX", commands: ["nginx"], debian_package: "nginx" },
-  haproxy: { variable: "HAPROXY", commands: ["haproxy"], debian_package: "haproxy" },
   // Makes the certificates that the tests are served with.
   openssl: { variable: "OPENSSL", commands: ["openssl"], debian_package: "openssl" },
+  // What our clients are run with.
+  python3: { variable: "PYTHON3", commands: ["python3"], debian_package: "python3" },
+  curl: { variable: "CURL", commands: ["curl"], debian_package: "curl" },
+  // What we scrape, and who scrapes us.
+  node_exporter: {
+    variable: "NODE_EXPORTER",
+    commands: ["prometheus-node-exporter", "node_exporter"],
+    debian_package: "prometheus-node-exporter",
+  },
+  haproxy: { variable: "HAPROXY", commands: ["haproxy"], debian_package: "haproxy" },
+  prometheus: { variable: "PROMETHEUS", commands: ["prometheus"], debian_package: "prometheus" },
+  promtool: { variable: "PROMTOOL", commands: ["promtool"], debian_package: "prometheus" },
 } satisfies Record<string, Program>;
 
 /** Where Debian keeps servers, which is not on everybody's PATH. */
@@ -51,7 +62,7 @@ export function findProgram(name: ProgramName): string | undefined {
 export function installPrograms(names: readonly ProgramName[]): void {
   const missing = names.filter((name) => findProgram(name) === undefined);
   if (missing.length === 0) return;
-  const packages = missing.map((name) => PROGRAMS[name].debian_package);
+  const packages = [...new Set(missing.map((name) => PROGRAMS[name].debian_package))];
   const variables = missing.map((name) => PROGRAMS[name].variable);
   console.log(`No ${missing.join(" and no ")} here: installing ${packages.join(" ")} by apt-get`);
   const installed = asRoot("apt-get", "update") && asRoot("apt-get", "install", "-y", ...packages);

@@ -47,7 +47,10 @@ function check(...commands: string[][]): Count {
 }
 
 function unitTests(): Count {
-  installPrograms(["alertmanager", "openssl"]);
+  installPrograms([
+    ...(["alertmanager", "python3", "curl", "openssl"] as const),
+    ...(["node_exporter", "haproxy", "prometheus", "promtool"] as const),
+  ]);
   const file = join(reports, "unit.json");
   const good = run(["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`]);
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(

@@ -109,7 +109,8 @@ export async function finished(child: ReturnType<typeof spawnEvenkeel>): Promise
 /** A process whose file has grown too large is told by a signal that would end it, and by an error. */
 const WITH_LIMIT = 'ulimit -S -f "$0"; trap "" XFSZ; exec "$@"';
 
-function spawnEvenkeel(args: string[], env: Record<string, string>, room_kib?: number) {
+/** Starts a command of `evenkeel`, with no EVENKEEL_* variables but those given. */
+export function spawnEvenkeel(args: string[], env: Record<string, string> = {}, room_kib?: number) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
   const command = [process.execPath, BIN, ...args];
   const [program = "", ...rest] =

@@ -25,6 +25,9 @@
   /** @param {Element} root */
   function start(root) {
     const source = new URL(/** @type {HTMLElement} */ (root).dataset.history ?? "", document.baseURI);
+    // What is seen by a link is fetched by it.
+    const link = new URLSearchParams(location.search).get("link");
+    if (link) source.searchParams.set("link", link);
     const places = [...root.querySelectorAll(".chart-place")].map((element) => makePlace(element, zoom));
     /** @type {History | null} */
     let data = null;

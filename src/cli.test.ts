@@ -21,6 +21,12 @@ describe("a command line", () => {
     expect(parseCommand(["check-config", "--allow-unprotected=off"])).toEqual({
       name: "check-config",
       flags: { allow_unprotected: "off" },
+      connect: false,
+    });
+    expect(parseCommand(["check-config", "--config", "a.yaml", "--connect"])).toEqual({
+      name: "check-config",
+      flags: { config: "a.yaml" },
+      connect: true,
     });
   });
 
@@ -41,6 +47,27 @@ describe("a command line", () => {
       speed: 2.5,
       loop: true,
     });
+  });
+
+  test("of record and agent is read, with its defaults", () => {
+    expect(parseCommand(["record", "day.ndjson.gz", "--duration", "10m"])).toEqual({
+      name: "record",
+      file: "day.ndjson.gz",
+      url: "http://127.0.0.1:8080/",
+      token: "",
+      duration: 600_000,
+    });
+    expect(parseCommand(["record", "a"])).toMatchObject({ duration: 0 });
+    expect(parseCommand(["agent", "--tags", "vision, cuda", "--type=gpu", "--interval", "5s"])).toEqual({
+      name: "agent",
+      server: "http://127.0.0.1:8080/",
+      token: "",
+      id: "",
+      type: "gpu",
+      tags: ["vision", "cuda"],
+      interval: 5000,
+    });
+    expect(parseCommand(["agent"])).toMatchObject({ type: "", tags: [], interval: 1000 });
   });
 
   test("of mark leaves where the server is to the settings, unless it is named", () => {
@@ -107,6 +134,14 @@ describe("a mistake", () => {
     [["serve", "--db"], "--db needs a value: --db FILE"],
     [["serve", "--db", "--port", "80"], "--db needs a value: --db FILE"],
     [["replay"], /^replay needs the FILE/],
+    [["record"], /^record needs the FILE/],
+    [
+      ["record", "a", "--duration", "0"],
+      /^--duration must be a duration from 1s to 24d, .*, or empty; got "0"$/,
+    ],
+    [["agent", "--url", "http://a/"], /^agent has no flag --url/],
+    [["agent", "--tags", "a,,b"], /^--tags must be names of .*, separated by commas; got "a,,b"$/],
+    [["agent", "--id", "a\u2028b"], /^--id must be 1 to 256 printable characters, or empty/],
     [["replay", "a", "b"], 'replay does not take the argument "b"'],
     [["replay", "a", "--speed", "0"], '--speed must be a number from 0.01 to 100000, or max; got "0"'],
     [
@@ -130,6 +165,8 @@ describe("the help", () => {
       "serve",
       "demo",
       "replay FILE",
+      "record FILE",
+      "agent",
       "test-notify [RECEIVER]",
       "check-config",
       "--version",

@@ -3,10 +3,15 @@ import { flagName, SETTINGS, type SettingTexts } from "./config.ts";
 import {
   complaint,
   didYouMean,
+  duration,
   integer,
+  label,
+  labels,
   matching,
+  oneOf,
   onOff,
   optional,
+  optionalDuration,
   path,
   type Setting,
   secret,
@@ -48,6 +53,25 @@ const REPLAY = {
   loop: setting(onOff, "off", "Start over at the end of the file, until interrupted"),
 } satisfies Options;
 
+const RECORD = {
+  url: setting(url, "http://127.0.0.1:8080/", "The Evenkeel server whose reports are recorded"),
+  token: TOKEN,
+  duration: setting(optionalDuration("1s", "24d"), "", "How long to record; without it until interrupted"),
+} satisfies Options;
+
+const AGENT = {
+  server: SERVER,
+  token: TOKEN,
+  id: setting(optional(label("ID")), "", "The worker that this machine is; without it the name of the host"),
+  type: setting(
+    optional(label("TYPE")),
+    "",
+    "Its worker type, such as gpu; without it whatever others report",
+  ),
+  tags: setting(labels, "", "Its tags, separated by commas; without them whatever others report"),
+  interval: setting(duration("1s", "5m"), "1s", "How often to report"),
+} satisfies Options;
+
 const MARK = {
   url: setting(optional(url), "", "The Evenkeel server; without it the one that these settings start"),
   token: TOKEN,
@@ -67,6 +91,13 @@ const MARK_SETTINGS = {
   tls_key: SETTINGS.tls_key,
 } satisfies Options;
 
+/** Which database the accounts are in. */
+const ACCOUNT_SETTINGS = { config: SETTINGS.config, db: SETTINGS.db } satisfies Options;
+const USER_NAME = setting(matching("text", "NAME", /^.+$/s), "", "The user");
+const CHECK_CONFIG = {
+  connect: setting(onOff, "off", "Ask each connector of the config file once, and say what was there"),
+} satisfies Options;
+
 const COMMANDS = {
   serve: { summary: "Serve the dashboard", options: SETTINGS },
   demo: { summary: "Send the reports of a demo fleet to a server", options: DEMO },
@@ -75,6 +106,12 @@ const COMMANDS = {
     argument: setting(path, "", "Reports as the ingest protocol has them, one a line"),
     options: REPLAY,
   },
+  record: {
+    summary: "Write the reports that a server receives to a file that replay plays",
+    argument: setting(path, "", "The file to write, which must not exist yet; gzipped where it ends in .gz"),
+    options: RECORD,
+  },
+  agent: { summary: "Report this machine's CPU, memory, network, disk and GPUs to a server", options: AGENT },
   mark: {
     summary: "Set a mark on a server's charts of history, such as a deploy",
     argument: setting(matching("text", "TEXT", /^.+$/s), "", "What happened"),
@@ -96,7 +133,56 @@ const COMMANDS = {
     argument: setting(matching("a receiver's name", "[RECEIVER]", /^.+$/s), "", "Only to this receiver"),
     options: SETTINGS,
   },
-  "check-config": { summary: "Show every setting, its value and where it came from", options: SETTINGS },
+  "user add": {
+    summary: "Add a user; from the first one on everybody has to log in",
+    argument: USER_NAME,
+    options: {
+      role: setting(oneOf("viewer", "operator", "admin"), "viewer", "What they may do"),
+      ...ACCOUNT_SETTINGS,
+    },
+  },
+  "user role": {
+    summary: "Change what a user may do",
+    argument: USER_NAME,
+    options: {
+      role: setting(oneOf("viewer", "operator", "admin"), "viewer", "What they may do"),
+      ...ACCOUNT_SETTINGS,
+    },
+  },
+  "user password": {
+    summary: "Give a user another password; all their sessions end",
+    argument: USER_NAME,
+    options: ACCOUNT_SETTINGS,
+  },
+  "user remove": {
+    summary: "Remove a user and end their sessions",
+    argument: USER_NAME,
+    options: ACCOUNT_SETTINGS,
+  },
+  "user list": { summary: "List the users", options: ACCOUNT_SETTINGS },
+  "token add": {
+    summary: "Make a token and print its secret, this once",
+    argument: setting(matching("text", "NAME", /^.+$/s), "", "What it is for"),
+    options: {
+      role: setting(oneOf("ingest", "viewer", "operator", "admin"), "ingest", "What its holder may do"),
+      sources: setting(
+        matching("names separated by commas", "LIST", /^.*$/s),
+        "",
+        "The sources that it may report as; empty for any",
+      ),
+      ...ACCOUNT_SETTINGS,
+    },
+  },
+  "token list": { summary: "List the tokens, without their secrets", options: ACCOUNT_SETTINGS },
+  "token revoke": {
+    summary: "Revoke a token",
+    argument: setting(matching("text", "ID", /^.+$/s), "", "As token list shows it"),
+    options: ACCOUNT_SETTINGS,
+  },
+  "check-config": {
+    summary: "Show every setting, its value and where it came from; or ask each connector once",
+    options: { ...CHECK_CONFIG, ...SETTINGS },
+  },
 } satisfies Record<string, CommandSpec>;
 
 export type CommandName = keyof typeof COMMANDS;
@@ -106,13 +192,29 @@ type Values<O extends Options> = { readonly [K in keyof O]: ValueOf<O[K]> };
 
 /** What the command line asks for. Flags that are settings are for loadSettings to check. */
 export type Command =
-  | { readonly name: "serve" | "check" | "check-config"; readonly flags: SettingTexts }
+  | { readonly name: "serve" | "check"; readonly flags: SettingTexts }
+  | ({ readonly name: "check-config"; readonly flags: SettingTexts } & Values<typeof CHECK_CONFIG>)
   | { readonly name: "backup"; readonly file: string; readonly flags: SettingTexts }
   | { readonly name: "test-rules"; readonly file: string; readonly flags: SettingTexts }
   | { readonly name: "test-notify"; readonly receiver: string | undefined; readonly flags: SettingTexts }
   | ({ readonly name: "demo" } & Values<typeof DEMO>)
   | ({ readonly name: "mark"; readonly text: string; readonly flags: SettingTexts } & Values<typeof MARK>)
   | ({ readonly name: "replay"; readonly file: string } & Values<typeof REPLAY>)
+  | {
+      readonly name: "user add" | "user role" | "user password" | "user remove" | "user list";
+      readonly argument: string;
+      readonly role: string;
+      readonly flags: SettingTexts;
+    }
+  | {
+      readonly name: "token add" | "token list" | "token revoke";
+      readonly argument: string;
+      readonly role: string;
+      readonly sources: string;
+      readonly flags: SettingTexts;
+    }
+  | ({ readonly name: "record"; readonly file: string } & Values<typeof RECORD>)
+  | ({ readonly name: "agent" } & Values<typeof AGENT>)
   | { readonly name: "help"; readonly command: CommandName | undefined }
   | { readonly name: "version" };
 
@@ -131,14 +233,20 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   const [first = "help", ...rest] = argv;
   if (first === "--version" || first === "-v") return { name: "version" };
   if (first === "--help" || first === "-h") return { name: "help", command: undefined };
-  if (first === "help")
-    return { name: "help", command: rest[0] === undefined ? undefined : commandName(rest[0]) };
-
-  const name = commandName(first);
+  if (first === "help") {
+    const [name] = rest.length === 0 ? [undefined] : named(rest);
+    return { name: "help", command: name };
+  }
+  const [name, args] = named(argv);
   const spec: CommandSpec = COMMANDS[name];
-  const { texts, argument, help } = read(name, spec, rest);
+  const { texts, argument, help } = read(name, spec, args);
   if (help) return { name: "help", command: name };
-  if (name === "serve" || name === "check" || name === "check-config") return { name, flags: texts };
+  if (isAboutAccounts(name)) return accountsCommand(name, spec, texts, argument);
+  if (name === "serve" || name === "check") return { name, flags: texts };
+  if (name === "check-config") {
+    const { connect: _, ...flags } = texts;
+    return { name, flags, ...values(CHECK_CONFIG, texts) };
+  }
   if (name === "test-notify") return { name, receiver: argument, flags: texts };
   if (name === "backup") {
     if (argument === undefined) throw new UsageError("backup needs the FILE to write: evenkeel backup FILE");
@@ -155,14 +263,50 @@ export function parseCommand(argv: readonly string[], env: NodeJS.ProcessEnv = {
   const ingest_token = env.EVENKEEL_INGEST_TOKEN;
   if (ingest_token !== undefined) texts.token ??= ingest_token;
   if (name === "demo") return { name, ...values(DEMO, texts) };
+  if (name === "agent") return { name, ...values(AGENT, texts) };
   if (name === "mark") {
     if (argument === undefined) throw new UsageError("mark needs the TEXT to set: evenkeel mark TEXT");
     const flags = Object.fromEntries(Object.entries(texts).filter(([flag]) => flag in MARK_SETTINGS));
     return { name, text: argument, flags, ...values(MARK, texts) };
   }
+  if (name === "record") {
+    if (argument === undefined)
+      throw new UsageError("record needs the FILE to write: evenkeel record FILE --url URL");
+    return { name, file: argument, ...values(RECORD, texts) };
+  }
   if (argument === undefined)
     throw new UsageError("replay needs the FILE to replay: evenkeel replay FILE --url URL");
   return { name, file: argument, ...values(REPLAY, texts) };
+}
+
+type AccountsCommand = Extract<CommandName, `user ${string}` | `token ${string}`>;
+
+function isAboutAccounts(name: CommandName): name is AccountsCommand {
+  return name.startsWith("user ") || name.startsWith("token ");
+}
+
+function accountsCommand(
+  name: AccountsCommand,
+  spec: CommandSpec,
+  texts: Readonly<Record<string, string>>,
+  argument: string | undefined,
+): Command {
+  if (spec.argument && argument === undefined) {
+    throw new UsageError(`${name} needs the ${spec.argument.placeholder}: evenkeel ${usage(name)}`);
+  }
+  const own = Object.fromEntries(Object.entries(spec.options).filter(([key]) => !(key in ACCOUNT_SETTINGS)));
+  const { role = "", sources = "" } = values(own, texts) as { role?: string; sources?: string };
+  const flags = Object.fromEntries(Object.entries(texts).filter(([key]) => key in ACCOUNT_SETTINGS));
+  return { name, argument: argument ?? "", role, sources, flags } as Command;
+}
+
+/** A command of one word or of two, and what follows it. */
+function named([first = "", second, ...rest]: readonly string[]): [CommandName, string[]] {
+  const two = COMMAND_NAMES.find((name) => name === `${first} ${second}`);
+  if (two) return [two, rest];
+  const group = COMMAND_NAMES.filter((name) => name.startsWith(`${first} `));
+  if (group.length > 0) throw new UsageError(`${first} is one of: ${group.join(", ")}`);
+  return [commandName(first), second === undefined ? [] : [second, ...rest]];
 }
 
 /** The help of one command, or of all. */
@@ -181,7 +325,7 @@ export function helpText(command?: CommandName): string {
     option.help + (option.default === "" ? "" : ` (default ${option.default})`),
   ]);
   if (argument) lines.unshift([argument.placeholder, argument.help]);
-  const layers = options === SETTINGS ? SETTINGS_NOTE : "";
+  const layers = Object.hasOwn(options, "tick_ms") ? SETTINGS_NOTE : "";
   return `Usage: evenkeel ${usage(command)} [OPTIONS]\n\n${summary}.\n\n${columns(lines)}${layers}`;
 }
 

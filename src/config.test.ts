@@ -121,6 +121,28 @@ describe("a config file", () => {
     ["- port\n", /^config\.yaml must hold one `name: value` a line$/],
   ])("that is %j says so", (file, message) => expect(problems({ file })[0]).toMatch(message));
 
+  test("may name connectors beside settings, which are shown without their keys", () => {
+    const lab = "kind: coordinator\n    name: lab\n    url: http://lab.example\n    api_key_env: KEY";
+    const loaded = load({ file: `port: 9\nconnectors:\n  - ${lab}\n` });
+    expect(loaded.settings.port).toBe(9);
+    expect(loaded.connectors).toMatchObject([{ name: "lab", kind: "coordinator" }]);
+    expect(describeSettings(loaded)).toMatch(
+      /\nconnectors: lab, coordinator at http:\/\/lab\.example\/, every 1 s\n$/,
+    );
+    expect(load().connectors).toEqual([]);
+  });
+
+  test("is refused with the mistakes in its connectors and in its settings together", () => {
+    const file = "port: x\nconnectors:\n  - kind: coordinator\n    name: lab\nconnector: []\n";
+    expect(problems({ file })).toEqual([
+      "config.yaml: connector is not a setting, line 5; did you mean connectors?",
+      expect.stringMatching(
+        /^config\.yaml: connectors\[0\]\.url must be an address .*; got nothing, line 3$/,
+      ),
+      'config.yaml: port must be a whole number from 0 to 65535; got "x", line 1',
+    ]);
+  });
+
   test("that can't be read says why", () => {
     const readFile = () => {
       throw new Error("ENOENT: no such file");
@@ -178,22 +200,6 @@ describe("what is wrong", () => {
   test("does not show a secret", () => {
     expect(problems({ env: { EVENKEEL_INGEST_TOKEN: "hunter2" } })[0]).not.toContain("hunter2");
   });
-});
-
-describe("listening beyond loopback", () => {
-  test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("is not what %s does", (host) => {
-    expect(problems({ flags: { host } })).toEqual([]);
-  });
-
-  test.each(["0.0.0.0", "::", "10.0.0.1", "fleet.example", "127.example", "0"])(
-    "is what %s does: refused unless asked for by name",
-    (host) => {
-      expect(problems({ flags: { host } })[0]).toMatch(
-        /^--host must be a loopback address .*EVENKEEL_ALLOW_UNPROTECTED=on/,
-      );
-      expect(problems({ flags: { host, allow_unprotected: "on" } })).toEqual([]);
-    },
-  );
 });
 
 test("what is in force is shown with where it came from, and no secret", () => {

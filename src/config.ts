@@ -1,4 +1,3 @@
-import { isIPv4 } from "node:net";
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import {
   basePath,
@@ -21,10 +20,16 @@ import {
   token,
   type ValueOf,
 } from "./kinds.ts";
+import type { Connector } from "./metrics/collect/connect/connector.ts";
+import { readConnectors } from "./metrics/collect/connect/file.ts";
 
 /** Every setting once: flags, environment, file, README's table and the type below follow from it. */
 export const SETTINGS = {
-  config: setting(optional(path), "", "A YAML file of these settings, one `name: value` a line"),
+  config: setting(
+    optional(path),
+    "",
+    "A YAML file of these settings, one `name: value` a line, and of connectors",
+  ),
   host: setting(host, "127.0.0.1", "The address to listen on"),
   port: setting(integer(0, 65_535, "PORT"), "8080", "The port to listen on; 0 takes any free one"),
   base_path: setting(basePath, "/", "Where the dashboard lives below its host, for a reverse proxy"),
@@ -47,7 +52,11 @@ export const SETTINGS = {
   ),
   allow_unprotected: setting(onOff, "off", "Listen beyond loopback although nobody has to log in"),
   frame_ancestors: setting(frameAncestors, "self", "Who may embed pages in a frame: self, none or origins"),
-  demo: setting(oneOf("on", "off", "auto"), "auto", "The demo fleet; auto runs it until a real report comes"),
+  demo: setting(
+    oneOf("on", "off", "auto"),
+    "auto",
+    "The demo fleet; auto runs it until a real report comes or a connector is configured",
+  ),
   demo_workers: setting(integer(1, 10_000), "15", "Workers of the demo fleet"),
   demo_tasks: setting(integer(0, 100_000), "80", "Tasks that the demo fleet keeps unfinished"),
   demo_seed: setting(integer(0, 4_294_967_295), "1", "The same seed gives the same demo fleet"),
@@ -84,7 +93,7 @@ export const SETTINGS = {
   max_metric_names_per_source: setting(integer(0, 10_000), "64", "Made-up metric names of one source"),
   max_tags: setting(integer(0, 10_000), "64", "Tags of one worker or of one task's requirements"),
   max_string_length: setting(integer(64, 1_048_576), "1024", "Characters of one text in a report"),
-  max_viewers: setting(integer(1, 1_000_000), "12000", "Streams open at once"),
+  max_viewers: setting(integer(1, 1_000_000), "12000", "Streams and WebSockets open at once"),
   max_connections: setting(
     integer(1, 1_000_000),
     "16384",
@@ -108,6 +117,8 @@ export interface LoadedSettings {
   readonly settings: Settings;
   /** One a setting, in the table's order: what was written, and where. */
   readonly origins: readonly Origin[];
+  /** Those of the config file, in its order. */
+  readonly connectors: readonly Connector[];
 }
 
 /** A setting as it was written: by whom, and what. */
@@ -141,6 +152,8 @@ export interface ConfigSources {
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 const FILE_NAMES = NAMES.filter((name) => name !== "config");
+/** What a config file may hold beside settings. */
+const CONNECTORS = "connectors";
 const ENV_PREFIX = "EVENKEEL_";
 const DEFAULT = "default";
 
@@ -155,7 +168,8 @@ export function loadSettings({ flags, env, readFile }: ConfigSources): LoadedSet
   const problems: string[] = [];
   const written = [...fromFlags(flags), ...fromEnv(env, problems)];
   const file = written.find(({ name }) => name === "config")?.text;
-  if (file) written.push(...fromFile(file, readFile, problems));
+  const inFile = file ? fromFile(file, readFile, problems) : NO_FILE;
+  written.push(...inFile.written);
   problems.push(...written.flatMap(wrong));
 
   if (problems.length > 0) throw new ConfigError(problems);
@@ -165,23 +179,26 @@ export function loadSettings({ flags, env, readFile }: ConfigSources): LoadedSet
     return first ?? { name, text: SETTINGS[name].default, from: DEFAULT, place: "" };
   });
   const values = origins.map(({ name, text }) => [property(name), SETTINGS[name].read(text)]);
-  const loaded: LoadedSettings = { settings: Object.fromEntries(values) as Settings, origins };
-  const conflicts = [...unprotected(loaded), ...halfCertificate(loaded), ...tooSmallBuffer(loaded)];
+  const { connectors } = inFile;
+  const loaded: LoadedSettings = { settings: Object.fromEntries(values) as Settings, origins, connectors };
+  const conflicts = [...halfCertificate(loaded), ...tooSmallBuffer(loaded)];
   if (conflicts.length > 0) throw new ConfigError(conflicts);
   return loaded;
 }
 
 /** The effective settings, a line each, and where each came from; secrets are masked. */
-export function describeSettings({ settings, origins }: LoadedSettings): string {
+export function describeSettings({ settings, origins, connectors }: LoadedSettings): string {
   const values: Readonly<Record<string, unknown>> = settings;
-  return origins
-    .map(({ name, text, from }) => {
-      const value = values[property(name)];
-      // Numbers are shown as written: 7d says more than 604800000.
-      const shown = typeof value === "string" ? value : Array.isArray(value) ? value.join(" ") : text;
-      return `${name}: ${SETTINGS[name].secret && text !== "" ? "********" : shown || '""'}  # ${from}\n`;
-    })
-    .join("");
+  const asked = connectors.map(({ name, kind, address, interval_ms }) => {
+    return `connectors: ${name}, ${kind} at ${address}, every ${interval_ms / 1000} s\n`;
+  });
+  const lines = origins.map(({ name, text, from }) => {
+    const value = values[property(name)];
+    // Numbers are shown as written: 7d says more than 604800000.
+    const shown = typeof value === "string" ? value : Array.isArray(value) ? value.join(" ") : text;
+    return `${name}: ${SETTINGS[name].secret && text !== "" ? "********" : shown || '""'}  # ${from}\n`;
+  });
+  return [...lines, ...asked].join("");
 }
 
 /** The address of the server that these settings start, as a process on the same machine reaches it. */
@@ -227,34 +244,47 @@ function fromEnv(env: ConfigSources["env"], problems: string[]): Origin[] {
   });
 }
 
-function fromFile(file: string, readFile: ConfigSources["readFile"], problems: string[]): Origin[] {
+interface InFile {
+  readonly written: readonly Origin[];
+  readonly connectors: readonly Connector[];
+}
+
+const NO_FILE: InFile = { written: [], connectors: [] };
+
+function fromFile(file: string, readFile: ConfigSources["readFile"], problems: string[]): InFile {
   let source: string;
   try {
     source = readFile(file);
   } catch (error) {
     problems.push(`${file} can't be read: ${error instanceof Error ? error.message : error}`);
-    return [];
+    return NO_FILE;
   }
   const lines = new LineCounter();
   const { contents, errors } = parseDocument(source, { lineCounter: lines, prettyErrors: false });
   const place = (offset: number) => `, line ${lines.linePos(offset).line}`;
   for (const { message, pos } of errors) problems.push(`${file}: ${message}${place(pos[0])}`);
-  if (errors.length > 0 || contents === null) return [];
+  if (errors.length > 0 || contents === null) return NO_FILE;
   if (!isMap(contents)) {
     problems.push(`${file} must hold one \`name: value\` a line`);
-    return [];
+    return NO_FILE;
   }
-  return contents.items.flatMap(({ key, value }) => {
+  const written = contents.items.flatMap(({ key, value }) => {
     const given = isScalar(key) ? String(key.value) : "a key that is no text";
+    if (given === CONNECTORS) return [];
     const at = isScalar(key) ? place(key.range![0]) : "";
     const name = FILE_NAMES.find((known) => known === given);
     const text = textOf(value);
     const from = `${file}: ${given}`;
     if (name !== undefined && text !== undefined) return [{ name, text, from, place: at }];
-    if (name === undefined) problems.push(`${from} is not a setting${at}${didYouMean(given, FILE_NAMES)}`);
+    if (name === undefined)
+      problems.push(`${from} is not a setting${at}${didYouMean(given, [...FILE_NAMES, CONNECTORS])}`);
     else problems.push(`${from} must be ${SETTINGS[name].rule}; got something nested${at}`);
     return [];
   });
+  const read = contents.has(CONNECTORS) ? readConnectors(source, file) : NO_FILE;
+  if (!("problems" in read)) return { written, connectors: read.connectors };
+  problems.push(...read.problems);
+  return { ...NO_FILE, written };
 }
 
 /** A scalar as it was written (so that a token of digits keeps them all), a list joined by commas. */
@@ -272,16 +302,6 @@ function wrong({ name, text, from, place }: Origin): string[] {
 
 function property(name: SettingName): string {
   return "unit" in SETTINGS[name] ? `${name}_ms` : name;
-}
-
-function unprotected(loaded: LoadedSettings): string[] {
-  const { host, allow_unprotected } = loaded.settings;
-  const loopback = host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
-  if (loopback || allow_unprotected) return [];
-  return [
-    `${givenAs("host", loaded)} must be a loopback address such as 127.0.0.1 while nobody has to log in; ` +
-      `got "${host}" (to let every machine that reaches it read everything, set ${envName("allow_unprotected")}=on)`,
-  ];
 }
 
 function halfCertificate(loaded: LoadedSettings): string[] {

@@ -8,6 +8,7 @@ const STATUS = {
   too_large: 413,
   unsupported_media_type: 415,
   unprocessable: 422,
+  upgrade_required: 426,
   too_many: 429,
   unavailable: 503,
 } as const;

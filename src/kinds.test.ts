@@ -10,6 +10,7 @@ import {
   frameAncestors,
   host,
   integer,
+  isLoopback,
   networks,
   oneOf,
   onOff,
@@ -208,4 +209,14 @@ describe("a list of networks", () => {
     "10.0.0.0/",
     "10.0.0.0/-1",
   ])("is not %j", (text) => expect(networks.read(text)).toBeUndefined());
+});
+
+describe("a loopback address", () => {
+  test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("is %s", (host) => {
+    expect(isLoopback(host)).toBe(true);
+  });
+
+  test.each(["0.0.0.0", "::", "10.0.0.1", "fleet.example", "127.example", "0"])("is not %s", (host) => {
+    expect(isLoopback(host)).toBe(false);
+  });
 });

@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIP, isIPv4 } from "node:net";
 
 /** How a text that a person wrote (a flag, a variable, a line of a file) becomes a value. */
 export interface Kind<T> {
@@ -50,6 +50,11 @@ export function optional(kind: Kind<string>): Kind<string> {
 }
 
 export const host = matching("a host name or an IP address", "HOST", /^[A-Za-z0-9._:%-]+$/);
+
+/** Whether whoever listens there is reached from its own machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
+}
 
 export const url: Kind<string> = {
   rule: "an address that starts with http:// or https://",
@@ -112,6 +117,34 @@ export function duration(min: string, max: string): Kind<number> & { readonly un
     read: (text) => within(scaled(text, DURATION_MS), scaled(min, DURATION_MS)!, scaled(max, DURATION_MS)!),
   };
 }
+
+/** As a duration, or empty for none, which is read as 0. */
+export function optionalDuration(min: string, max: string): Kind<number> {
+  const given = duration(min, max);
+  return {
+    rule: `${given.rule}, or empty`,
+    placeholder: given.placeholder,
+    read: (text) => (text === "" ? 0 : given.read(text)),
+  };
+}
+
+/** A name as the ingest protocol takes it. */
+export function label(placeholder: string): Kind<string> {
+  return matching("1 to 256 printable characters", placeholder, LABEL);
+}
+
+const LABEL = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,256}$/u;
+
+/** Names separated by commas; none where the text is empty. */
+export const labels: Kind<readonly string[]> = {
+  rule: "names of 1 to 256 printable characters, separated by commas",
+  placeholder: "LIST",
+  read(text) {
+    const names = text.split(",").map((name) => name.trim());
+    if (text.trim() === "") return [];
+    return names.every((name) => LABEL.test(name)) ? names : undefined;
+  },
+};
 
 const SIZE_BYTES: Record<string, number> = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 

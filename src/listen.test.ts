@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { makeCertificate } from "./certificate-fixture.ts";
 import { loadSettings, type SettingTexts } from "./config.ts";
 import { type Listener, listen, type Patience } from "./listen.ts";
@@ -154,6 +155,32 @@ describe("with a certificate", () => {
       }
     },
   );
+
+  test("a WebSocket is opened from a page of the same origin, and from no other", async () => {
+    const { url } = await serve(makeCertificate(folder, "one"));
+    const open = async (origin: string) => {
+      const socket = new WebSocket(`${url.replace("https:", "wss:")}ws`, {
+        origin,
+        rejectUnauthorized: false,
+      });
+      ends.push(() => socket.terminate());
+      const answered = once(socket, "message").then(([text]) => JSON.parse(String(text)) as object);
+      const refused = once(socket, "unexpected-response").then(([, answer]) => answer.statusCode as number);
+      socket.on("open", () => socket.send('{"action": "ping"}')).on("error", () => {});
+      return Promise.race([answered, refused]);
+    };
+    expect(await open(new URL(url).origin)).toEqual(expect.any(Object));
+    expect(await open("https://evil.example")).toBe(403);
+  });
+
+  test("a wish for another protocol is passed over", async () => {
+    const { url } = await serve(makeCertificate(folder, "one"));
+    const headers = { Connection: "Upgrade, HTTP2-Settings", Upgrade: "h2c", "HTTP2-Settings": "" };
+    const request = httpsRequest(`${url}healthz`, { headers, rejectUnauthorized: false, agent: false }).end();
+    const [answer] = await once(request, "response");
+    expect(answer.statusCode).toBe(200);
+    answer.resume();
+  });
 
   test("a client that goes takes its streams with it, and the end of the server takes the rest", async () => {
     const server = await serve({ ...makeCertificate(folder, "one"), tick_ms: "250" });

@@ -6,6 +6,7 @@ import { CertificateFiles } from "./certificate.ts";
 import { EvenkeelError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import type { App } from "./routes/app.ts";
+import { takeUpgrades } from "./routes/upgrade.ts";
 
 export interface ListenOptions {
   readonly host: string;
@@ -69,6 +70,7 @@ export async function listen(fetch: App["fetch"], options: ListenOptions, log: L
   const files = tls_cert === "" ? null : new CertificateFiles(tls_cert, tls_key);
   const server = createServerFor(fetch, files, patience);
   server.maxConnections = max_connections;
+  takeUpgrades(server, fetch);
   const sockets = new Set<Socket>();
   let refused = 0;
   server.on("connection", (socket: Socket) => {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { loadAlerts } from "./alerts.ts";
 import { type Command, helpText, parseCommand, UsageError } from "./cli.ts";
 import {
@@ -14,16 +15,25 @@ import { EvenkeelError } from "./errors.ts";
 import { didYouMean } from "./kinds.ts";
 import { createLog } from "./log.ts";
 import { systemClock } from "./metrics/clock.ts";
+import { runAgent } from "./metrics/collect/agent/agent.ts";
+import { NvidiaSmi } from "./metrics/collect/agent/gpus.ts";
+import { machineOf } from "./metrics/collect/agent/machine.ts";
+import { Collector } from "./metrics/collect/collector.ts";
+import type { Connector } from "./metrics/collect/connect/connector.ts";
+import { askOnce, inWords } from "./metrics/collect/connect/runner.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
+import { type RecordProgress, record } from "./metrics/collect/record.ts";
 import { type ReplayProgress, replay } from "./metrics/collect/replay.ts";
-import { httpSend } from "./metrics/collect/sender.ts";
+import { httpSend, realSleep } from "./metrics/collect/sender.ts";
 import { loadAlertsFile, NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
 import { createDeliver } from "./metrics/process/notify/deliver.ts";
 import type { Receiver } from "./metrics/process/notify/secrets.ts";
 import { sendTest } from "./metrics/process/notify/test-message.ts";
+import { openAccounts } from "./metrics/store/accounts.ts";
 import { backupDatabase } from "./metrics/store/backup.ts";
 import { type CheckReport, checkDatabase, isEmptyDatabase } from "./metrics/store/check.ts";
+import { askPassword, People } from "./people.ts";
 import { rehearse } from "./rehearse.ts";
 import { startServer, VERSION } from "./server.ts";
 
@@ -39,8 +49,7 @@ async function main(command: Command): Promise<void> {
       process.stdout.write(`evenkeel ${VERSION}\n`);
       return;
     case "check-config":
-      process.stdout.write(describeSettings(load(command.flags)));
-      return;
+      return checkConfig(command);
     case "mark":
       return mark(command);
     case "backup":
@@ -49,6 +58,15 @@ async function main(command: Command): Promise<void> {
       return testRules(command);
     case "test-notify":
       return testNotify(command);
+    case "user add":
+    case "user role":
+    case "user password":
+    case "user remove":
+    case "user list":
+    case "token add":
+    case "token list":
+    case "token revoke":
+      return people(command);
     case "check":
       return check(command.flags);
     case "serve":
@@ -57,11 +75,44 @@ async function main(command: Command): Promise<void> {
       return demo(command);
     case "replay":
       return play(command);
+    case "record":
+      return recordReports(command);
+    case "agent":
+      return agent(command);
   }
 }
 
 function load(flags: SettingTexts): LoadedSettings {
   return loadSettings({ flags, env: process.env, readFile: (path) => readFileSync(path, "utf8") });
+}
+
+async function checkConfig({ flags, connect }: Extract<Command, { name: "check-config" }>): Promise<void> {
+  const loaded = load(flags);
+  const { connectors, settings } = loaded;
+  if (!connect) {
+    process.stdout.write(describeSettings(loaded));
+    return;
+  }
+  if (connectors.length === 0)
+    throw new EvenkeelError(
+      "invalid",
+      "no connector is configured: the config file names them under connectors",
+    );
+  const { signal } = new AbortController();
+  const nobody = { workers: 0, live_tasks: 0, hasWorker: () => false, hasTask: () => false };
+  const ask = async (connector: Connector) => {
+    const { name, kind, address } = connector;
+    const collector = new Collector(settings, systemClock, nobody);
+    try {
+      const take = (reports: readonly object[]) => collector.take(reports);
+      const { saw, latency_ms } = await askOnce(connector, { clock: systemClock, take, signal });
+      process.stdout.write(`${name} (${kind}): ok after ${latency_ms} ms, ${address}: ${saw}\n`);
+    } catch (error) {
+      process.exitCode = 1;
+      process.stderr.write(`${name} (${kind}): ${inWords(error)}\n`);
+    }
+  };
+  await Promise.all(connectors.map(ask));
 }
 
 async function mark(command: Extract<Command, { name: "mark" }>): Promise<void> {
@@ -162,9 +213,9 @@ async function testNotify({ receiver, flags }: Extract<Command, { name: "test-no
 }
 
 async function serve(flags: SettingTexts): Promise<void> {
-  const { settings } = load(flags);
+  const { settings, connectors } = load(flags);
   const log = createLog(settings.log_level, (line) => process.stderr.write(line));
-  const server = await startServer(settings, log);
+  const server = await startServer(settings, log, connectors);
   process.stdout.write(`Evenkeel is listening on ${server.url}\n${server.describe()}\n`);
   process.on("SIGHUP", () => server.reload());
   onInterrupt(() => {
@@ -173,6 +224,41 @@ async function serve(flags: SettingTexts): Promise<void> {
       (error: unknown) => fail(error),
     );
   });
+}
+
+async function people(
+  command: Extract<Command, { name: `user ${string}` | `token ${string}` }>,
+): Promise<void> {
+  const { argument, role, flags } = command;
+  const accounts = openAccounts(load(flags).settings.db);
+  try {
+    const all = new People({
+      accounts,
+      now_ms: systemClock.now(),
+      print: (line) => process.stdout.write(`${line}\n`),
+      password: (of) => askPassword(of, process.stdin, process.stderr),
+    });
+    switch (command.name) {
+      case "user add":
+        return await all.addUser(argument, role);
+      case "user role":
+        return all.changeRole(argument, role);
+      case "user password":
+        return await all.changePassword(argument);
+      case "user remove":
+        return all.removeUser(argument);
+      case "user list":
+        return all.listUsers();
+      case "token add":
+        return all.addToken(argument, role, command.sources);
+      case "token list":
+        return all.listTokens();
+      case "token revoke":
+        return all.revokeToken(argument);
+    }
+  } finally {
+    accounts.close();
+  }
 }
 
 async function demo({ url, token, workers, tasks, seed }: Extract<Command, { name: "demo" }>): Promise<void> {
@@ -204,22 +290,67 @@ async function demo({ url, token, workers, tasks, seed }: Extract<Command, { nam
 async function play({ file, url, token, speed, loop }: Extract<Command, { name: "replay" }>): Promise<void> {
   const signal = interruptible();
   const send = httpSend(url, token || undefined);
-  const show = progressLine();
+  const show = progressLine(playedSoFar);
   const end = await replay({ file, send, speed, loop, clock: systemClock, signal, onProgress: show });
   show(end, true);
   if (end.rejected > 0) process.exitCode = 1;
 }
 
+function playedSoFar({ percent, accepted, sent, rejected, left_s }: ReplayProgress): string {
+  const left = left_s === null ? "" : `, ${Math.ceil(left_s)} s left`;
+  return `${percent.toFixed(1)} %: ${accepted} of ${sent} reports accepted, ${rejected} rejected${left}`;
+}
+
+async function recordReports(command: Extract<Command, { name: "record" }>): Promise<void> {
+  const { file, url, token, duration } = command;
+  const interrupt = interruptible();
+  const signal = duration === 0 ? interrupt : AbortSignal.any([interrupt, AbortSignal.timeout(duration)]);
+  process.stdout.write(`Recording what ${url} receives; Ctrl+C ends it\n`);
+  const show = progressLine(recordedSoFar);
+  const end = await record({ file, url, token: token || undefined, signal, onProgress: show });
+  show(end, true);
+}
+
+async function agent(command: Extract<Command, { name: "agent" }>): Promise<void> {
+  const { server, token, type, tags, interval: interval_ms } = command;
+  const host = hostname();
+  const worker = { id: command.id || host, hostname: host, type, tags, version: VERSION };
+  const signal = interruptible();
+  const elapsed_ms = () => performance.now();
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  const machine = machineOf(process.platform, { elapsed_ms });
+  const own = { interval_ms, elapsed_ms, random: Math.random, sleep: realSleep, signal, say };
+  const smi = new NvidiaSmi(own);
+  process.stdout.write(`Reporting this machine as ${worker.id} to ${server}; Ctrl+C ends it\n`);
+  if (machine.unread !== null) say(machine.unread);
+  await Promise.all([
+    smi.run(),
+    runAgent({
+      ...own,
+      machine,
+      gpus: () => smi.latest(),
+      worker,
+      send: httpSend(server, token || undefined),
+      clock: systemClock,
+    }),
+  ]);
+  // An answer that is still awaited does not hold the end up.
+  process.exit(0);
+}
+
+function recordedSoFar({ reports, bytes }: RecordProgress): string {
+  return `reports recorded: ${reports}, ${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
 /** Rewrites one line on a terminal; elsewhere prints a line now and then. */
-function progressLine(): (progress: ReplayProgress, last?: boolean) => void {
+function progressLine<T>(inWords: (progress: T) => string): (progress: T, last?: boolean) => void {
   const { isTTY } = process.stdout;
   let printed_ms = 0;
   return (progress, last = false) => {
     const now_ms = systemClock.now();
     if (!last && now_ms - printed_ms < (isTTY ? 200 : 5000)) return;
     printed_ms = now_ms;
-    const left = progress.left_s === null ? "" : `, ${Math.ceil(progress.left_s)} s left`;
-    const line = `${progress.percent.toFixed(1)} %: ${progress.accepted} of ${progress.sent} reports accepted, ${progress.rejected} rejected${left}`;
+    const line = inWords(progress);
     process.stdout.write(isTTY ? `\r\u001b[K${line}${last ? "\n" : ""}` : `${line}\n`);
   };
 }

@@ -1,14 +1,22 @@
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import Database from "better-sqlite3";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { findProgram } from "../e2e/programs.ts";
 import { loadSettings, settingsTable } from "./config.ts";
+import { REPORT_EXAMPLE } from "./metrics/collect/report.ts";
+import { reportTable } from "./metrics/collect/report-table.ts";
 import { readAlertsFile } from "./metrics/process/alerts-file.ts";
 import { rulesTable, wordsTable } from "./metrics/process/rules/tables.ts";
 import { NOTHING } from "./metrics/store/conformance.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 import { rehearse } from "./rehearse.ts";
+import { startServer } from "./server.ts";
+
+const runFile = promisify(execFile);
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 
@@ -58,6 +66,30 @@ test("README's example of an alerts file is one", () => {
   expect(readAlertsFile(text, "README.md")).toMatchObject({ notify: { receivers: { length: 5 } } });
 });
 
+test("README's example of connectors is one", () => {
+  const text = section("connectors example")!.replace(/^```yaml\n|```$/g, "");
+  const { connectors } = loadSettings({ flags: { config: "README.md" }, env: {}, readFile: () => text });
+  expect(connectors).toMatchObject([
+    { kind: "coordinator", name: "lab", interval_ms: 1000, timeout_ms: 5000 },
+  ]);
+});
+
+test("README's examples for Prometheus are a config file, and a config of its own", () => {
+  const yaml = (name: string) => section(name)!.replace(/^```yaml\n|```$/g, "");
+  const text = yaml("prometheus example");
+  const { connectors } = loadSettings({ flags: { config: "README.md" }, env: {}, readFile: () => text });
+  expect(connectors.map(({ kind, name }) => [kind, name])).toEqual(
+    ["machines", "gpus", "balancer", "renderers"].map((name) => ["prometheus", name]),
+  );
+  const promtool = findProgram("promtool");
+  if (promtool === undefined && !process.env.CI) return;
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));
+  writeFileSync(join(folder, "prometheus.yml"), yaml("scrape config"));
+  const { status, stderr } = spawnSync(promtool!, ["check", "config", join(folder, "prometheus.yml")]);
+  rmSync(folder, { recursive: true });
+  expect([status, String(stderr)]).toEqual([0, ""]);
+});
+
 test("README's table of settings is the code's", () => {
   expect(section("settings")).toBe(settingsTable());
 });
@@ -67,7 +99,8 @@ test("README's tables of rules and of their words are the code's", () => {
 });
 
 test("README's rules are a file of alerts, and its series meet what they expect", async () => {
-  const [rules, series] = [...readme.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml!);
+  const after = readme.slice(readme.indexOf("### Rules of your own"));
+  const [rules, series] = [...after.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, yaml]) => yaml!);
   const file = readAlertsFile(rules!, "alerts.yaml");
   if ("problems" in file) throw new Error(file.problems.join("\n"));
   const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));
@@ -81,5 +114,65 @@ test("README's rules are a file of alerts, and its series meet what they expect"
     print: (line: string) => void said.push(line),
   };
   expect([await rehearse(join(folder, "series.yaml"), options), said]).toEqual([0, expect.anything()]);
+  rmSync(folder, { recursive: true });
+});
+
+test("README's table of a report's fields is the code's", () => {
+  const { settings } = loadSettings({ flags: {}, env: {}, readFile: () => "" });
+  expect(section("report")).toBe(reportTable(settings));
+});
+
+test("README's first report is the one that the API documents", () => {
+  const [, first] = /-d '(\{[\s\S]*?\})'/.exec(readme)!;
+  expect(JSON.parse(first!)).toEqual(REPORT_EXAMPLE);
+});
+
+/** Of each question, what the answer must have in it. */
+const ANSWERS = [
+  /^\{"success":true,.*"reasons":\[.*"total_workers":2/,
+  /^id +state .*\n.*\nworker-gpu-02 +overloaded /,
+  /^id +state .*\n.*\nworker-gpu-02 .*\nworker-gpu-01 /,
+  /^\S+ .*\n.*\n[\s\S]*worker-gpu-02 is overloaded/,
+  /^priority +type .*\n.*\n.* t-2 .* It goes next/,
+  /^id,state,type.*\r\nt-3,failed,/,
+  /^\{"success":true,.*"task":\{"task_id":"t-1","status":"running"/,
+  /^worker_id +worker_utilization +task_assignments\n.*\nworker-gpu-01 +[\d.]+ +1\n/,
+  /"metrics":\{"queued_tasks":\[(\[\d+,[01]\],?)+\],"throughput_per_minute":\[\[/,
+  /^\{"at_ms":.*\n\{"at_ms":.*\n$/,
+];
+
+test("README's questions are answered by a server", { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-readme-"));
+  const flags = { db: join(folder, "fleet.db"), port: "0", host: "127.0.0.1", demo: "off" };
+  const server = await startServer(loadSettings({ flags, env: {}, readFile: () => "" }).settings, () => {});
+  const ask = async (path: string) => (await fetch(server.url + path)).text();
+  const [worker] = REPORT_EXAMPLE.workers;
+  const overloaded = {
+    ...worker,
+    id: "worker-gpu-02",
+    metrics: { cpu_utilization: 97, gpu_utilization: 99 },
+  };
+  const body = JSON.stringify({
+    ...REPORT_EXAMPLE,
+    workers: [worker, overloaded],
+    tasks: [
+      ...REPORT_EXAMPLE.tasks,
+      { id: "t-2", type: "text", status: "queued" },
+      { id: "t-3", type: "vision", status: "failed", worker_id: "worker-gpu-01", error: "out of memory" },
+    ],
+  });
+  const headers = { "Content-Type": "application/json" };
+  await fetch(`${server.url}api/ingest`, { method: "POST", body, headers });
+  await vi.waitUntil(async () => (await ask("api/alerts")).includes("is overloaded"), { timeout: 20_000 });
+  const lines = section("questions")!
+    .split("\n")
+    .filter((line) => line.startsWith("curl "));
+  const answers: string[] = [];
+  for (const line of lines) {
+    const here = line.replace("http://127.0.0.1:8080/", server.url).replace("curl -s", "curl --fail -s");
+    answers.push((await runFile("sh", ["-c", here])).stdout);
+  }
+  expect(answers).toEqual(ANSWERS.map((pattern) => expect.stringMatching(pattern)));
+  await server.stop();
   rmSync(folder, { recursive: true });
 });

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { loadSettings } from "./config.ts";
-import { startServer } from "./server.ts";
+import { FakeCoordinator, WORKER_KEY } from "./metrics/collect/connect/coordinator/coordinator-fixture.ts";
+import { readConnectors } from "./metrics/collect/connect/file.ts";
+import { type RunningServer, startServer } from "./server.ts";
 
 test("without a file of alerts, whoever wants it read again is told that none is named", async () => {
   const folder = mkdtempSync(join(tmpdir(), "evenkeel-server-"));
@@ -23,4 +25,92 @@ test("without a file of alerts, whoever wants it read again is told that none is
   expect(said).toEqual([expect.stringMatching(/^warn no file of alerts is named/)]);
   await server.stop();
   rmSync(folder, { recursive: true });
+});
+
+describe("with connectors", () => {
+  let folder: string;
+  let coordinator: FakeCoordinator;
+  let server: RunningServer;
+  let said: string[];
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "evenkeel-server-"));
+    coordinator = await new FakeCoordinator(Date.now).listen();
+    coordinator.addWorker("w1");
+    writeFileSync(join(folder, "key"), WORKER_KEY);
+    said = [];
+  });
+  afterEach(async () => {
+    await server.stop();
+    await coordinator.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function serve(more: object = {}, url = coordinator.url): Promise<void> {
+    const flags = { db: join(folder, "fleet.db"), port: "0", host: "127.0.0.1", ...more };
+    const { settings } = loadSettings({ flags, env: {}, readFile: () => "" });
+    const lab = `{ kind: coordinator, name: lab, url: "${url}", api_key_file: "${join(folder, "key")}" }`;
+    const read = readConnectors(`connectors: [${lab}]`, "config.yaml");
+    if ("problems" in read) throw new Error(read.problems.join("\n"));
+    server = await startServer(
+      settings,
+      (level, message) => said.push(`${level} ${message}`),
+      read.connectors,
+    );
+  }
+
+  const json = async (path: string) => (await fetch(`${server.url}${path}`)).json();
+
+  test("no demo fleet is shown, but what they report; and their state", async () => {
+    await serve();
+    expect(server.describe()).toMatch(/^Fleet kept in /);
+    await vi.waitFor(
+      async () => expect(await json("api/workers")).toMatchObject({ workers: [{ id: "w1" }] }),
+      5000,
+    );
+    expect(await json("api/connectors")).toMatchObject({
+      connectors: [{ name: "lab", address: coordinator.url, state: "ok", last_error: null }],
+    });
+    expect(await json("api/sources")).toMatchObject({
+      sources: [{ id: "lab", interval_ms: 1000, workers: 1 }],
+    });
+    expect(await json("api/status")).not.toHaveProperty("connectors");
+  });
+
+  test("one that was never answered is shown with what is wrong, and raises an alert", async () => {
+    const alerts = join(folder, "alerts.yaml");
+    writeFileSync(alerts, "rules: [{ name: connector_unheard, for: 0s }]");
+    coordinator.instead = (_, response) => {
+      response.writeHead(503).end("busy");
+      return true;
+    };
+    await serve({ alerts });
+    await vi.waitFor(async () => {
+      expect(await json("api/alerts")).toMatchObject({ alerts: [{ rule: "connector_unheard" }] });
+    }, 5000);
+    expect(await json("api/connectors")).toMatchObject({
+      connectors: [
+        { state: "failing", last_error: expect.stringContaining("answered 503: busy"), success_ms: null },
+      ],
+    });
+    // The last tick was on time all along: nothing waits for who does not answer.
+    expect(said).toEqual([]);
+  });
+
+  test("one that hangs delays neither a tick nor the end", async () => {
+    coordinator.instead = () => true;
+    await serve();
+    await vi.waitFor(() => expect(coordinator.asked.length).toBe(1), 5000);
+    const ticks = async () => ((await json("api/status")) as { ticks: number }).ticks;
+    const before = await ticks();
+    await vi.waitFor(async () => expect(await ticks()).toBeGreaterThan(before), 5000);
+    expect(await json("api/connectors")).toMatchObject({ connectors: [{ state: "waiting" }] });
+  });
+
+  test("none is asked where the demo fleet is to be shown", async () => {
+    await serve({ demo: "on", demo_workers: "1", demo_tasks: "1" });
+    expect(said).toEqual(["warn no connector is asked while the demo fleet is shown (demo on)"]);
+    expect(coordinator.asked).toEqual([]);
+    expect(await json("api/connectors")).toMatchObject({ connectors: [] });
+  });
 });

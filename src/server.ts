@@ -3,9 +3,12 @@ import { dirname } from "node:path";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
+import { isLoopback } from "./kinds.ts";
 import { type Listener, listen } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { type Clock, systemClock } from "./metrics/clock.ts";
+import type { Connector } from "./metrics/collect/connect/connector.ts";
+import { ConnectorRunner } from "./metrics/collect/connect/runner.ts";
 import { createDemo } from "./metrics/collect/demo/demo.ts";
 import { CYCLE_MS } from "./metrics/collect/demo/faults.ts";
 import { runDemo } from "./metrics/collect/demo/runner.ts";
@@ -14,13 +17,15 @@ import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
 import { NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
 import { Heartbeat } from "./metrics/process/notify/heartbeat.ts";
 import { Notify } from "./metrics/process/notify/notify.ts";
+import { type AccountStore, openAccounts } from "./metrics/store/accounts.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
-import { openSessions, type SessionStore } from "./metrics/store/sessions.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 import { packageFile } from "./package-files.ts";
 import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
+import type { Access } from "./routes/auth/access.ts";
 import { Hub } from "./routes/hub.ts";
+import { ReportFeed } from "./routes/report-feed.ts";
 import { renderPanel } from "./views/frame.tsx";
 
 export interface RunningServer {
@@ -70,8 +75,12 @@ export const VERSION: string = (
 ).version;
 
 /** Opens, wires and starts everything; resolves once it listens. */
-export async function startServer(settings: Settings, log: Log): Promise<RunningServer> {
-  const evenkeel = new Evenkeel(settings, log);
+export async function startServer(
+  settings: Settings,
+  log: Log,
+  connectors: readonly Connector[] = [],
+): Promise<RunningServer> {
+  const evenkeel = new Evenkeel(settings, log, connectors);
   await evenkeel.start();
   return evenkeel;
 }
@@ -82,12 +91,16 @@ class Evenkeel implements RunningServer {
   readonly #clock: Clock = systemClock;
   readonly #started_at_ms = systemClock.now();
   readonly #hub: Hub;
+  readonly #feed: ReportFeed;
   readonly #app: App;
+  readonly #access: Access;
   #real: Instance | null = null;
   #demo: Instance | null = null;
+  readonly #connectors: readonly Connector[];
+  #runners: readonly ConnectorRunner[] = [];
   /** Whether a report ever came that was no demo's. */
   #reported = false;
-  #sessions: SessionStore | null = null;
+  #accounts: AccountStore | null = null;
   #alerts: Alerts = NO_ALERTS;
   #heartbeat: Heartbeat | null = null;
   #listener: Listener | null = null;
@@ -96,13 +109,17 @@ class Evenkeel implements RunningServer {
   #compacted_ms = 0;
   #stopped: Promise<void> | null = null;
 
-  constructor(settings: Settings, log: Log) {
+  constructor(settings: Settings, log: Log, connectors: readonly Connector[]) {
     this.#settings = settings;
     this.#log = log;
+    this.#connectors = connectors;
     const read = () => this.#shown.pipeline.read();
     const { max_viewers, max_topics } = settings;
     this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
-    this.#app = this.#createApp((body, type) => this.#ingest(body, type), settings.ingest_token);
+    this.#feed = new ReportFeed(read, (listening) => this.#listenToReports(listening));
+    const { app, access } = this.#createApp((body, type, sources) => this.#ingest(body, type, sources));
+    this.#app = app;
+    this.#access = access;
   }
 
   /** Empty until it listens. */
@@ -117,8 +134,9 @@ class Evenkeel implements RunningServer {
     return shown;
   }
 
-  #createApp(ingest: AppDeps["ingest"], ingest_token: string): App {
-    const { base_path, external_url, trusted_proxies, frame_ancestors, max_body_bytes } = this.#settings;
+  #createApp(ingest: AppDeps["ingest"], more: Pick<AppDeps, "trusted"> = {}) {
+    const { base_path, external_url, trusted_proxies, frame_ancestors, ingest_token, max_body_bytes } =
+      this.#settings;
     return createApp({
       read: () => this.#shown.pipeline.read(),
       readAt: (at_ms) => this.#shown.pipeline.readAt(at_ms),
@@ -127,7 +145,9 @@ class Evenkeel implements RunningServer {
       mark: (set) => this.#shown.pipeline.mark(set),
       alerts: this.#alertActions(),
       hub: this.#hub,
-      session_store: () => this.#sessionStore(),
+      accounts: () => this.#accountStore(),
+      ...more,
+      feed: this.#feed,
       ready: () => this.#notReady(),
       settings: {
         base_path,
@@ -136,9 +156,10 @@ class Evenkeel implements RunningServer {
         frame_ancestors: [...frame_ancestors],
         ingest_token: ingest_token === "" ? null : ingest_token,
         max_body_bytes,
+        report_limits: this.#settings,
         version: VERSION,
       },
-    }).app;
+    });
   }
 
   /** What somebody did shows to all who watch at once. */
@@ -169,11 +190,22 @@ class Evenkeel implements RunningServer {
     this.#hub.publish().catch((error: unknown) => this.#log("error", `publishing failed: ${String(error)}`));
   }
 
-  /** Opened when a viewer first chooses something. */
-  #sessionStore(): SessionStore {
-    const { db, demo } = this.#settings;
-    this.#sessions ??= openSessions(demo === "on" ? demoPath(db) : db);
-    return this.#sessions;
+  /** Not in the demo fleet's database, which begins anew at each start. */
+  #accountStore(): AccountStore {
+    this.#accounts ??= openAccounts(this.#settings.db);
+    return this.#accounts;
+  }
+
+  /** @throws EvenkeelError where others could reach it and nobody has to log in */
+  #mustBeProtected(): void {
+    const { host, allow_unprotected } = this.#settings;
+    if (isLoopback(host) || allow_unprotected || this.#access.protected) return;
+    throw new EvenkeelError(
+      "invalid",
+      `host must be a loopback address such as 127.0.0.1 while nobody has to log in; got "${host}". Make the first ` +
+        "user with evenkeel user add NAME --role admin; or, to let every machine that reaches it read everything, " +
+        "set EVENKEEL_ALLOW_UNPROTECTED=on",
+    );
   }
 
   #notReady(): string | null {
@@ -187,13 +219,42 @@ class Evenkeel implements RunningServer {
     if (alerts !== "") this.#alerts = loadAlerts(alerts, process.env);
     this.#heartbeat = this.#createHeartbeat();
     if (demo !== "on") this.#real = this.#open(db, this.#clock, false);
+    this.#mustBeProtected();
     this.#reported = this.#real?.store.fact(FIRST_REPORT) !== undefined;
-    if (demo === "on" || (demo === "auto" && !this.#reported)) this.#demo = await this.#openDemo();
+    const nobody = !this.#reported && this.#connectors.length === 0;
+    if (demo === "on" || (demo === "auto" && nobody)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
     this.#listener = await listen(this.#app.fetch, this.#settings, this.#log);
     // Only now is the address known that the first page shows and messages link to.
     for (const instance of [this.#real, this.#demo]) instance?.notify.start();
     this.#tick();
+    this.#startConnectors();
+  }
+
+  /** Each asks on its own: nobody waits for one that is slow. */
+  #startConnectors(): void {
+    const { demo } = this.#settings;
+    const real = this.#real;
+    if (!real) {
+      if (this.#connectors.length > 0)
+        this.#log("warn", `no connector is asked while the demo fleet is shown (demo ${demo})`);
+      return;
+    }
+    this.#runners = this.#connectors.map((connector) => {
+      const before = real.pipeline.fleet.knownOf(connector.name);
+      if (before) connector.resume?.(before);
+      return new ConnectorRunner(connector, {
+        clock: this.#clock,
+        random: Math.random,
+        log: (message) => this.#log("error", message),
+        take: async (reports) => {
+          const answer = await real.pipeline.collector.take(reports);
+          if (answer.accepted > 0) await this.#noteReport(real);
+          return answer;
+        },
+      });
+    });
+    for (const runner of this.#runners) runner.start();
   }
 
   #open(path: string, clock: Clock, demo: boolean): Instance {
@@ -224,15 +285,20 @@ class Evenkeel implements RunningServer {
           version: VERSION,
           url: this.url,
           store_limit_bytes: settings.max_db_bytes === 0 ? null : settings.max_db_bytes,
-          token_needed: settings.ingest_token !== "",
+          token_needed: this.#access.token_needed,
           alerts_file: settings.alerts !== "",
           started_at_ms: this.#started_at_ms,
+          connectors: this.#runners.map(({ health }) => health),
           memory_bytes: process.memoryUsage.rss(),
           disk_free_bytes: freeBytes(path),
           viewers,
           viewers_dropped,
           ticks_skipped,
-          limits_reached: refused > 0 ? { ...limits_reached, max_connections: refused } : limits_reached,
+          limits_reached: {
+            ...limits_reached,
+            ...this.#feed.limits_reached,
+            ...(refused > 0 && { max_connections: refused }),
+          },
         };
       },
     };
@@ -270,7 +336,7 @@ class Evenkeel implements RunningServer {
     const clock: Clock = { now: () => past.now_ms ?? this.#clock.now() };
     const instance = this.#open(demoPath(db), clock, true);
     const demo = createDemo({ workers, tasks, seed, start_ms });
-    const app = this.#createApp((body, type) => accept(instance, body, type), "");
+    const { app } = this.#createApp((body, type) => accept(instance, body, type), { trusted: true });
     const send = sendTo(app, this.#settings.base_path);
     // Up to the present, which goes on meanwhile.
     for (past.now_ms = start_ms; past.now_ms <= this.#clock.now(); past.now_ms += 1000) {
@@ -305,15 +371,25 @@ class Evenkeel implements RunningServer {
     return `A simulated demo fleet of ${demo_workers} workers is shown${until}`;
   }
 
-  async #ingest(body: Uint8Array, type: string) {
+  /** Not to what the demo fleet reports until real reports come: nobody sent that. */
+  #listenToReports(listening: boolean): void {
+    const collector = (this.#real ?? this.#demo)?.pipeline.collector;
+    if (collector) collector.onTaken = listening ? (taken) => this.#feed.take(taken) : null;
+  }
+
+  async #ingest(body: Uint8Array, type: string, sources: readonly string[] | null) {
     const instance = this.#real ?? this.#shown;
-    const answer = await accept(instance, body, type);
-    if (this.#real && !this.#reported) {
-      this.#reported = true;
-      instance.pipeline.remember({ [FIRST_REPORT]: String(this.#clock.now()) });
-      await this.#endDemo();
-    }
+    const answer = await accept(instance, body, type, sources);
+    if (this.#real) await this.#noteReport(this.#real);
     return answer;
+  }
+
+  /** Somebody has reported that is no demo. */
+  async #noteReport({ pipeline }: Instance): Promise<void> {
+    if (this.#reported) return;
+    this.#reported = true;
+    pipeline.remember({ [FIRST_REPORT]: String(this.#clock.now()) });
+    await this.#endDemo();
   }
 
   /** Somebody reports for real: from here on only that is shown. */
@@ -382,12 +458,22 @@ class Evenkeel implements RunningServer {
     } catch (error) {
       this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
     }
+    this.#feed.publish();
     this.#publish();
+    this.#endWhatIsRevoked();
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
     this.#compacted_ms = now_ms;
     this.#compacting = this.#compacting
       .then(() => store.compact(now_ms))
       .catch((error: unknown) => this.#log("error", `compacting failed: ${String(error)}`));
+  }
+
+  #endWhatIsRevoked(): void {
+    try {
+      this.#access.tick();
+    } catch (error) {
+      this.#log("error", `what is open could not be checked: ${String(error)}`);
+    }
   }
 
   stop(): Promise<void> {
@@ -398,8 +484,10 @@ class Evenkeel implements RunningServer {
   async #stop(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#hub.close();
+    await this.#hub.close();
+    this.#feed.close();
     await this.#listener?.close();
+    await Promise.all(this.#runners.map((runner) => runner.stop()));
     // What was answered since the last tick is written before the end.
     if (this.#real || this.#demo) {
       this.#shown.pipeline.keepAll();
@@ -407,7 +495,7 @@ class Evenkeel implements RunningServer {
     }
     await this.#compacting;
     await this.#heartbeat?.close();
-    this.#sessions?.close();
+    this.#accounts?.close();
     await this.#demo?.end();
     await this.#real?.end();
     this.#demo = null;
@@ -417,8 +505,13 @@ class Evenkeel implements RunningServer {
 
 const NDJSON = "application/x-ndjson";
 
-function accept({ pipeline }: Instance, body: Uint8Array, type: string) {
-  return pipeline.collector.accept(body, type === NDJSON ? "ndjson" : "json");
+function accept(
+  { pipeline }: Instance,
+  body: Uint8Array,
+  type: string,
+  sources: readonly string[] | null = null,
+) {
+  return pipeline.collector.accept(body, type === NDJSON ? "ndjson" : "json", sources);
 }
 
 /** Sends to the ingest route of an app in this process. */

@@ -33,6 +33,7 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
       token_needed: false,
       alerts_file: false,
       started_at_ms: now_ms,
+      connectors: [],
       memory_bytes: 0,
       disk_free_bytes: null,
       viewers: 0,

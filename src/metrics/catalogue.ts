@@ -161,6 +161,13 @@ const WORKER_DERIVED = metrics("worker", true, "gauge", [
     "GPU time in use on the busiest of the worker's devices",
   ],
   [
+    "throttled_gpus",
+    "count",
+    0,
+    "Throttled GPUs",
+    "The worker's devices that heat or too little power slows down",
+  ],
+  [
     "load",
     "percent",
     UTILIZATION_PRECISION,

@@ -319,6 +319,49 @@ describe("silence", () => {
     expect(h.fleet.takeChanges().gone_workers).toEqual(["w"]);
   });
 
+  describe("that whoever reports a worker tells of (heard_at)", () => {
+    const whole = { source: "coordinator", interval_s: 1, complete: true };
+    const silentFor = (ms: number, now_ms: number) => ({ ...worker, heard_at: now_ms - ms });
+
+    it("goes on while the worker is named, which has not left", async () => {
+      const h = harness();
+      await h.report({ ...whole, workers: [worker], tasks: [running] });
+      for (let second = 1; second <= 61; second += 1) {
+        await h.report({ ...whole, workers: [{ ...worker, heard_at: START_MS }], tasks: [running] });
+        h.later(1000);
+        const state = second > 60 ? "lost" : second > 3 ? "stale" : "active";
+        expect([second, h.fleet.workers.get("w")?.state]).toEqual([second, state]);
+      }
+      expect(h.fleet.tasks.get("t")?.state).toBe("orphaned");
+      await h.report({ ...whole, workers: [worker], tasks: [running] });
+      h.later(1);
+      expect(h.fleet.workers.get("w")?.state).toBe("active");
+    });
+
+    it("is what a worker comes with that was silent before it is named first", async () => {
+      const h = harness();
+      await h.report({ ...whole, workers: [silentFor(61_000, START_MS)] });
+      h.later(1);
+      expect(h.fleet.workers.get("w")).toMatchObject({ state: "lost", last_report_ms: START_MS - 61_000 });
+    });
+
+    it("beyond its time to live keeps it forgotten", async () => {
+      const h = harness();
+      await h.report({ ...whole, workers: [silentFor(3_600_001, START_MS)] });
+      expect(h.fleet.workers.has("w")).toBe(false);
+    });
+
+    it("counts from the newest time that anybody heard of it, never ahead of ours", async () => {
+      const h = harness();
+      await h.report({ ...whole, workers: [silentFor(50_000, START_MS)] });
+      await h.report({ ...whole, workers: [silentFor(2000, START_MS)] });
+      await h.report({ ...whole, workers: [silentFor(40_000, START_MS)] });
+      expect(h.fleet.workers.get("w")?.last_report_ms).toBe(START_MS - 2000);
+      await h.report({ ...whole, workers: [silentFor(-5000, START_MS)] });
+      expect(h.fleet.workers.get("w")?.last_report_ms).toBe(START_MS);
+    });
+  });
+
   it("of an offline worker means nothing", async () => {
     const h = harness();
     await h.report({ workers: [{ ...worker, status: "offline" }] });
@@ -397,7 +440,7 @@ describe("the devices of a worker", () => {
         {
           id: "w",
           gpus: [
-            { index: 0, utilization: 97, temperature_celsius: 71 },
+            { index: 0, utilization: 97, temperature_celsius: 71, throttled: true },
             { index: 1, utilization: 43, temperature_celsius: 83 },
           ],
         },
@@ -406,6 +449,10 @@ describe("the devices of a worker", () => {
     const { metrics } = h.fleet.workers.get("w")!;
     expect([metrics.get("gpu_utilization"), metrics.get("gpu_utilization_max")]).toEqual([70, 97]);
     expect(metrics.get("gpu_temperature_celsius")).toBe(83);
+    expect(metrics.get("throttled_gpus")).toBe(1);
+    h.later(1000);
+    await h.report({ workers: [{ id: "w", gpus: null }] });
+    expect([metrics.has("gpu_utilization_max"), metrics.has("throttled_gpus")]).toEqual([false, false]);
   });
 });
 

@@ -29,6 +29,8 @@ export interface Gpu {
   utilization?: number | null | undefined;
   memory_utilization?: number | null | undefined;
   temperature_celsius?: number | null | undefined;
+  /** Whether heat or too little power slows it down. */
+  throttled?: boolean | null | undefined;
 }
 
 /** Capabilities by name, as a source gave them; null clears one. */
@@ -52,6 +54,8 @@ export interface WorkerUpdate {
   metrics: Metrics;
   gpus: Gpu[] | null | undefined;
   interval_s: number | undefined;
+  /** The source's own time of what it last heard of the worker; undefined where that is now. */
+  heard_at_ms?: number | undefined;
 }
 
 /** The steps of a task's life whose instants are kept. */

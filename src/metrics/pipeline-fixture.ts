@@ -36,6 +36,7 @@ export function pipelineWith(
       token_needed: false,
       alerts_file: true,
       started_at_ms,
+      connectors: [],
       viewers: 0,
       viewers_dropped: 0,
       ticks_skipped: 0,

@@ -38,6 +38,7 @@ export interface PipelineOptions {
     | "alerts_file"
     | "store_limit_bytes"
     | "started_at_ms"
+    | "connectors"
     | "viewers"
     | "viewers_dropped"
     | "ticks_skipped"
@@ -174,7 +175,12 @@ export class Pipeline {
     const isHeard = (id: string) => fleet.workers.get(id)?.presence === "fresh";
     anomalies.judge({ system, values: fleet.fresh, isHeard }, now_ms);
     if (this.#tick % FORGET_EVERY_TICKS === 0) anomalies.forget(now_ms, FORGET_AFTER_MS);
-    const own = this.#own.figures({ ...self, rules_error: this.#rules_error }, now_ms);
+    // Of a source that is known its own rules tell.
+    const unheard = self.connectors.filter(
+      ({ name, failing_since_ms }) => failing_since_ms !== null && fleet.sourcePresence(name) === undefined,
+    );
+    const state = { rules_error: this.#rules_error, connectors_unheard: unheard.length };
+    const own = this.#own.figures({ ...self, ...state }, now_ms);
     alerts.evaluate(ruleScene(fleet, this.#figures, own, anomalies, now_ms));
   }
 
@@ -261,6 +267,7 @@ export class Pipeline {
       tick_ms: this.#options.tick_ms,
       reports_accepted: collector.counts.accepted,
       reports_rejected: collector.counts.rejected,
+      last_rejection: collector.last_rejection,
       unknown_fields: collector.counts.unknown_fields,
       unknown_field_names: [...collector.counts.unknown_names],
       buffered_reports: collector.buffered,

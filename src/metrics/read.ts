@@ -1,4 +1,5 @@
 import type { Cut } from "./catalogue.ts";
+import type { ConnectorHealth } from "./connectors.ts";
 import type {
   Alert,
   AlertEvent,
@@ -18,6 +19,7 @@ import type { Telling } from "./outbox.ts";
 import type { RangeAnswer, RangeQuery } from "./range.ts";
 import type { Runs } from "./runs.ts";
 import type { Matches, Waiting, WorkerScores } from "./scores.ts";
+import type { Totals } from "./totals.ts";
 
 /** Tasks by state: those that ended over the last hour; null where they are not counted by what is filtered. */
 export type StateCounts = Readonly<Record<TaskState, number | null>>;
@@ -128,6 +130,16 @@ export interface EndedStep {
   readonly searched_from_ms: number;
 }
 
+/** Why a report was refused: what its sender was told, cut to a length that a page has room for. */
+export interface Rejection {
+  readonly at_ms: number;
+  /** Null where the report does not say, or can't be read. */
+  readonly source: string | null;
+  /** Such as `workers[0].id`; empty for the report as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
 /** How Evenkeel itself is doing. */
 export interface SelfHealth {
   readonly version: string;
@@ -138,6 +150,8 @@ export interface SelfHealth {
   /** Whether the settings name a file of alerts, which may be read again. */
   readonly alerts_file: boolean;
   readonly started_at_ms: number;
+  /** In the order of the config file; none while the demo fleet is shown for good. */
+  readonly connectors: readonly ConnectorHealth[];
   readonly ticks: number;
   readonly tick_ms: number;
   /** Duration of the last ticks' work, milliseconds. */
@@ -146,6 +160,8 @@ export interface SelfHealth {
   readonly ticks_late: number;
   readonly reports_accepted: number;
   readonly reports_rejected: number;
+  /** The last report that was refused since the start; null without any. */
+  readonly last_rejection: Rejection | null;
   readonly unknown_fields: number;
   /** Names of the unknown fields last seen, at most a handful. */
   readonly unknown_field_names: readonly string[];
@@ -242,6 +258,8 @@ export interface Read {
   cut(cut: Cut, name: string): ReadonlyMap<string, number> | undefined;
   /** The names of the parts that there are, in their order. */
   cutNames(cut: Cut): readonly string[];
+  /** What was counted of all tasks, of each type and of each model family since the start, whatever is filtered. */
+  totals(): readonly Totals[];
   /** The first moment that can be shown as it was, Unix milliseconds; null where there is none. */
   firstMoment(): number | null;
   /** The same moment of the matching part of the whole fleet. */

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EvenkeelError } from "../errors.ts";
 import type { Silence } from "../metrics/model.ts";
+import { type AccountStore, openAccounts } from "../metrics/store/accounts.ts";
 import type { MetricStore } from "../metrics/store/contract.ts";
-import { openSessions, type SessionStore } from "../metrics/store/sessions.ts";
 import { openStore } from "../metrics/store/sqlite.ts";
 import { fixtureRead, NOW_MS } from "../views/fixture.ts";
 import { type World, world } from "./fixture.tsx";
@@ -16,7 +16,7 @@ const PATH = "/alerts/worker_overload%3AW3/acknowledgement";
 
 let folder: string;
 let store: MetricStore;
-let sessions: SessionStore;
+let accounts: AccountStore;
 let w: World;
 let done: unknown[][];
 let silences: Silence[];
@@ -25,11 +25,11 @@ let reloaded: string | null;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "evenkeel-"));
   store = openStore(join(folder, "evenkeel.db"));
-  sessions = openSessions(join(folder, "evenkeel.db"));
+  accounts = openAccounts(join(folder, "evenkeel.db"));
   [done, silences, reloaded] = [[], [], null];
   w = world({
     site: SITE,
-    session_store: sessions,
+    accounts,
     alerts: {
       acknowledge: (id, by, note) => {
         if (id === "nothing") throw new EvenkeelError("not_found", 'No alert "nothing" fires now');
@@ -50,7 +50,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  sessions.close();
+  accounts.close();
   await store.close();
   rmSync(folder, { recursive: true });
 });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Silence } from "../metrics/model.ts";
 import type { ReceiverTest } from "../metrics/outbox.ts";
+import { ALERT_PARAMS } from "../views/alert-data.ts";
 import { alertHref } from "../views/links.ts";
 import { RECEIVER_TEST } from "../views/panels/receivers.tsx";
 import { SILENCE, silenceData } from "../views/panels/silences.tsx";
@@ -82,6 +83,12 @@ const ACKNOWLEDGED = z.object({
   by: z.string().describe("Who acknowledged it, or took that back"),
   note: z.string().describe("What they said"),
 });
+const ALERT_ID = ALERT_PARAMS.pick({ alert_id: true });
+const OF_ALERT = { params: { alert_id: "worker_overload:W3" } };
+const SILENCE_ID = z.object({ silence_id: z.string().describe("The silence") });
+const OF_SILENCE = { params: { silence_id: "5f1d3a9b0c7e2468" } };
+const RECEIVER = z.object({ name: z.string().describe("The receiver, as the file of alerts names it") });
+const OF_RECEIVER = { params: { name: "pager" } };
 const BACK = { status: 303, description: "Done; leads back to the page", content: {} };
 
 /** What people do about alerts: as plain forms, and as JSON for scripts. */
@@ -104,9 +111,12 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
       headers: { Location: `${base_path}/${where}`, "Cache-Control": "no-store", ...headers },
     });
   const idOf = (c: Ctx, name: string) => String(given(c).get(name));
-  /** Who acts: as they say, else as they said before. */
-  const whoOf = (c: Ctx, by: string | null | undefined) =>
-    checkBy(by?.trim() ? by : sessions.preferences(c).name);
+  /** Who acts: who is logged in, else as they say, else as they said before. */
+  const whoOf = (c: Ctx, by: string | null | undefined) => {
+    const caller = c.get("caller");
+    if (caller?.kind === "user") return caller.name;
+    return checkBy(by?.trim() ? by : sessions.preferences(c).name);
+  };
   /** The name is offered again the next time. */
   const remembered = (c: Ctx, name: string): Record<string, string> => {
     const preferences = sessions.preferences(c);
@@ -122,26 +132,34 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
   const form = (
     path: string,
     summary: string,
+    about: Pick<Route, "params" | "example">,
     handle: (c: Ctx, given: URLSearchParams) => Response | Promise<Response>,
   ): Route => ({
     method: "POST",
     path,
     needs: "operate",
     summary,
+    ...about,
     takes: [FORM],
     response: BACK,
     handler: async (c) => handle(c, await fields(c)),
   });
   return [
-    form("/alerts/:alert_id/acknowledgement", "Acknowledges an alert, as a form does.", (c, given) => {
-      const id = idOf(c, "alert_id");
-      const by = whoOf(c, given.get("by"));
-      actions.acknowledge(id, by, checkNote(given.get("note") ?? ""));
-      return back(alertHref(id), remembered(c, by));
-    }),
+    form(
+      "/alerts/:alert_id/acknowledgement",
+      "Acknowledges an alert, as a form does.",
+      { params: ALERT_ID, example: OF_ALERT },
+      (c, given) => {
+        const id = idOf(c, "alert_id");
+        const by = whoOf(c, given.get("by"));
+        actions.acknowledge(id, by, checkNote(given.get("note") ?? ""));
+        return back(alertHref(id), remembered(c, by));
+      },
+    ),
     form(
       "/alerts/:alert_id/acknowledgement/end",
       "Takes an acknowledgement back, as a form does.",
+      { params: ALERT_ID, example: OF_ALERT },
       (c, given) => {
         const id = idOf(c, "alert_id");
         const by = whoOf(c, given.get("by"));
@@ -154,7 +172,10 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
       path: "/alerts/:alert_id/acknowledgement",
       needs: "operate",
       summary: "Acknowledges an alert.",
+      params: ALERT_ID,
       takes: [JSON_TYPE],
+      body: () => POSTED.acknowledgement,
+      example: { ...OF_ALERT, body: { by: "Ada", note: "moving its tasks" } },
       response: { description: "Acknowledged", content: { "application/json": ACKNOWLEDGED } },
       handler: async (c) => {
         const alert_id = idOf(c, "alert_id");
@@ -169,7 +190,10 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
       path: "/alerts/:alert_id/acknowledgement",
       needs: "operate",
       summary: "Takes an acknowledgement back.",
+      params: ALERT_ID,
       takes: [JSON_TYPE],
+      body: () => POSTED.removal,
+      example: { ...OF_ALERT, body: { by: "Ada" } },
       response: { description: "Taken back", content: { "application/json": ACKNOWLEDGED } },
       handler: async (c) => {
         const alert_id = idOf(c, "alert_id");
@@ -178,7 +202,7 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
         return json({ success: true, alert_id, by, note: "" });
       },
     },
-    form("/silences", "Sets a silence, as a form does.", (c, given) => {
+    form("/silences", "Sets a silence, as a form does.", {}, (c, given) => {
       const asked = Object.fromEntries(
         SILENCE_FIELDS.flatMap((name) => {
           const value = given.get(name)?.slice(0, MAX_FIELD);
@@ -199,6 +223,10 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
       needs: "operate",
       summary: "Sets a silence: for a while alerts that it matches are neither told nor counted.",
       takes: [JSON_TYPE],
+      body: () => POSTED.silence,
+      example: {
+        body: { matchers: "rule=worker_*, worker=rack4-*", duration: "8h", by: "Ada", note: "rewiring" },
+      },
       response: {
         status: 201,
         description: "The silence",
@@ -209,15 +237,22 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
         return json({ success: true, ...silenceData(silence, now_ms()) }, 201);
       },
     },
-    form("/silences/:silence_id/end", "Ends a silence, as a form does.", (c) => {
-      actions.endSilence(idOf(c, "silence_id"));
-      return back("alerts#p-silences");
-    }),
+    form(
+      "/silences/:silence_id/end",
+      "Ends a silence, as a form does.",
+      { params: SILENCE_ID, example: OF_SILENCE },
+      (c) => {
+        actions.endSilence(idOf(c, "silence_id"));
+        return back("alerts#p-silences");
+      },
+    ),
     {
       method: "DELETE",
       path: "/api/silences/:silence_id",
       needs: "operate",
       summary: "Ends a silence.",
+      params: SILENCE_ID,
+      example: OF_SILENCE,
       response: {
         description: "Ended",
         content: { "application/json": z.object({ success: z.literal(true), silence_id: z.string() }) },
@@ -228,15 +263,22 @@ export function alertRoutes({ actions, now_ms, sessions, base_path }: AlertDeps)
         return json({ success: true, silence_id });
       },
     },
-    form("/alerts/receivers/:name/test", "Sends a test to a receiver, as a form does.", async (c) => {
-      await actions.testReceiver(idOf(c, "name"));
-      return back("alerts#p-receivers");
-    }),
+    form(
+      "/alerts/receivers/:name/test",
+      "Sends a test to a receiver, as a form does.",
+      { params: RECEIVER, example: OF_RECEIVER },
+      async (c) => {
+        await actions.testReceiver(idOf(c, "name"));
+        return back("alerts#p-receivers");
+      },
+    ),
     {
       method: "POST",
       path: "/api/receivers/:name/test",
       needs: "operate",
       summary: "Sends a test to a receiver, and says what came of it.",
+      params: RECEIVER,
+      example: OF_RECEIVER,
       response: {
         description: "What came of it, also where the receiver did not take it",
         content: { "application/json": z.object({ success: z.literal(true), ...RECEIVER_TEST.shape }) },

@@ -26,9 +26,13 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+function weakTag(of: string): string {
+  return `W/"${createHash("sha1").update(of).digest("base64url")}"`;
+}
+
 /** A text with its weak ETag, compressed as the client likes, or 304 where the client has it already. */
 export async function answer(c: Ctx, text: string, init: Answer): Promise<Response> {
-  const etag = `W/"${createHash("sha1").update(text).digest("base64url")}"`;
+  const etag = weakTag(text);
   const headers: Record<string, string> = {
     "Cache-Control": init.cache ?? NO_STORE,
     Vary: "Accept, Accept-Encoding",
@@ -50,8 +54,13 @@ export async function answer(c: Ctx, text: string, init: Answer): Promise<Respon
 /**
  * A long text, a slice at a time as the client takes it: what is not read is not made, and between two slices
  * others have their turn. The first slice is made at once, so that its errors are still answered as errors.
+ *
+ * @param version the same while the text would be
  */
-export function streamed(slices: Generator<string>, type: string): Response {
+export function streamed(c: Ctx, slices: Generator<string>, type: string, version: string): Response {
+  const etag = weakTag(version);
+  const headers = { "Cache-Control": NO_STORE, Vary: "Accept", ETag: etag };
+  if (matches(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers });
   let next = slices.next();
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>(
@@ -66,14 +75,16 @@ export function streamed(slices: Generator<string>, type: string): Response {
     },
     { highWaterMark: 0 },
   );
-  return new Response(body, { headers: { "Content-Type": type, "Cache-Control": NO_STORE, Vary: "Accept" } });
+  return new Response(body, { headers: { ...headers, "Content-Type": type } });
 }
+
+const DEFECT = { status: 500, detail: "This is a defect of Evenkeel; its log says more." };
 
 /** An error of ours, or any defect, as what the caller can read: a page for a browser, else RFC 9457. */
 export function failure(c: Ctx, error: unknown, errorPage: (facts: ErrorFacts) => string): Response {
   if (!(error instanceof EvenkeelError)) {
     console.error(error);
-    return problem(c, { status: 500, detail: "This is a defect of Evenkeel; its log says more." }, errorPage);
+    return problem(c, DEFECT, errorPage);
   }
   return problem(
     c,
@@ -84,16 +95,27 @@ export function failure(c: Ctx, error: unknown, errorPage: (facts: ErrorFacts) =
       headers: {
         ...(error.retry_after_s === undefined ? {} : { "Retry-After": String(error.retry_after_s) }),
         ...(error.kind === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {}),
+        ...(error.kind === "upgrade_required" ? { Upgrade: "websocket", Connection: "Upgrade" } : {}),
       },
     },
     errorPage,
   );
 }
 
+/** What a caller is told of an error, or of any defect. RFC 9457. */
+export function problemOf(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof EvenkeelError)) return problemBody(DEFECT);
+  return problemBody({ status: error.status, detail: error.message, details: error.details });
+}
+
+function problemBody({ status, detail, details }: Problem): Record<string, unknown> {
+  return { type: "about:blank", title: STATUS_CODES[status] ?? "Error", status, detail, ...details };
+}
+
 export interface Problem {
   readonly status: number;
   readonly detail: string;
-  readonly details?: Readonly<Record<string, unknown>>;
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -110,8 +132,7 @@ export function problem(
       headers: { ...common, "Content-Type": "text/html; charset=utf-8" },
     });
   }
-  const body = { type: "about:blank", title, status, detail, ...details };
-  return new Response(`${JSON.stringify(body)}\n`, {
+  return new Response(`${JSON.stringify(problemBody({ status, detail, details }))}\n`, {
     status,
     headers: { ...common, "Content-Type": PROBLEM_TYPE },
   });

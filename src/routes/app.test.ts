@@ -1,11 +1,9 @@
 import { brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { Hono } from "hono";
 import { describe, expect, it, vi } from "vitest";
 import { EvenkeelError } from "../errors.ts";
 import { read, START_MS, type World, world } from "./fixture.tsx";
-import { mount } from "./mount.ts";
-import { type App, NEEDS, pathNames, type Route } from "./route.ts";
+import { NEEDS, pathNames } from "./route.ts";
 import { SITE } from "./site.ts";
 
 type Init = { headers?: Record<string, string>; method?: string };
@@ -30,20 +28,6 @@ describe("the registry of routes", () => {
   it("has no two routes at one path and method", () => {
     const names = world({ site: SITE }).routes.map((route) => `${route.method} ${route.path}`);
     expect(names).toEqual([...new Set(names)]);
-  });
-
-  it("refuses what administrators may do until there are users", async () => {
-    const app: App = new Hono();
-    app.onError((error) => new Response(error.message, { status: (error as EvenkeelError).status }));
-    const handler = () => new Response("done");
-    const routes = (["operate", "administer"] as const).map(
-      (needs): Route => ({ method: "POST", path: `/${needs}`, needs, summary: "X.", handler }),
-    );
-    mount(app, routes, "", null);
-    expect((await app.request("/operate", { method: "POST" })).status).toBe(200);
-    const response = await app.request("/administer", { method: "POST" });
-    expect(response.status).toBe(403);
-    expect(await response.text()).toBe("POST /administer needs the right to administer");
   });
 });
 

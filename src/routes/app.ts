@@ -3,32 +3,44 @@ import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Mark } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
-import type { SessionStore } from "../metrics/store/sessions.ts";
+import type { AccountStore } from "../metrics/store/accounts.ts";
+import { renderAccount, renderAdmin, renderLogin } from "../views/account.tsx";
 import type { Around, Look } from "../views/around.ts";
+import { renderEmbedBuilder } from "../views/embed-builder.tsx";
 import { FILTERS } from "../views/filters.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
-import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
+import { DENSITIES, NO_PREFERENCES, type Preferences, THEMES } from "../views/preferences.ts";
 import { isZone, ZONE_RULE } from "../views/window.ts";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
-import { answer, failure } from "./answers.ts";
+import { failure } from "./answers.ts";
+import { apiRoutes } from "./api.ts";
 import { type Assets, assetRoutes, theAssets } from "./assets.ts";
+import { Access } from "./auth/access.ts";
+import { adminRoutes } from "./auth/admin.ts";
+import { Guard } from "./auth/guard.ts";
+import { loginRoutes } from "./auth/login.ts";
+import { embedRoutes } from "./embeds.ts";
+import { Forms } from "./forms.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
 import { healthRoutes } from "./health.ts";
 import type { Hub } from "./hub.ts";
-import { type Ingest, ingestRoutes } from "./ingest.ts";
+import { type Ingest, ingestRoutes, type ReportLimits } from "./ingest.ts";
 import { markRoutes } from "./marks.ts";
+import { metricsRoute } from "./metrics.ts";
 import type { Shown } from "./moment.ts";
 import { mount } from "./mount.ts";
-import { openApi } from "./openapi.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
-import { type Given, given, panelRequest, parseParams } from "./params.ts";
-import { Proxies } from "./proxies.ts";
-import type { App, Ctx, Route } from "./route.ts";
+import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
+import { clientOf, Proxies } from "./proxies.ts";
+import { recordRoutes } from "./record.ts";
+import type { ReportFeed } from "./report-feed.ts";
+import type { App, Ctx, Route, Watch } from "./route.ts";
 import { Sessions } from "./sessions.ts";
 import { settingsRoutes } from "./settings.ts";
 import { SITE, type Site } from "./site.ts";
+import { socketRoutes } from "./socket-routes.ts";
 import { streamRoutes, streamUrl } from "./stream.ts";
 
 export type { App } from "./route.ts";
@@ -45,6 +57,8 @@ export interface AppDeps {
   /** What people do about alerts, of the fleet that is shown. */
   alerts: AlertActions;
   hub: Hub;
+  /** What is reported, for whoever records it. */
+  feed: ReportFeed;
   /** Null when ready, else the reason. */
   ready(): string | null;
   settings: {
@@ -56,10 +70,13 @@ export interface AppDeps {
     frame_ancestors: string[];
     ingest_token: string | null;
     max_body_bytes: number;
+    report_limits: ReportLimits;
     version: string;
   };
-  /** Where what viewers chose is kept. */
-  session_store(): SessionStore;
+  /** Who may do what, and what they chose. */
+  accounts(): AccountStore;
+  /** True where whoever calls is trusted: the app is in nobody's reach. */
+  trusted?: true;
   /** What is shown; left out, it is all there is. */
   site?: Site;
 }
@@ -75,11 +92,16 @@ const LOOK = z.object({
 });
 
 /** The whole HTTP interface. `routes` is the registry that it was made from. */
-export function createApp(deps: AppDeps): { app: App; routes: readonly Route[] } {
+export function createApp(deps: AppDeps): { app: App; routes: readonly Route[]; access: Access } {
   const base_path = deps.settings.base_path.replace(/\/+$/, "");
   const site = deps.site ?? SITE;
   const assets = theAssets();
-  const routes = allRoutes(deps, site, assets, base_path);
+  const now_ms = () => deps.read().now_ms;
+  const isSecure = (c: Ctx) => clientOf(c).scheme === "https";
+  const sessions = new Sessions(() => deps.accounts().sessions, now_ms, `${base_path}/`, isSecure);
+  const { ingest_token } = deps.settings;
+  const access = new Access({ accounts: () => deps.accounts(), sessions, ingest_token, now_ms });
+  const routes = allRoutes(deps, site, assets, base_path, sessions, access);
   const app: App = new Hono();
   const proxies = new Proxies(deps.settings.trusted_proxies, deps.settings.external_url);
   app.use(async (c, next) => {
@@ -97,18 +119,26 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[] }
       new EvenkeelError("not_found", `There is nothing at ${path}; openapi.json lists all there is`),
     );
   });
-  mount(app, routes, base_path, deps.settings.ingest_token);
-  return { app, routes };
+  const guard = new Guard({
+    access: deps.trusted ? null : access,
+    note: (entry) => deps.accounts().note(entry),
+    now_ms,
+    base_path,
+  });
+  mount(app, routes, base_path, guard);
+  return { app, routes, access };
 }
 
-function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string): Route[] {
+function allRoutes(
+  deps: AppDeps,
+  site: Site,
+  assets: Assets,
+  base_path: string,
+  sessions: Sessions,
+  access: Access,
+): Route[] {
   const { hub, read, settings } = deps;
   const moment = { topics: hub.topics, read, readAt: (at_ms: number) => deps.readAt(at_ms) };
-  const sessions = new Sessions(
-    () => deps.session_store(),
-    () => read().now_ms,
-    `${base_path}/`,
-  );
   const around = (
     c: Ctx,
     panels: readonly Panel[],
@@ -119,7 +149,8 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
   ): Around => ({
     ...look(c, values, assets, base_path, preferences),
     views: preferences.views,
-    viewer: preferences.name,
+    user: userOf(c),
+    viewer: userOf(c)?.name ?? preferences.name,
     header: header && headerOf(header, shown),
     read: shown.read,
     stream: shown.moment === null ? streamUrl(header ? [...panels, header] : panels, values) : null,
@@ -129,12 +160,16 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     newest_ms: read().now_ms,
     first_ms: read().firstMoment(),
   });
+  const watch: Watch = (c, end) => access.watch(c.get("caller") ?? { kind: "nobody" }, end);
   const routes: Route[] = [
     ...healthRoutes(deps.ready),
-    ...ingestRoutes(deps.ingest, settings.max_body_bytes),
+    metricsRoute(read),
+    ...ingestRoutes(deps.ingest, settings.max_body_bytes, settings.report_limits),
+    ...recordRoutes(deps.feed, watch),
     ...markRoutes({ mark: deps.mark, now_ms: () => read().now_ms, demo: () => read().demo }),
     ...alertRoutes({ actions: deps.alerts, now_ms: () => read().now_ms, sessions, base_path }),
-    ...streamRoutes(site.panels, hub),
+    ...streamRoutes(site.panels, hub, watch),
+    ...socketRoutes(site.panels, hub, watch),
     ...assetRoutes(assets),
     ...site.panels.flatMap((panel) =>
       panelRoutes(panel, {
@@ -164,26 +199,52 @@ function allRoutes(deps: AppDeps, site: Site, assets: Assets, base_path: string)
     ),
   ];
   const home = site.pages.find((page) => page.path === "/");
+  const plain = (c: Ctx, preferences = sessions.preferences(c)) => {
+    const shown = { read: read(), topic: (request: PanelRequest) => hub.topics.get(request), moment: null };
+    return around(c, [], given(c), shown, preferences, site.header);
+  };
+  const accounts = {
+    accounts: () => deps.accounts(),
+    sessions,
+    forms: new Forms(base_path),
+    now_ms: () => read().now_ms,
+  };
   routes.push(
     ...settingsRoutes({
       sessions,
       panels: home?.panels ?? [],
-      base_path,
+      forms: accounts.forms,
       renderSettings: (c, preferences, done) =>
-        site.renderSettings(
-          { preferences, panels: home?.panels ?? [], done },
-          around(
-            c,
-            [],
-            given(c),
-            { read: read(), topic: (request) => hub.topics.get(request), moment: null },
-            preferences,
-            site.header,
-          ),
-        ),
+        site.renderSettings({ preferences, panels: home?.panels ?? [], done }, plain(c, preferences)),
     }),
+    ...loginRoutes({
+      ...accounts,
+      renderLogin: (c, view) => renderLogin(view, look(c, new Map(), assets, base_path)),
+      renderAccount: (c, view) => renderAccount(view, plain(c)),
+    }),
+    ...embedRoutes({
+      ...accounts,
+      access,
+      panels: site.panels.filter(({ bare, form }) => !bare && !form),
+      frame_ancestors: settings.frame_ancestors,
+      url: () => read().self.url,
+      renderEmbedBuilder: (c, view) => renderEmbedBuilder(view, plain(c)),
+    }),
+    ...adminRoutes({ ...accounts, renderAdmin: (c, view) => renderAdmin(view, plain(c)) }),
   );
-  return [...routes, openApiRoute(routes, settings.version, base_path)];
+  const api = apiRoutes({
+    others: routes,
+    version: settings.version,
+    base_path,
+    url: () => read().self.url,
+    renderApi: (c, view) => site.renderApi(view, plain(c)),
+  });
+  return [...routes, ...api];
+}
+
+function userOf(c: Ctx): Around["user"] {
+  const caller = c.get("caller");
+  return caller?.kind === "user" ? caller : null;
 }
 
 /** What a page about one thing is about, as it is called. */
@@ -197,22 +258,6 @@ function headerOf(panel: Panel, { topic }: Shown): Around["header"] {
   const found = topic(panelRequest(panel, new Map()));
   const { critical, warning } = found.data() as { critical: number; warning: number };
   return { html: found.rendered().html, critical, warning };
-}
-
-function openApiRoute(others: readonly Route[], version: string, base_path: string): Route {
-  let text: string | undefined;
-  const route: Route = {
-    method: "GET",
-    path: "/openapi.json",
-    needs: "nothing",
-    summary: "This interface, described in OpenAPI 3.1.",
-    response: { description: "The description", content: { "application/json": null } },
-    handler: (c) => {
-      text ??= `${JSON.stringify(openApi([...others, route], version, base_path))}\n`;
-      return answer(c, text, { type: "application/json", cache: "no-cache" });
-    },
-  };
-  return route;
 }
 
 function look(c: Ctx, values: Given, assets: Assets, base_path: string, preferences = NO_PREFERENCES): Look {

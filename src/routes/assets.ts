@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { packageFile } from "../package-files.ts";
 import { PICO_FILE } from "../views/assets.ts";
@@ -64,6 +65,8 @@ export function assetRoutes(assets: Assets): Route[] {
       path: "/assets/:file",
       needs: "nothing",
       summary: "The style sheet, the script and the icon of the pages.",
+      params: z.object({ file: z.string().describe("Its name") }),
+      example: { params: { file: "icon.svg" } },
       response: {
         description: "The file; with its version in ?v= it may be kept for ever",
         content: { "text/css": null, "text/javascript": null, "image/svg+xml": null },
@@ -102,9 +105,7 @@ function readAssets(): Assets {
     {
       name: "app.css",
       type: "text/css; charset=utf-8",
-      text:
-        [PICO_FILE, "uplot/dist/uPlot.min.css"].map(library).join("\n") +
-        ours("app.css").replace(/\/\*.*?\*\/\s*/gs, ""),
+      text: [PICO_FILE, "uplot/dist/uPlot.min.css"].map(library).join("\n") + dense(ours("app.css")),
     },
     { name: "icon.svg", type: "image/svg+xml", text: ours("icon.svg") },
     { name: "alarm.svg", type: "image/svg+xml", text: ours("alarm.svg") },
@@ -134,7 +135,16 @@ function bodyOf({ bodies }: Asset, coding: Coding): Buffer {
   return body;
 }
 
-/** Drops the lines that are only a comment: our script, as our style, explains itself to those who read it here. */
+/** Our stylesheet without what only its readers here need: a sixth of it, once compressed. */
+function dense(style: string): string {
+  const ends = /[{};,]/;
+  return style
+    .replace(/\/\*[\s\S]*?\*\//g, "")
+    .replace(/\s*\n\s*/g, (_, at: number, all: string) => (ends.test(all[at - 1] ?? "{") ? "" : " "))
+    .replaceAll(" {", "{");
+}
+
+/** Drops the lines that are only a comment: our script explains itself to those who read it here. */
 function withoutComments(script: string): string {
   return script.replace(/^\s*(?:\/\/|\/\*\*|\*[ /]).*\n?/gm, "");
 }

@@ -1,17 +1,21 @@
 /** What the tests of this folder share: a fleet that stands still until told, panels, and a real server. */
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, type ServerType } from "@hono/node-server";
 import { z } from "zod";
 import { Orders } from "../metrics/orders.ts";
 import type { Read, RecentSeries } from "../metrics/read.ts";
-import type { SessionStore } from "../metrics/store/sessions.ts";
+import type { AccountStore } from "../metrics/store/accounts.ts";
 import type { Page, Panel } from "../views/panel.ts";
 import { definePanel } from "../views/panel.ts";
 import { Part } from "../views/part.tsx";
 import { type AppDeps, createApp } from "./app.ts";
+import type { Access } from "./auth/access.ts";
 import { Hub, type HubLimits } from "./hub.ts";
+import { ReportFeed } from "./report-feed.ts";
 import type { App, Route } from "./route.ts";
 import { SITE, type Site } from "./site.ts";
+import { takeUpgrades } from "./upgrade.ts";
 
 export const START_MS = Date.UTC(2026, 10, 23, 18, 24, 16);
 
@@ -78,6 +82,7 @@ export function read(given: Partial<Read> = {}): Read {
     firstMoment: () => null,
     cut: () => undefined,
     cutNames: () => [],
+    totals: () => [],
     filtered: (filters) => ({ ...whole, filters }),
     ...given,
   };
@@ -90,6 +95,7 @@ const SELF: Read["self"] = {
   token_needed: false,
   alerts_file: true,
   started_at_ms: START_MS,
+  connectors: [],
   ticks: 1,
   tick_ms: 1_000,
   tick_p50_ms: 1,
@@ -97,6 +103,7 @@ const SELF: Read["self"] = {
   ticks_late: 0,
   reports_accepted: 0,
   reports_rejected: 0,
+  last_rejection: null,
   unknown_fields: 0,
   unknown_field_names: [],
   buffered_reports: 0,
@@ -199,7 +206,9 @@ function board(rows: Record<string, string> = { a: "one", b: "two" }): Board {
 export interface World {
   app: App;
   routes: readonly Route[];
+  access: Access;
   hub: Hub;
+  feed: ReportFeed;
   site: Site;
   board: Board;
   now: { read: Read };
@@ -208,8 +217,10 @@ export interface World {
 }
 
 export interface WorldOptions {
+  /** Left out, one that stands still until told. */
+  read?: AppDeps["read"];
   readAt?: AppDeps["readAt"];
-  session_store?: SessionStore;
+  accounts?: AccountStore;
   settings?: Partial<AppDeps["settings"]>;
   limits?: Partial<HubLimits>;
   ingest?: AppDeps["ingest"];
@@ -220,11 +231,24 @@ export interface WorldOptions {
   site?: Site;
 }
 
+/** Nobody has to log in, and nothing is chosen. */
+const NO_ACCOUNTS = {
+  hasUsers: () => false,
+  hasIngestTokens: () => false,
+  tokenByHash: () => undefined,
+  accessVersion: () => 0,
+  note: () => {},
+  get sessions(): never {
+    throw new Error("this world has no sessions");
+  },
+} as Partial<AccountStore> as AccountStore;
+
 export function world({
   settings,
   limits,
+  read: ofFleet,
   readAt,
-  session_store,
+  accounts = NO_ACCOUNTS,
   ingest,
   mark,
   alerts,
@@ -240,18 +264,18 @@ export function world({
   ];
   const everything = site ?? { ...SITE, panels: [one, other, thing], pages, header: null };
   const now = { read: read() };
-  const hub = new Hub({ read: () => now.read, ...(limits ? { limits } : {}) });
-  const { app, routes } = createApp({
-    read: () => now.read,
+  const newest = ofFleet ?? (() => now.read);
+  const hub = new Hub({ read: newest, ...(limits ? { limits } : {}) });
+  const feed = new ReportFeed(newest, () => {});
+  const { app, routes, access } = createApp({
+    read: newest,
     readAt: readAt ?? (async (at_ms) => ({ ...now.read, now_ms: at_ms })),
     hub,
+    feed,
     ingest: ingest ?? (async () => ({ accepted: 1, rejected: 0, errors: [] })),
     mark: mark ?? (() => {}),
     alerts: { ...NO_ACTIONS, ...alerts },
-    session_store: () => {
-      if (!session_store) throw new Error("this world has no sessions");
-      return session_store;
-    },
+    accounts: () => accounts,
     ready: ready ?? (() => null),
     settings: {
       base_path: "/",
@@ -260,6 +284,13 @@ export function world({
       frame_ancestors: ["'self'", "https://team.example"],
       ingest_token: null,
       max_body_bytes: 10_000,
+      report_limits: {
+        max_workers: 1_000,
+        max_live_tasks: 1_000,
+        max_metric_names_per_source: 64,
+        max_tags: 64,
+        max_string_length: 1_024,
+      },
       version: "1.2.3",
       ...settings,
     },
@@ -268,7 +299,9 @@ export function world({
   return {
     app,
     routes,
+    access,
     hub,
+    feed,
     site: everything,
     board: shown,
     now,
@@ -285,6 +318,7 @@ export async function listen(
   app: App,
 ): Promise<{ server: ServerType; origin: string; close(): Promise<void> }> {
   const server = createAdaptorServer({ fetch: app.fetch });
+  takeUpgrades(server as Server, app.fetch);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {

@@ -12,6 +12,7 @@ function contentSecurityPolicy(frame_ancestors: readonly string[]): string {
     "img-src 'self' data:",
     "font-src 'self'",
     "connect-src 'self'",
+    "frame-src 'self'",
     "form-action 'self'",
     "base-uri 'self'",
     `frame-ancestors ${frame_ancestors.join(" ")}`,

@@ -4,6 +4,7 @@ import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFa
 import { prepared } from "./moment.ts";
 import type { PanelRequest } from "./params.ts";
 import { SITE, type Site } from "./site.ts";
+import { Sockets } from "./sockets.ts";
 import { Topics } from "./topics.ts";
 
 export interface HubLimits {
@@ -75,6 +76,8 @@ interface HubOptions {
 export class Hub {
   /** The render cache that pages, fragments and streams share. */
   readonly topics: Topics;
+  /** The viewers that are connected by WebSocket; they count as the others do. */
+  readonly sockets: Sockets;
   readonly limits: HubLimits;
   readonly #read: () => Read;
   readonly #elapsed_ms: () => number;
@@ -94,6 +97,14 @@ export class Hub {
     this.#read = read;
     this.#elapsed_ms = elapsed_ms ?? (() => performance.now());
     this.topics = new Topics({ read, renderPanel, max_topics: this.limits.max_topics });
+    this.sockets = new Sockets({
+      read,
+      topics: this.topics,
+      limits: this.limits,
+      prepared: (requests) => this.prepared(requests),
+      enter: () => this.#enter(),
+      reached: (limit) => this.#reached(limit),
+    });
   }
 
   /** Looks up what panels need, before a viewer joins: each tick then shows what was found. */
@@ -108,7 +119,7 @@ export class Hub {
    */
   join(requests: readonly PanelRequest[], format: StreamFormat, gzip: boolean, open: () => Outgoing): void {
     if (this.#closed) throw new EvenkeelError("unavailable", "Evenkeel is stopping", { retry_after_s: 2 });
-    if (this.#viewers >= this.limits.max_viewers) throw this.#refuse("max_viewers", "viewers");
+    this.checkRoom();
     const channel = this.#channelFor(requests, format);
     channel.advance(this.#read());
     const viewer: Viewer = { outgoing: open(), gzip, version: NEVER, stuck_since_ms: null };
@@ -133,6 +144,19 @@ export class Hub {
     return FORMATS[format].poll(tickFacts(this.#read()), pieces, shown);
   }
 
+  /** @throws EvenkeelError where no viewer can be added */
+  checkRoom(): void {
+    if (this.#viewers >= this.limits.max_viewers) throw this.#refuse("max_viewers", "viewers");
+  }
+
+  #enter(): () => void {
+    this.checkRoom();
+    this.#viewers++;
+    return () => {
+      if (!this.#closed) this.#viewers--;
+    };
+  }
+
   /** Called once after each tick. Settles when every viewer was served; a tick that comes meanwhile is served too. */
   publish(): Promise<void> {
     this.#again = true;
@@ -144,20 +168,21 @@ export class Hub {
 
   health(): HubHealth {
     const overflows = this.topics.overflows;
+    const sockets = this.sockets.health();
     return {
       viewers: this.#viewers,
       channels: this.#channels.size,
-      viewers_dropped: this.#dropped,
-      ticks_skipped: this.#skipped,
-      bytes_out: this.#bytes_out,
+      viewers_dropped: this.#dropped + sockets.dropped,
+      ticks_skipped: this.#skipped + sockets.skipped,
+      bytes_out: this.#bytes_out + sockets.bytes_out,
       publish_ms: this.#publish_ms,
       ...this.topics.counts,
       limits_reached: { ...this.#limits_reached, ...(overflows > 0 ? { render_cache: overflows } : {}) },
     };
   }
 
-  /** Ends every stream now; who took nothing is cut off. */
-  close(): void {
+  /** Ends every stream now; who took nothing is cut off. Resolves when the WebSockets are closed too. */
+  close(): Promise<void> {
     this.#closed = true;
     for (const channel of this.#channels.values()) {
       for (const { outgoing } of channel.viewers) {
@@ -167,6 +192,7 @@ export class Hub {
     }
     this.#channels.clear();
     this.#viewers = 0;
+    return this.sockets.close();
   }
 
   #channelFor(requests: readonly PanelRequest[], format: StreamFormat): Channel {
@@ -184,12 +210,16 @@ export class Hub {
   }
 
   #refuse(limit: "max_viewers" | "max_channels" | "max_topics", what: string): EvenkeelError {
-    this.#limits_reached[limit] = (this.#limits_reached[limit] ?? 0) + 1;
+    this.#reached(limit);
     return new EvenkeelError(
       "unavailable",
       `${limit}: at most ${this.limits[limit]} ${what} at once; try again when others have left`,
       { retry_after_s: 5 },
     );
+  }
+
+  #reached(limit: string): void {
+    this.#limits_reached[limit] = (this.#limits_reached[limit] ?? 0) + 1;
   }
 
   async #publishAll(): Promise<void> {
@@ -217,6 +247,7 @@ export class Hub {
         turn_ms = this.#elapsed_ms();
       }
     }
+    await this.sockets.publish();
   }
 
   /** Brings one viewer to the channel's tick: by what changed if it has the tick before, else by all of it. */

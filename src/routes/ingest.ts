@@ -1,9 +1,11 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { REPORT_EXAMPLE, type ReportLimits, reportSchema } from "../metrics/collect/report.ts";
 import { json, problem } from "./answers.ts";
 import { BODY_TIMEOUT_MS, BodyReader, bodyOf, mediaTypeOf } from "./body.ts";
 import type { Ctx, Route } from "./route.ts";
+
+export type { ReportLimits };
 
 export interface Ingested {
   readonly accepted: number;
@@ -11,7 +13,12 @@ export interface Ingested {
   readonly errors: readonly { readonly line: number; readonly path: string; readonly message: string }[];
 }
 
-export type Ingest = (body: Uint8Array, mediaType: string) => Promise<Ingested>;
+/** @param sources whose reports are taken; null for anybody's */
+export type Ingest = (
+  body: Uint8Array,
+  mediaType: string,
+  sources: readonly string[] | null,
+) => Promise<Ingested>;
 
 const MEDIA_TYPES = ["application/json", "application/x-ndjson"];
 
@@ -27,7 +34,7 @@ const INGESTED = z.object({
   ),
 });
 
-export function ingestRoutes(ingest: Ingest, max_body_bytes: number): Route[] {
+export function ingestRoutes(ingest: Ingest, max_body_bytes: number, limits: ReportLimits): Route[] {
   const reader = new BodyReader({
     max_bytes: max_body_bytes,
     max_pending_bytes: 8 * max_body_bytes,
@@ -40,6 +47,8 @@ export function ingestRoutes(ingest: Ingest, max_body_bytes: number): Route[] {
       needs: "ingest",
       summary: "Takes reports of workers, tasks and the system: one as JSON, or many, one a line.",
       takes: MEDIA_TYPES,
+      body: () => reportSchema(limits, "refused").report,
+      example: { body: REPORT_EXAMPLE },
       response: {
         status: 202,
         description: "Taken, and durable within the next tick",
@@ -55,11 +64,17 @@ async function take(c: Ctx, ingest: Ingest, reader: BodyReader): Promise<Respons
   const encoding = encodingOf(c);
   const received = await reader.read(bodyOf(c), c.req.header("content-length"));
   const body = encoding === "gzip" ? await reader.inflate(received) : received;
-  const result = await ingest(body, mediaType);
+  const result = await ingest(body, mediaType, sourcesOf(c));
   if (result.accepted > 0 || result.rejected === 0) return json(result, 202);
   const first = result.errors[0];
   const where = first ? `: line ${first.line}, ${first.path} ${first.message}` : "";
   return problem(c, { status: 422, detail: `Every report was rejected${where}`, details: { ...result } });
+}
+
+/** A token may be bound to the sources that it reports as. */
+function sourcesOf(c: Ctx): readonly string[] | null {
+  const caller = c.get("caller");
+  return caller?.kind === "token" ? caller.token.sources : null;
 }
 
 function encodingOf(c: Ctx): "gzip" | "identity" {
@@ -70,11 +85,4 @@ function encodingOf(c: Ctx): "gzip" | "identity" {
     "unsupported_media_type",
     `Content-Encoding must be gzip or none; got ${JSON.stringify(header)}`,
   );
-}
-
-/** Whether an Authorization header bears the token; it takes as long whatever is wrong with it. */
-export function bearsToken(authorization: string | undefined, token: string): boolean {
-  const [, borne = ""] = /^Bearer +(\S+)\s*$/i.exec(authorization ?? "") ?? [];
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(borne), digest(token));
 }

@@ -66,6 +66,8 @@ export function markRoutes({ mark, now_ms, demo }: MarkDeps): Route[] {
       needs: "ingest",
       summary: "Sets a mark on the charts of history, such as a deploy.",
       takes: JSON_ONLY,
+      body: () => POSTED,
+      example: { body: { text: "model server 2.4", kind: "deploy" } },
       response: {
         status: 201,
         description: "Set, and durable within the next tick; the same mark again changes nothing",

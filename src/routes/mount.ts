@@ -1,16 +1,11 @@
 import { EvenkeelError } from "../errors.ts";
 import { problem } from "./answers.ts";
-import { bearsToken } from "./ingest.ts";
+import type { Guard } from "./auth/guard.ts";
 import { isOwnOrigin } from "./proxies.ts";
 import { type App, type Ctx, pathNames, type Route } from "./route.ts";
 
 /** Every route at its path, behind its check; other methods of a path answer 405. */
-export function mount(
-  app: App,
-  routes: readonly Route[],
-  base_path: string,
-  ingest_token: string | null,
-): void {
+export function mount(app: App, routes: readonly Route[], base_path: string, guard: Guard): void {
   if (base_path !== "") {
     app.get(base_path, (c) => c.redirect(`${base_path}/${new URL(c.req.url).search}`, 308));
   }
@@ -18,7 +13,7 @@ export function mount(
   const ordered = [...routes].sort((a, b) => pathNames(a.path).length - pathNames(b.path).length);
   for (const path of new Set(ordered.map((route) => route.path))) {
     const here = ordered.filter((route) => route.path === path);
-    for (const route of here) app.on(route.method, base_path + path, (c) => guarded(c, route, ingest_token));
+    for (const route of here) app.on(route.method, base_path + path, (c) => guarded(c, route, guard));
     const allow = here.map((route) => (route.method === "GET" ? "GET, HEAD" : route.method)).join(", ");
     app.all(base_path + path, (c) =>
       problem(c, {
@@ -30,19 +25,10 @@ export function mount(
   }
 }
 
-function guarded(c: Ctx, route: Route, ingest_token: string | null): Response | Promise<Response> {
-  if (route.method !== "GET") checkOrigin(c);
-  if (route.needs === "ingest" && ingest_token && !bearsToken(c.req.header("authorization"), ingest_token)) {
-    throw new EvenkeelError(
-      "unauthorized",
-      "Authorization must be Bearer and the ingest token; it is missing or wrong",
-    );
-  }
-  // Until there are users whoever reaches it may operate.
-  if (route.needs === "administer") {
-    throw new EvenkeelError("forbidden", `${route.method} ${route.path} needs the right to ${route.needs}`);
-  }
-  return route.handler(c);
+function guarded(c: Ctx, route: Route, guard: Guard): Response | Promise<Response> {
+  // A browser lets any page open a WebSocket to any host, and read what comes.
+  if (route.method !== "GET" || c.env?.upgrade) checkOrigin(c);
+  return guard.pass(c, route);
 }
 
 /** A page of another host cannot make a browser change anything here. */

@@ -21,24 +21,28 @@ interface PageDeps extends MomentDeps {
 export function pageRoutes(page: Page, deps: PageDeps): Route[] {
   const more = [
     ...(page.panels.every((panel) => panel.past) ? [MOMENT] : []),
-    ...(page.layout === "dashboard" ? [ARRANGEMENT] : []),
+    ...(page.layout === "dashboard" ? [arrangementOf(page)] : []),
   ];
   const params = z.object(
     Object.assign({}, ...[...page.panels.map((panel) => panel.params), ...more].map(({ shape }) => shape)),
   );
+  const panels = z.object(Object.fromEntries(page.panels.map((panel) => [panel.id, panel.data])));
   const data = z.object({
     success: z.literal(true),
     at_ms: z.number().describe("Unix milliseconds of the tick"),
     tick: z.int().describe("Counts up by one a tick"),
     demo: z.boolean().describe("True while the fleet is the demo's"),
-    panels: z.object(Object.fromEntries(page.panels.map((panel) => [panel.id, panel.data]))),
+    // The address may name some of a dashboard's.
+    panels: page.layout === "dashboard" ? panels.partial() : panels,
   });
   const fixed = pathNames(page.path).length === 0;
+  const example = page.panels[0]?.example;
   const html: Route = {
     method: "GET",
     path: page.path,
     needs: "read",
     summary: `The page ${page.title}.`,
+    ...(example !== undefined && { example: { params: example } }),
     params: params.extend({ format: z.enum(["html", "json"]).optional().describe("Instead of Accept") }),
     response: {
       description: "The page, or its panels' data",
@@ -99,6 +103,15 @@ const ARRANGEMENT = z.object({
     .describe("Ids of the panels to show, in their order, separated by commas; left out, all of them"),
 });
 
+/** With an example of the page's own. */
+function arrangementOf({ panels }: Page): z.ZodObject {
+  const example = panels
+    .slice(0, 2)
+    .map(({ id }) => id)
+    .join(",");
+  return z.object({ panels: ARRANGEMENT.shape.panels.meta({ example }) });
+}
+
 /** The page with the panels that the address names. */
 function arrangedPage(page: Page, values: Given): Page {
   if (page.layout !== "dashboard") return page;
@@ -134,7 +147,8 @@ function jsonPath(page: Page): string {
   return page.path === "/" ? "/index.json" : `${page.path}.json`;
 }
 
-function pageForm(c: Ctx, values: Given): "html" | "json" {
+/** @throws EvenkeelError "not_acceptable" */
+export function pageForm(c: Ctx, values: Given): "html" | "json" {
   const word = values.get("format");
   if (word === "html" || word === "json") return word;
   if (word !== undefined) throw notAcceptable(`format=${word}`);

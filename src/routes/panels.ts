@@ -35,15 +35,16 @@ interface PanelDeps extends MomentDeps {
 
 /** The bare fragment, the page to embed and the data of one panel. */
 export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
-  const forms = formsOf(panel);
   const params = panel.past ? panel.params.extend(MOMENT.shape) : panel.params;
   return [
     {
       method: "GET",
       path: `/panels/${panel.id}`,
+      shows: panel.id,
       needs: "read",
       summary: `${panel.title}, as a fragment of HTML.`,
       params,
+      ...exampleOf(panel),
       response: { description: panel.description, content: { "text/html": null } },
       handler: async (c) => {
         const values = given(c);
@@ -56,9 +57,11 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
     {
       method: "GET",
       path: `/embed/${panel.id}`,
+      shows: panel.id,
       needs: "read",
       summary: `${panel.title}, as a page to show in a frame.`,
       params,
+      ...exampleOf(panel),
       response: { description: panel.description, content: { "text/html": null } },
       handler: async (c) => {
         const values = keepingOrder([panel], given(c), deps.read().now_ms);
@@ -69,41 +72,65 @@ export function panelRoutes(panel: Panel, deps: PanelDeps): Route[] {
         return answer(c, page, { type: HTML, cache: REVALIDATE, headers: deps.embed_headers });
       },
     },
-    {
-      method: "GET",
-      path: panel.api,
-      needs: "read",
-      summary: `${panel.title}, as data.`,
-      params: params.extend({
-        format: z
-          .enum(forms as [Form, ...Form[]])
-          .optional()
-          .describe("Instead of Accept"),
-      }),
-      response: {
-        description: panel.description,
-        content: Object.fromEntries(
-          forms.map((form) => [FORMS[form], form === "json" ? dataSchema(panel) : null]),
-        ),
-      },
-      handler: async (c) => {
-        const values = given(c);
-        const form = chooseForm(panel, forms, values.get("format"), c.req.header("accept"));
-        if (panel.slices && (form === "csv" || form === "ndjson")) {
-          const { params } = panelRequest(panel, values);
-          const { read } = await shownOf([panel], values, deps);
-          const lines = form === "csv" ? csvSlices : ndjsonSlices;
-          return streamed(lines(panel.slices(read, params)), `${FORMS[form]}; charset=utf-8`);
-        }
-        const request = panelRequest(panel, values);
-        const { topic, read } = await shownOf([panel], values, deps);
-        await prepared([request], read);
-        const type = form === "json" || form === "ndjson" ? FORMS[form] : `${FORMS[form]}; charset=utf-8`;
-        const text = dataAs(form, topic(request), deps.site, read);
-        return answer(c, text, { type, ...(form === "svg" ? { headers: drawingHeaders(text) } : {}) });
-      },
-    },
+    ...[panel.api, ...(panel.also ?? [])].map((path) => dataRoute(path, panel, params, deps)),
   ];
+}
+
+/** @param params those that all forms of the panel take */
+function dataRoute(path: string, panel: Panel, params: z.ZodObject, deps: PanelDeps): Route {
+  const forms = formsOf(panel);
+  return {
+    method: "GET",
+    path,
+    needs: "read",
+    summary: `${panel.title}, as data.`,
+    panel: panel.id,
+    shows: panel.id,
+    ...exampleOf(panel),
+    params: params.extend({
+      format: z
+        .enum(forms as [Form, ...Form[]])
+        .optional()
+        .describe("Instead of Accept"),
+    }),
+    response: {
+      description: panel.description,
+      content: Object.fromEntries(
+        forms.map((form) => [FORMS[form], form === "json" ? dataSchema(panel) : null]),
+      ),
+    },
+    handler: async (c) => {
+      const values = given(c);
+      const form = chooseForm(panel, forms, values.get("format"), c.req.header("accept"));
+      if (panel.slices && (form === "csv" || form === "ndjson")) {
+        const { params, key } = panelRequest(panel, values);
+        const { read } = await shownOf([panel], values, deps);
+        const lines = form === "csv" ? csvSlices : ndjsonSlices;
+        const type = `${FORMS[form]}; charset=utf-8`;
+        return streamed(c, lines(panel.slices(read, params)), type, `${versionOf(read)} ${form} ${key}`);
+      }
+      const request = panelRequest(panel, values);
+      const { topic, read } = await shownOf([panel], values, deps);
+      await prepared([request], read);
+      const type = form === "json" || form === "ndjson" ? FORMS[form] : `${FORMS[form]}; charset=utf-8`;
+      const text = dataAs(form, topic(request), deps.site, read);
+      return answer(c, text, { type, ...(form === "svg" ? { headers: drawingHeaders(text) } : {}) });
+    },
+  };
+}
+
+const versions = new WeakMap<Read, number>();
+let newest_version = 0;
+
+/** Tells one read from all others, also of those before a restart: what is streamed can't be told by its text. */
+function versionOf(read: Read): string {
+  const version = versions.get(read) ?? ++newest_version;
+  versions.set(read, version);
+  return `${read.self.started_at_ms} ${version}`;
+}
+
+function exampleOf({ example }: Panel): Pick<Route, "example"> {
+  return example === undefined ? {} : { example: { params: example } };
 }
 
 /** A panel's data as its API answers it. */

@@ -1,9 +1,28 @@
 import type { Http2Bindings, HttpBindings } from "@hono/node-server";
 import type { Context, Hono } from "hono";
+import type { WebSocket } from "ws";
 import type { z } from "zod";
+import type { Caller } from "./auth/caller.ts";
 
-/** In `app.request()` there is no socket, so the bindings may be missing. */
-type Env = { Bindings: Partial<HttpBindings | Http2Bindings>; Variables: { proxies: Proxies } };
+/** Makes the connection of a request a WebSocket once it is answered; it is handed over when it is open. */
+export type Upgrade = (whenOpen: (socket: WebSocket) => void) => void;
+
+/** In `app.request()` there is no socket, so they may be missing. */
+export type Bindings = Partial<HttpBindings | Http2Bindings> & {
+  /** Where the client asks for a WebSocket. */
+  readonly upgrade?: Upgrade;
+};
+type Env = {
+  Bindings: Bindings;
+  Variables: {
+    /** Which proxies are believed. */
+    proxies: Proxies;
+    /** Who asks. */
+    caller?: Caller;
+    /** What the audit log says beside the route; who, where that is not the caller. */
+    audited?: { readonly who?: string; readonly detail: string };
+  };
+};
 export type Ctx = Context<Env>;
 export type App = Hono<Env>;
 
@@ -34,6 +53,12 @@ export interface RouteResponse {
   readonly content: Readonly<Record<string, z.ZodType | null>>;
 }
 
+export interface RouteExample {
+  /** Of the path and the query; what is left out has an example of its own or may be left out. */
+  readonly params?: Readonly<Record<string, string>>;
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
 /** One route, described once: mounting, access, OpenAPI and the readable API come from it. */
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -46,9 +71,22 @@ export interface Route {
   readonly params?: z.ZodObject;
   /** Media types of the body that it takes. */
   readonly takes?: readonly string[];
+  /** What a JSON body has to be; made when somebody first asks for it. */
+  readonly body?: () => z.ZodType;
+  /** A request that works where there is what it names. */
+  readonly example?: RouteExample;
+  /** The panel whose data it answers. */
+  readonly panel?: string;
   readonly response?: RouteResponse;
+  /** The panel that it shows in some form. */
+  readonly shows?: string;
+  /** True where the audit log has it too, beside all that takes the right to operate or to administer. */
+  readonly audit?: true;
   handler(c: Ctx): Response | Promise<Response>;
 }
+
+/** Ends what lasts once whoever asked for it may not have it any more. @returns takes that back */
+export type Watch = (c: Ctx, end: () => void) => () => void;
 
 /** Names of the parts of a path that vary. */
 export function pathNames(path: string): string[] {

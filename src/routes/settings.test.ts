@@ -2,26 +2,29 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type AccountStore, openAccounts } from "../metrics/store/accounts.ts";
 import type { MetricStore } from "../metrics/store/contract.ts";
-import { openSessions, type SessionStore } from "../metrics/store/sessions.ts";
+import type { SessionStore } from "../metrics/store/sessions.ts";
 import { openStore } from "../metrics/store/sqlite.ts";
 import { type World, world } from "./fixture.tsx";
 import { SITE } from "./site.ts";
 
 let folder: string;
 let store: MetricStore;
+let accounts: AccountStore;
 let sessions: SessionStore;
 let w: World;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "evenkeel-"));
   store = openStore(join(folder, "evenkeel.db"));
-  sessions = openSessions(join(folder, "evenkeel.db"));
-  w = world({ site: SITE, session_store: sessions });
+  accounts = openAccounts(join(folder, "evenkeel.db"));
+  sessions = accounts.sessions;
+  w = world({ site: SITE, accounts });
 });
 
 afterEach(async () => {
-  sessions.close();
+  accounts.close();
   await store.close();
   rmSync(folder, { recursive: true });
 });
@@ -178,7 +181,7 @@ describe("what a viewer chose", () => {
     [{ theme: "pink" }, /theme: /],
     [{ tz: "Mars/Olympus" }, /tz: must be the name of a time zone.*got "Mars\/Olympus"/],
     [{ range: "soon" }, /range: must be a /],
-    [{ q: "x".repeat(300) }, /filters\.q: /],
+    [{ q: "x".repeat(600) }, /filters\.q: /],
   ])("%j is refused by its name, and nothing of it is kept", async (wrong, why) => {
     const browser = new Browser();
     const { status, text } = await browser.post("/settings", { ...LOOK, ...wrong });

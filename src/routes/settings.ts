@@ -3,20 +3,15 @@ import { EvenkeelError } from "../errors.ts";
 import type { Panel } from "../views/panel.ts";
 import { PREFERENCES, type Preferences, SAVED_VIEW } from "../views/preferences.ts";
 import { answer } from "./answers.ts";
-import { BODY_TIMEOUT_MS, BodyReader, bodyOf } from "./body.ts";
+import { checked, type Forms } from "./forms.ts";
 import type { Ctx, Route } from "./route.ts";
 import type { Sessions } from "./sessions.ts";
-
-const MAX_BODY_BYTES = 16_384;
-const FORM = "application/x-www-form-urlencoded";
-const RESPONSE = { status: 303, description: "Kept; leads back to the page", content: {} };
 
 interface SettingsDeps {
   readonly sessions: Sessions;
   /** Of the main dashboard. */
   readonly panels: readonly Panel[];
-  /** Ends without a slash. */
-  readonly base_path: string;
+  readonly forms: Forms;
   readonly renderSettings: (c: Ctx, preferences: Preferences, done: string | null) => string;
 }
 
@@ -26,40 +21,13 @@ const DONE: Readonly<Record<string, string>> = {
 };
 
 /** The page of a viewer's own choices, and the forms on it. */
-export function settingsRoutes({ sessions, panels, base_path, renderSettings }: SettingsDeps): Route[] {
-  const reader = new BodyReader({
-    max_bytes: MAX_BODY_BYTES,
-    max_pending_bytes: 64 * MAX_BODY_BYTES,
-    timeout_ms: BODY_TIMEOUT_MS,
-  });
-  const back = (where: string, headers: Record<string, string>) =>
-    new Response(null, {
-      status: 303,
-      headers: { Location: `${base_path}/${where}`, "Cache-Control": "no-store", ...headers },
-    });
+export function settingsRoutes({ sessions, panels, forms, renderSettings }: SettingsDeps): Route[] {
+  const back = (where: string, headers: Record<string, string>) => forms.back(where, headers);
   const form = (
     path: string,
     summary: string,
     handle: (c: Ctx, fields: URLSearchParams) => Response,
-  ): Route => ({
-    method: "POST",
-    path,
-    needs: "read",
-    summary,
-    takes: [FORM],
-    response: RESPONSE,
-    handler: async (c) => {
-      const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-      if (type !== FORM) {
-        throw new EvenkeelError(
-          "unsupported_media_type",
-          `Content-Type must be ${FORM}; got ${type ?? "none"}`,
-        );
-      }
-      const body = await reader.read(bodyOf(c), c.req.header("content-length"));
-      return handle(c, new URLSearchParams(body.toString()));
-    },
-  });
+  ): Route => forms.route(path, "read", summary, handle);
   const keep = (c: Ctx, changes: object, where = "settings?done=saved") => {
     const preferences = checked(PREFERENCES_STRICT, { ...sessions.preferences(c), ...changes });
     return back(where, sessions.save(c, preferences));
@@ -70,7 +38,9 @@ export function settingsRoutes({ sessions, panels, base_path, renderSettings }: 
       path: "/settings",
       needs: "read",
       summary: "The page Settings: what this browser's viewer chose.",
-      params: z.object({ done: z.string().optional().describe("What was just done") }),
+      params: z.object({
+        done: z.string().optional().describe("What was just done").meta({ example: "saved" }),
+      }),
       response: { description: "The page", content: { "text/html": null } },
       handler: (c) => {
         const page = renderSettings(c, sessions.preferences(c), DONE[c.req.query("done") ?? ""] ?? null);
@@ -133,19 +103,6 @@ const PREFERENCES_STRICT = z.object(
     [Name in keyof typeof PREFERENCES.shape]: ReturnType<(typeof PREFERENCES.shape)[Name]["unwrap"]>;
   },
 );
-
-function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const path = issue.path.join(".");
-  const got = issue.path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)?.[key], value);
-  throw new EvenkeelError(
-    "unprocessable",
-    `${path}: ${issue.message}; got ${JSON.stringify(got)?.slice(0, 80) ?? "nothing"}`,
-    { details: { path } },
-  );
-}
 
 function move(order: string[], id: string | null, by: 1 | -1): void {
   const place = id === null ? -1 : order.indexOf(id);

@@ -1,7 +1,15 @@
 import type { Read } from "../metrics/read.ts";
+import type { ApiView } from "../views/api.tsx";
 import type { Around, Look } from "../views/around.ts";
 import { type Rendered, renderChart, renderPanel } from "../views/frame.tsx";
-import { type ErrorFacts, renderEmbed, renderError, renderPage, renderSettings } from "../views/layout.tsx";
+import {
+  type ErrorFacts,
+  renderApi,
+  renderEmbed,
+  renderError,
+  renderPage,
+  renderSettings,
+} from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
 import { HEADER, PAGES, PANELS } from "../views/registry.ts";
 import type { SettingsView } from "../views/settings.tsx";
@@ -17,6 +25,7 @@ export interface Site {
   readonly renderPage: (page: Page, panels: readonly string[], around: Around) => string;
   readonly renderEmbed: (panel: Panel, markup: string, around: Around) => string;
   readonly renderSettings: (view: Omit<SettingsView, "read">, around: Around) => string;
+  readonly renderApi: (view: ApiView, around: Around) => string;
   readonly renderError: (error: ErrorFacts, around: Look) => string;
 }
 
@@ -29,6 +38,7 @@ export const SITE: Site = {
   renderPage: (page, panels, around) => renderPage(page, panels, around),
   renderEmbed,
   renderSettings: (view, around) => renderSettings(view, around),
+  renderApi: (view, around) => renderApi(view, around),
   renderError,
 };
 

@@ -7,8 +7,8 @@ import type { StreamFormat } from "./frames.ts";
 import { COMMON_HEADERS, OWN_HEADERS } from "./headers.ts";
 import type { Hub } from "./hub.ts";
 import { negotiate, negotiateEncoding } from "./negotiate.ts";
-import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
-import type { Ctx, Route } from "./route.ts";
+import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
+import type { Ctx, Route, Watch } from "./route.ts";
 
 const MEDIA_TYPES = {
   "text/event-stream": "html",
@@ -32,6 +32,15 @@ const FORMAT_WORDS: Readonly<Record<string, StreamFormat>> = {
   text: "text",
 };
 
+const POLL = z.object({
+  poll: z
+    .enum(["1"])
+    .optional()
+    .describe(
+      "Ends at once: with what changed since the event that Last-Event-ID names, for who can hold no stream",
+    ),
+});
+
 /** Asks for the ticks alone: silence means trouble on a page without a live panel too. */
 const NO_PANELS = "none";
 
@@ -41,6 +50,8 @@ const NO_PANELS = "none";
  */
 export function streamUrl(panels: readonly Panel[], values: Given, poll = false): string {
   const query = new URLSearchParams(poll ? { poll: "1" } : {});
+  const link = values.get("link");
+  if (typeof link === "string") query.set("link", link);
   const live = panels.filter((panel) => panel.live !== false);
   query.set("panels", live.map((panel) => panel.id).join(",") || NO_PANELS);
   for (const [name, value] of values) {
@@ -50,7 +61,7 @@ export function streamUrl(panels: readonly Panel[], values: Given, poll = false)
   return `stream?${query.toString().replaceAll("%2C", ",")}`;
 }
 
-export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
+export function streamRoutes(panels: readonly Panel[], hub: Hub, watch: Watch): Route[] {
   return [
     {
       method: "GET",
@@ -59,31 +70,32 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub): Route[] {
       summary:
         "Panels as they change: Server-Sent Events with markup, or each tick one line of JSON, or readable text.",
       params: z.object({
-        panels: z.string().describe("Ids of panels, separated by commas; none for the ticks alone"),
-        poll: z
-          .enum(["1"])
-          .optional()
+        panels: z
+          .string()
           .describe(
-            "Ends at once: with what changed since the event that Last-Event-ID names, for who can hold no stream",
+            "Ids of panels, separated by commas; none for the ticks alone; other parameters are theirs",
           ),
+        ...POLL.shape,
         format: z.enum(["sse", "json", "ndjson", "text"]).optional().describe("Instead of Accept"),
       }),
+      example: { params: { panels: panels[0]?.id ?? NO_PANELS, format: "json" } },
       response: {
         description: "A stream that goes on until either side ends it",
         content: { "text/event-stream": null, "application/x-ndjson": null, "text/plain": null },
       },
-      handler: (c) => stream(c, panels, hub),
+      handler: (c) => stream(c, panels, hub, watch),
     },
   ];
 }
 
-async function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Promise<Response> {
+async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch): Promise<Response> {
   const values = given(c);
   if (values.has("at")) {
     throw new EvenkeelError("invalid", "A stream shows the present: it takes no at", {
       details: { parameter: "at" },
     });
   }
+  const { poll } = parseParams(POLL, values);
   const format = streamFormat(c, values);
   const requests = streamRequests(panels, values, hub.limits.max_panels);
   if (format === "text" && !requests.some(({ panel }) => panel.table)) {
@@ -104,7 +116,7 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Promise<Respo
     "X-Accel-Buffering": "no",
     ...(gzip ? { "Content-Encoding": "gzip" } : {}),
   };
-  if (values.get("poll") === "1") {
+  if (poll) {
     await hub.prepared(requests);
     const text = hub.poll(requests, format, c.req.header("last-event-id") ?? "");
     return answer(c, text, { type: CONTENT_TYPES[format] });
@@ -115,6 +127,10 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub): Promise<Respo
   await hub.prepared(requests);
   hub.join(requests, format, gzip, () => {
     outgoing.writeHead(200, headers);
+    outgoing.once(
+      "close",
+      watch(c, () => outgoing.destroy()),
+    );
     // Of HTTP/2 only the stream below the response says whether it is gone.
     return "stream" in outgoing ? outgoing.stream : outgoing;
   });
@@ -168,6 +184,7 @@ function streamRequests(panels: readonly Panel[], values: Given, max_panels: num
     throw new EvenkeelError(
       "not_found",
       `There is no panel ${JSON.stringify(id.slice(0, 80))}; there are ${known(panels)}`,
+      { details: { parameter: "panels" } },
     );
   });
 }

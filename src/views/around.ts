@@ -41,6 +41,8 @@ export interface Around extends Look {
   readonly subject: string | null;
   /** The panel in the header, and how many alerts it counts; null where there is none. */
   readonly header: { readonly html: string; readonly critical: number; readonly warning: number } | null;
+  /** Who is logged in; null where nobody has to be. */
+  readonly user: { readonly name: string; readonly role: string } | null;
   /** The viewer's name, as they gave it; empty where they did not. */
   readonly viewer: string;
   /** What the viewer saved; empty for whoever has no session. */

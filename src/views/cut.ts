@@ -4,7 +4,7 @@ import { shorten } from "../metrics/format.ts";
 import type { Read } from "../metrics/read.ts";
 import { type ModelRow, modelRows } from "./model-rows.ts";
 import { definePanel, type Markup, type Panel, type Table } from "./panel.ts";
-import { at_ms } from "./schema.ts";
+import { at_ms, MAX_NAME_LENGTH } from "./schema.ts";
 
 /** The parts of the fleet's tasks that have a page of their own. */
 const TASK_CUTS = ["task_type", "model_family"] as const;
@@ -74,7 +74,9 @@ export interface CutPanel<D extends z.ZodObject> {
 export function defineCutPanel<D extends z.ZodObject>(cut: TaskCut, panel: CutPanel<D>): Panel {
   const { id, title, api, example } = NAMES[cut];
   const { name, load, ...own } = panel;
-  const params = z.object({ [cut]: z.string().min(1).max(256).describe(`The ${title.toLowerCase()}`) });
+  const params = z.object({
+    [cut]: z.string().min(1).max(MAX_NAME_LENGTH).describe(`The ${title.toLowerCase()}`),
+  });
   return definePanel({
     ...own,
     id: `${id}-${name}`,

@@ -1,28 +1,32 @@
 import { z } from "zod";
 import { clean, shorten } from "../metrics/format.ts";
 import type { Filters, Read } from "../metrics/read.ts";
+import { MAX_NAME_LENGTH } from "./schema.ts";
 
 /** Letters of a value that a sentence has room for. */
 const NAME_LENGTH = 40;
 
-const name = z.string().min(1).max(256).optional();
+const name = (meaning: string, example: string) =>
+  z.string().min(1).max(MAX_NAME_LENGTH).optional().describe(meaning).meta({ example });
 
 /** The query parameters that narrow what is shown, on every page and panel that takes them. */
 export const FILTERS = z.object({
-  worker_type: name.describe(
+  worker_type: name(
     "Only workers of this type and their tasks; queued tasks have no worker yet, and are not counted",
+    "gpu",
   ),
-  task_type: name.describe("Only tasks of this type, and the workers that have some"),
-  model_family: name.describe("Only tasks of this model family, and the workers that have some"),
+  task_type: name("Only tasks of this type, and the workers that have some", "vision"),
+  model_family: name("Only tasks of this model family, and the workers that have some", "vit"),
   q: z
     .string()
     .trim()
     .min(1)
-    .max(256)
+    .max(MAX_NAME_LENGTH)
     .optional()
     .describe(
       "Only what has this text, in any case: a worker in its id, host, type or tags, a task in its id, model, family or type",
-    ),
+    )
+    .meta({ example: "gpu" }),
 });
 
 export const FILTER_NAMES = Object.keys(FILTERS.shape) as readonly (keyof Filters)[];

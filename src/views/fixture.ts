@@ -1,4 +1,5 @@
 import { CATALOGUE } from "../metrics/catalogue.ts";
+import type { ConnectorHealth } from "../metrics/connectors.ts";
 import {
   type Alert,
   MODALITIES,
@@ -253,6 +254,7 @@ function readOf(workers: readonly Worker[], { tick, demo, hostile, types, alerts
     recent_cut: null,
     cut: (_, name) => (types.includes(name) || name === "vit" ? system : undefined),
     cutNames: () => types,
+    totals: () => [],
     filtered: (filters) => ({
       ...read,
       filters,
@@ -470,6 +472,29 @@ function sourceOf(id: string, presence: "fresh" | "stale", workers: number): Rea
   };
 }
 
+export function connectorWith(given: Partial<ConnectorHealth> = {}): ConnectorHealth {
+  return {
+    name: "lab",
+    kind: "coordinator",
+    address: "http://lab.example:8080/",
+    interval_ms: 1000,
+    success_ms: NOW_MS - 1000,
+    latency_ms: 12,
+    saw: "12 workers, 80 unfinished tasks",
+    failing_since_ms: null,
+    last_error: null,
+    error_ms: null,
+    next_ms: NOW_MS,
+    ...given,
+  };
+}
+
+function connectorsOf(hostile: boolean): ConnectorHealth[] {
+  if (!hostile) return [connectorWith()];
+  const error = { failing_since_ms: NOW_MS - 61_000, error_ms: NOW_MS - 2000 };
+  return HOSTILE.map((text) => connectorWith({ name: text, saw: text, last_error: text, ...error }));
+}
+
 function selfOf(tick: number, hostile: boolean): Read["self"] {
   return {
     version: "0.1.0",
@@ -477,6 +502,7 @@ function selfOf(tick: number, hostile: boolean): Read["self"] {
     token_needed: false,
     alerts_file: true,
     started_at_ms: NOW_MS - 86_400_000,
+    connectors: connectorsOf(hostile),
     ticks: 86_400 + tick,
     tick_ms: 1000,
     tick_p50_ms: 1.4,
@@ -484,6 +510,12 @@ function selfOf(tick: number, hostile: boolean): Read["self"] {
     ticks_late: 3,
     reports_accepted: 1_296_000,
     reports_rejected: 4,
+    last_rejection: {
+      at_ms: NOW_MS - 5_000,
+      source: hostile ? HOSTILE[0]! : "balancer-1",
+      path: hostile ? HOSTILE[1]! : "workers[0].id",
+      message: 'must be 1 to 256 printable characters; got ""',
+    },
     unknown_fields: 12,
     unknown_field_names: [hostile ? HOSTILE[0]! : "workers[].rack"],
     buffered_reports: 2,

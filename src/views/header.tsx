@@ -229,9 +229,34 @@ function ViewMenu({ around }: { around: Around }) {
         </form>
         <p>
           <a href={kept("settings", around.url, [])}>Settings</a>
+          <a href="embeds/new">Embed a panel</a>
+          <a href={kept("api", around.url, [])} data-key="p">
+            API
+          </a>
         </p>
+        {around.user === null ? null : <Own user={around.user} />}
       </div>
     </Menu>
+  );
+}
+
+/** Whoever is logged in. */
+function Own({ user: { name, role } }: { user: NonNullable<Around["user"]> }) {
+  return (
+    <>
+      <p>
+        <a href="account">{name}</a> <small>{role}</small>
+        {role === "admin" ? (
+          <>
+            {" · "}
+            <a href="admin">Administration</a>
+          </>
+        ) : null}
+      </p>
+      <form method="post" action="logout">
+        <button type="submit">Log out</button>
+      </form>
+    </>
   );
 }
 

@@ -7,7 +7,7 @@ import type { SeriesName } from "../metrics/range.ts";
 import type { Durations, DurationsQuery, Read } from "../metrics/read.ts";
 import type { Chart } from "./chart.tsx";
 import type { Table } from "./panel.ts";
-import { at_ms } from "./schema.ts";
+import { at_ms, MAX_NAME_LENGTH } from "./schema.ts";
 import type { SeriesNumber } from "./series.ts";
 import { CHART_LOOK, slicesOf, WINDOW, type Window, windowOf } from "./window.ts";
 
@@ -72,7 +72,7 @@ export type History = z.output<typeof HISTORY>;
 type HistorySeries = History["series"][number];
 
 /** A list of names: separated by commas, given several times, or both. */
-export function listField(meaning: string, pattern: RegExp, rule: string) {
+export function listField(meaning: string, pattern: RegExp, rule: string, example: string) {
   return z
     .union([z.string(), z.array(z.string())])
     .transform((given, context) => {
@@ -93,20 +93,27 @@ export function listField(meaning: string, pattern: RegExp, rule: string) {
       return z.NEVER;
     })
     .optional()
-    .describe(meaning);
+    .describe(meaning)
+    .meta({ example });
 }
 
-export const metricsField = (meaning: string) =>
-  listField(meaning, METRIC_NAME, "metric names of a-z, 0-9 and _");
+export const metricsField = (meaning: string, example: string) =>
+  listField(meaning, METRIC_NAME, "metric names of a-z, 0-9 and _", example);
 
-const cutField = (what: string) =>
-  z.string().min(1).max(256).optional().describe(`Only of this ${what}; one cut of the fleet at a time`);
+const cutField = (what: string, example: string) =>
+  z
+    .string()
+    .min(1)
+    .max(MAX_NAME_LENGTH)
+    .optional()
+    .describe(`Only of this ${what}; one cut of the fleet at a time`)
+    .meta({ example });
 
 /** The cuts of the fleet that history is kept by. */
 export const CUT_FILTERS = z.object({
-  worker_type: cutField("worker type"),
-  task_type: cutField("task type"),
-  model_family: cutField("model family"),
+  worker_type: cutField("worker type", "gpu"),
+  task_type: cutField("task type", "vision"),
+  model_family: cutField("model family", "vit"),
 });
 
 /** The scope and entity that the filters name: the whole fleet where there is none. */

@@ -14,6 +14,7 @@ const around = (more: Partial<Around> = {}): Around => ({
   reload: true,
   kiosk: false,
   views: [],
+  user: null,
   viewer: "",
   header: null,
   stream: "stream?page=%2F",

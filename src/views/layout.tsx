@@ -2,13 +2,14 @@ import { raw } from "hono/html";
 import type { Child } from "hono/jsx";
 import { clean, shorten } from "../metrics/format.ts";
 import { liveAddress, relative, withQuery } from "./address.ts";
+import { Api, type ApiView } from "./api.tsx";
 import type { Around, Look } from "./around.ts";
 import { Name, Time } from "./components.tsx";
 import { flatten } from "./frame.tsx";
 import { Demo, Header, LiveState, Stale, Trouble } from "./header.tsx";
 import { linksAt } from "./moment-links.ts";
 import type { Markup, Page, Panel } from "./panel.ts";
-import { PAGES } from "./registry.ts";
+import { API_PAGE, PAGES } from "./registry.ts";
 import { Settings, type SettingsView } from "./settings.tsx";
 import { withViewer } from "./viewer.tsx";
 
@@ -99,12 +100,42 @@ export function renderSettings(
   around: Around,
   pages: readonly Page[] = PAGES,
 ): string {
+  return renderPlain("Settings", around, <Settings read={around.read} {...view} />, pages);
+}
+
+/** A page of forms, which is not one of panels. */
+export function renderPlain(
+  title: string,
+  around: Around,
+  content: Markup,
+  pages: readonly Page[] = PAGES,
+): string {
   return document(
-    <Document around={around} title="Settings · Evenkeel dashboard" header={around.header} live>
+    <Document around={around} title={`${title} · Evenkeel dashboard`} header={around.header} live>
       <Header around={around} page={null} pages={pages} />
       <main id="main" class="column settings" tabindex={-1}>
-        <h1>Settings</h1>
-        <Settings read={around.read} {...view} />
+        <h1>{title}</h1>
+        {content}
+      </main>
+      <Live around={around} />
+    </Document>,
+  );
+}
+
+/** The page of the interface itself. */
+export function renderApi(view: ApiView, around: Around, pages: readonly Page[] = PAGES): string {
+  return document(
+    <Document
+      around={around}
+      title="API · Evenkeel dashboard"
+      header={around.header}
+      live
+      json="openapi.json"
+    >
+      <Header around={around} page={API_PAGE} pages={pages} />
+      <main id="main" class="column" tabindex={-1}>
+        <h1 class="vh">API</h1>
+        <Api {...view} />
       </main>
       <Live around={around} />
     </Document>,
@@ -113,18 +144,29 @@ export function renderSettings(
 
 /** A page that says what went wrong and what to do about it. */
 export function renderError(error: ErrorFacts, around: Look): string {
+  return renderAlone(
+    error.title,
+    around,
+    <>
+      <p class="code">{error.status}</p>
+      <h1>{error.title}</h1>
+      <p>{error.detail}</p>
+      <p>{error.details?.["parameter"] === "at" ? otherMoments(error, around) : nextStep(error.status)}</p>
+    </>,
+  );
+}
+
+/** A page that shows nothing of the fleet. */
+export function renderAlone(title: string, look: Look, content: Markup): string {
   return document(
-    <Document around={around} title={`${error.title} · Evenkeel dashboard`}>
+    <Document around={look} title={`${title} · Evenkeel dashboard`}>
       <header>
         <a class="brand" href="./">
           Evenkeel
         </a>
       </header>
       <main id="main" class="error">
-        <p class="code">{error.status}</p>
-        <h1>{error.title}</h1>
-        <p>{error.detail}</p>
-        <p>{error.details?.["parameter"] === "at" ? otherMoments(error, around) : nextStep(error.status)}</p>
+        {content}
       </main>
     </Document>,
   );

@@ -4,6 +4,7 @@ import type { Ended, Order } from "../metrics/orders.ts";
 import type { Read } from "../metrics/read.ts";
 import { byNaturalOrder } from "./identity.ts";
 import type { Table } from "./panel.ts";
+import { MAX_NAME_LENGTH } from "./schema.ts";
 import { inOrder, sortedInSteps } from "./select.ts";
 import { PAGE_LOOK } from "./window.ts";
 
@@ -99,7 +100,8 @@ export function listParams(columns: readonly Pick<Column<never>, "name">[]) {
       .optional()
       .describe(
         "Keeps the order and the rows that this page had at that tick, Unix milliseconds, while somebody looks; values are the newest",
-      ),
+      )
+      .meta({ example: 1_795_458_256_000 }),
     ...PAGE_LOOK.shape,
   });
 }
@@ -116,7 +118,8 @@ export function statesField<S extends string>(states: readonly S[]) {
       return z.NEVER;
     })
     .optional()
-    .describe(`Only those in one of these states: ${states.join(", ")}; separated by commas`);
+    .describe(`Only those in one of these states: ${states.join(", ")}; separated by commas`)
+    .meta({ example: states.slice(0, 2).join(",") });
 }
 
 /** @param wanted in small letters */
@@ -124,7 +127,8 @@ export function hasTag(tags: readonly string[] | undefined, wanted: string): boo
   return tags?.some((tag) => tag.toLowerCase() === wanted) ?? false;
 }
 
-export const nameField = (meaning: string) => z.string().min(1).max(512).optional().describe(meaning);
+export const nameField = (meaning: string, example: string) =>
+  z.string().min(1).max(MAX_NAME_LENGTH).optional().describe(meaning).meta({ example });
 
 /** The fields that tell which part of a list is shown. */
 export const LISTED = z.object({

@@ -23,6 +23,8 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
   readonly description: string;
   /** The path of its JSON, below the base path. */
   readonly api: string;
+  /** Where clients of a coordinator look for the same. */
+  readonly also?: readonly string[];
   readonly params: P;
   /** Values of the parameters that must be given, for the documentation. */
   readonly example?: Readonly<Record<string, string>>;

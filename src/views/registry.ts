@@ -9,10 +9,12 @@ import { alertRules } from "./panels/alert-rules.tsx";
 import { alerts } from "./panels/alerts.tsx";
 import { anomalies } from "./panels/anomalies.tsx";
 import { assignments } from "./panels/assignments.tsx";
+import { connectors } from "./panels/connectors.tsx";
 import { cutPanels } from "./panels/cut/all.ts";
 import { durations } from "./panels/durations.tsx";
 import { history, workerHistory } from "./panels/history.tsx";
 import { keysPanel } from "./panels/keys.tsx";
+import { loadBalancer } from "./panels/load-balancer.tsx";
 import { overview } from "./panels/overview.tsx";
 import { performance } from "./panels/performance.tsx";
 import { receivers } from "./panels/receivers.tsx";
@@ -22,6 +24,7 @@ import { silenceNew } from "./panels/silence-new.tsx";
 import { silences } from "./panels/silences.tsx";
 import { sources } from "./panels/sources.tsx";
 import { statusSelf } from "./panels/status-self.tsx";
+import { systemHistory } from "./panels/system-history.tsx";
 import { task } from "./panels/task.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
 import { taskList } from "./panels/task-list.tsx";
@@ -35,11 +38,22 @@ import { workerGrid } from "./panels/worker-grid.tsx";
 import { workerLife } from "./panels/worker-life.tsx";
 import { workerList } from "./panels/worker-list.tsx";
 import { workerPerformance } from "./panels/worker-performance.tsx";
+import { workerRanking } from "./panels/worker-ranking.tsx";
 import { workerResources } from "./panels/worker-resources.tsx";
 import { workerTasks } from "./panels/worker-tasks.tsx";
 
-const search = searchPanel(() => PAGES);
-const keys = keysPanel(() => PAGES);
+/** Is made from the routes, and has no panels. */
+export const API_PAGE: Page = {
+  path: "/api",
+  title: "API",
+  key: "p",
+  aside: true,
+  layout: "column",
+  panels: [],
+};
+
+const search = searchPanel(() => [...PAGES, API_PAGE]);
+const keys = keysPanel(() => [...PAGES, API_PAGE]);
 
 /** Every page, in the order of the navigation. */
 export const PAGES: readonly Page[] = [
@@ -111,7 +125,13 @@ export const PAGES: readonly Page[] = [
   },
   { path: "/silences/new", title: "New silence", aside: true, layout: "column", panels: [silenceNew] },
   { path: "/history", title: "History", key: "h", layout: "column", panels: [history, durations] },
-  { path: "/status", title: "Status", key: "s", layout: "column", panels: [statusSelf, sources, receivers] },
+  {
+    path: "/status",
+    title: "Status",
+    key: "s",
+    layout: "column",
+    panels: [statusSelf, connectors, sources, receivers],
+  },
   { path: "/search", title: "Search", aside: true, layout: "column", panels: [search], leadsTo: pageOfId },
   { path: "/keys", title: "Keys", aside: true, layout: "column", panels: [keys] },
 ];
@@ -121,7 +141,14 @@ export const HEADER: Panel = alertCounts;
 
 /** Every panel once, those of the pages in their order, then those that stand alone. */
 export const PANELS: readonly Panel[] = [
-  ...new Set([...PAGES.flatMap((page) => page.panels), workerHistory, HEADER]),
+  ...new Set([
+    ...PAGES.flatMap((page) => page.panels),
+    workerHistory,
+    systemHistory,
+    loadBalancer,
+    workerRanking,
+    HEADER,
+  ]),
 ];
 
 const BY_ID: ReadonlyMap<string, Panel> = new Map(PANELS.map((panel) => [panel.id, panel]));

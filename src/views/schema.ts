@@ -19,6 +19,9 @@ export const labelField = z.string().describe("What the worker is called where t
 
 export const at_ms = z.number().describe("The tick that the values are from, Unix milliseconds");
 
+/** Of a name in a query, code units: the longest id has 256 characters, each of which may be two. */
+export const MAX_NAME_LENGTH = 512;
+
 export const noParams = z.object({});
 
 export const countField = (what: string) => z.number().describe(`${what}, count`);

@@ -3,6 +3,7 @@ import { EvenkeelError } from "../errors.ts";
 import { instant, shorten } from "../metrics/format.ts";
 import type { Worker } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
+import { MAX_NAME_LENGTH } from "./schema.ts";
 
 const NAME_LENGTH = 64;
 
@@ -11,7 +12,9 @@ export function isHeard({ presence }: Pick<Worker, "presence">): boolean {
   return presence === "fresh";
 }
 
-export const WORKER_PARAMS = z.object({ worker_id: z.string().min(1).max(512).describe("The worker") });
+export const WORKER_PARAMS = z.object({
+  worker_id: z.string().min(1).max(MAX_NAME_LENGTH).describe("The worker"),
+});
 
 /** The worker that a panel is about. */
 export interface WorkerSubject {

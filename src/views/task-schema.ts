@@ -4,10 +4,11 @@ import { shorten } from "../metrics/format.ts";
 import type { Task } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
 import type { Waiting } from "../metrics/scores.ts";
+import { MAX_NAME_LENGTH } from "./schema.ts";
 
 /** The parameter of everything about one task. */
 export const TASK_ID = z.object({
-  task_id: z.string().min(1).max(256).describe("The task's id"),
+  task_id: z.string().min(1).max(MAX_NAME_LENGTH).describe("The task's id"),
 });
 
 const wantedText = z.string().describe("Which one");

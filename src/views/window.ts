@@ -21,14 +21,16 @@ export const instantField = (meaning: string) =>
     .string()
     .transform((text, context) => readInstant(text) ?? refused(context, INSTANT_RULE))
     .optional()
-    .describe(`${meaning}: RFC 3339 with an offset, or Unix milliseconds`);
+    .describe(`${meaning}: RFC 3339 with an offset, or Unix milliseconds`)
+    .meta({ example: "2026-11-23T18:24:16Z" });
 
-const durationField = (meaning: string) =>
+export const durationField = (meaning: string) =>
   z
     .string()
     .transform((text, context) => span.read(text) ?? refused(context, `must be ${span.rule}`))
     .optional()
-    .describe(`${meaning}: a duration such as 90s, 15m, 24h or 7d`);
+    .describe(`${meaning}: a duration such as 90s, 15m, 24h or 7d`)
+    .meta({ example: "15m" });
 
 /** A duration that stays as it was written, for links and forms. */
 export const durationWord = (meaning: string) =>
@@ -36,7 +38,8 @@ export const durationWord = (meaning: string) =>
     .string()
     .refine((text) => span.read(text) !== undefined, `must be ${span.rule}`)
     .optional()
-    .describe(`${meaning}: a duration such as 90s, 15m, 24h or 7d`);
+    .describe(`${meaning}: a duration such as 90s, 15m, 24h or 7d`)
+    .meta({ example: "24h" });
 
 /** @param text as `durationWord` takes it */
 export function lengthOf(text: string): number {
@@ -59,7 +62,8 @@ export const MOMENT = z.object({
     .optional()
     .describe(
       "Shows it as it was at that moment: RFC 3339 with an offset, Unix milliseconds, or how long ago, such as -15m",
-    ),
+    )
+    .meta({ example: "-1m" }),
 });
 
 function readMoment(text: string): Moment | undefined {
@@ -85,7 +89,8 @@ export const WINDOW = z.object({
     .optional()
     .describe(
       `At most so many steps where step is not given, 1 to ${MAX_POINTS}; left out, ${DEFAULT_POINTS}`,
-    ),
+    )
+    .meta({ example: 60 }),
 });
 
 export const ZONE_RULE = "must be the name of a time zone such as Europe/Berlin or UTC";
@@ -98,7 +103,8 @@ export const CHART_LOOK = z.object({
     .max(64)
     .refine(isZone, ZONE_RULE)
     .optional()
-    .describe("Time zone that the page shows times in, such as Europe/Berlin; left out, the viewer's"),
+    .describe("Time zone that the page shows times in, such as Europe/Berlin; left out, the viewer's")
+    .meta({ example: "Europe/Berlin" }),
   compare: durationField("Beside each mean that of the same window so long before, such as 24h or 7d"),
 });
 
@@ -107,7 +113,7 @@ export const PAGE_LOOK = z.object({
   theme: CHART_LOOK.shape.theme,
   tz: CHART_LOOK.shape.tz,
   density: z.enum(["comfortable", "compact"]).optional().describe("How close things stand on the page"),
-  kiosk: z.string().max(16).optional().describe("The page without its menus"),
+  kiosk: z.string().max(16).optional().describe("The page without its menus").meta({ example: "1" }),
 });
 
 export function isZone(name: string): boolean {

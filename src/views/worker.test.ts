@@ -74,6 +74,56 @@ describe("worker", () => {
     expect(text).toContain("Tags cuda");
   });
 
+  test("says that its version is another than its peers', and how many of them have which", () => {
+    const told = (version: string | null, more: object = {}) => ({ capabilities: { version, ...more } });
+    const fleet = ["W1", "W2", "W5", "W6"].reduce(
+      (read, id) => withWorker(read, id, told("1.5.0")),
+      withWorker(withWorker(fixtureRead(), "W3", told("1.4.2")), "W4", told("0.9")),
+    );
+    expect(render("worker", fleet, "W3").data).toMatchObject({
+      version_drift: { what: "version", version: "1.4.2", usual: "1.5.0", workers: 4, of: 5 },
+    });
+    expect(wordsOf("worker", fleet, "W3")).toContain("Version 1.4.2 · 4 of 5 gpu workers have 1.5.0");
+    // The only one of its type that tells is as usual, and so is whoever has what most have or tells none.
+    for (const id of ["W1", "W4", "W7"])
+      expect(render("worker", fleet, id).data).toMatchObject({ version_drift: null });
+    // Of two that differ neither is the usual one.
+    const two = withWorker(withWorker(fixtureRead(), "W1", told("1")), "W2", told("2"));
+    expect(render("worker", two, "W1").data).toMatchObject({ version_drift: null });
+
+    const list = findPanel("worker-list")!;
+    const rows = (read: Read) => {
+      const { data, html } = renderPanel(list, list.params.parse({}), read);
+      const { workers } = data as { workers: Record<string, unknown>[] };
+      return { W3: workers.find(({ id }) => id === "W3"), text: words(html) };
+    };
+    expect(rows(fleet).W3).toMatchObject({
+      version: "1.4.2",
+      usual_version: "1.5.0",
+      usual_agent_version: null,
+    });
+    expect(rows(fleet).text).toContain("W3 version 1.4.2 gpu");
+    expect(rows(fleet).text).toContain("W1 gpu");
+    const agents = ["W1", "W2"].reduce(
+      (read, id) => withWorker(read, id, told("3", { agent_version: "0.2" })),
+      withWorker(fixtureRead(), "W3", told("3", { agent_version: "0.1" })),
+    );
+    expect(wordsOf("worker", agents, "W3")).toContain("Agent version 0.1 · 2 of 3 gpu workers have 0.2");
+    expect(rows(agents).W3).toMatchObject({ usual_version: null, usual_agent_version: "0.2" });
+    expect(rows(agents).text).toContain("W3 agent 0.1 gpu");
+  });
+
+  test("says which of its GPUs are slowed down", () => {
+    const gpus = [
+      { index: 0, utilization: 50, throttled: true },
+      { index: 1, utilization: 50, throttled: false },
+    ];
+    const text = wordsOf("worker", withWorker(fixtureRead(), "W1", { gpus }), "W1");
+    expect(text).toContain("GPU 0 throttled");
+    expect(text).toContain("2 devices, none beyond 95 % · 1 throttled");
+    expect(text.match(/throttled/g)).toHaveLength(2);
+  });
+
   test("shows what health and load are made of", () => {
     const text = wordsOf("worker", fixtureRead(), "W3");
     expect(text).toMatch(/Health freshness × pressure × success 73 of 100/);

@@ -230,6 +230,17 @@ describe("a body", () => {
   });
 });
 
+it("a listener is told of what was taken, as it came and as it is applied", async () => {
+  const c = collector();
+  const good = { source: "a", workers: [{ id: "w", unheard_of: 1 }] };
+  await c.accept(json(good), "json");
+  const heard: unknown[] = [];
+  c.onTaken = (taken) => void heard.push(...taken);
+  await c.accept(ndjson(good, { workers: 1 }, "{"), "ndjson");
+  await refusal(c.accept(json({ workers: 1 }), "json"));
+  expect(heard).toEqual([{ raw: good, report: c.drain().at(-1) }]);
+});
+
 describe("a long report", () => {
   const limits = { max_workers: 1000, max_live_tasks: 1000 };
   const named = (count: number, prefix: string): { id: unknown }[] =>
@@ -306,6 +317,51 @@ describe("entries of one report for the same id", () => {
   });
 });
 
+describe("reports that are objects already", () => {
+  it("keep the same rules and limits", async () => {
+    const c = collector();
+    const wrong = { workers: [{ id: "w", metrics: { cpu_utilization: 101 } }] };
+    const answer = await c.take([{ workers: [{ id: "w" }] }, wrong]);
+    expect(answer).toEqual({
+      accepted: 1,
+      rejected: 1,
+      errors: [
+        {
+          line: 2,
+          path: "workers[0].metrics.cpu_utilization",
+          message: "must be a number from 0 to 100; got 101",
+        },
+      ],
+    });
+    expect(c.counts).toMatchObject({ accepted: 1, rejected: 1 });
+    const full = await refusal(c.take(Array.from({ length: 20 }, () => ({}))));
+    expect(full).toMatchObject({ kind: "too_many" });
+  });
+
+  it("have texts and tags mended that are over their limits or can't be printed, but for ids", async () => {
+    const c = collector();
+    const tags = ["a", "b", "c", "d"];
+    const long = "x".repeat(100);
+    await c.take([
+      { workers: [{ id: "w", type: long, tags }], tasks: [{ id: "t", error: `${"y".repeat(62)}😀` }] },
+    ]);
+    expect(c.drain()[0]).toMatchObject({
+      workers: [{ type: `${"x".repeat(63)}…`, tags: ["a", "b", "c"] }],
+      tasks: [{ transitions: [{ error: `${"y".repeat(62)}😀` }] }],
+    });
+    await c.take([{ tasks: [{ id: "t", error: `${"y".repeat(62)}😀!` }] }]);
+    expect(c.drain()[0]!.tasks[0]!.transitions[0]!.error).toBe(`${"y".repeat(62)}…`);
+    await c.take([{ workers: [{ id: "w", hostname: "a\nb\u2028\ud800c", tags: ["", "x\ty"] }] }]);
+    expect(c.drain()[0]!.workers[0]).toMatchObject({ hostname: "a\ufffdb\ufffd\ufffdc", tags: ["x\ufffdy"] });
+    await c.take([{ tasks: [{ id: "t", error: "line\n\tline\u0007" }] }]);
+    expect(c.drain()[0]!.tasks[0]!.transitions[0]!.error).toBe("line\n\tline\ufffd");
+    expect(await c.take([{ workers: [{ id: "i".repeat(257) }] }])).toMatchObject({
+      accepted: 0,
+      rejected: 1,
+    });
+  });
+});
+
 describe("whatever JSON comes", () => {
   it("a report is taken whole or not at all, and nothing else is thrown than a clear error", async () => {
     const wild = fc.jsonValue({ maxDepth: 4 });
@@ -354,4 +410,56 @@ describe("whatever JSON comes", () => {
       { numRuns: 300 },
     );
   });
+});
+
+describe("the last report that was refused", () => {
+  it("is kept with its source, its field and what is wrong, for whoever can mend it", async () => {
+    const c = collector();
+    const bad = { source: "balancer-2", workers: [{ id: "W1" }, { id: "" }] };
+    await c.accept(ndjson({ source: "balancer-1" }, bad), "ndjson");
+    expect(c.last_rejection).toEqual({
+      at_ms: NOW_MS,
+      source: "balancer-2",
+      path: "workers[1].id",
+      message: 'must be 1 to 256 printable characters; got ""',
+    });
+    await c.accept(json({ source: "balancer-1" }), "json");
+    expect(c.last_rejection).not.toBeNull();
+    c.resetCounts();
+    expect(c.last_rejection).toBeNull();
+  });
+
+  it.each([
+    ["}", null, ""],
+    [JSON.stringify({ source: 7 }), null, "source"],
+    [JSON.stringify({ source: "s".repeat(9_999), at: "x" }), "s".repeat(256), "at"],
+    [
+      JSON.stringify({ system: { metrics: { ["m".repeat(9_999)]: 1 } } }),
+      null,
+      `system.metrics.${"m".repeat(241)}`,
+    ],
+  ])("is told in bounds of %j", async (text, source, path) => {
+    const c = collector();
+    await refusal(c.accept(bytes(text), "json"));
+    expect(c.last_rejection).toMatchObject({ source, path });
+    expect(c.last_rejection!.message.length).toBeLessThanOrEqual(256);
+  });
+});
+
+it("takes of a body the reports of the sources that it may come from, and names those that it may", async () => {
+  const one = collector();
+  const reports = ndjson(
+    { source: "a", workers: [{ id: "w" }] },
+    { source: "b" },
+    { workers: [{ id: "v" }] },
+  );
+  const { accepted, rejected, errors } = await one.accept(reports, "ndjson", ["a", "c"]);
+  expect([accepted, rejected]).toEqual([1, 2]);
+  expect(errors[0]).toEqual({
+    line: 2,
+    path: "source",
+    message: 'must be one that this token may report as: "a", "c"; got "b"',
+  });
+  expect(errors[1]).toMatchObject({ line: 3, path: "source" });
+  expect(one.drain().map(({ source }) => source)).toEqual(["a"]);
 });

@@ -3,6 +3,7 @@ import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
 import type { Metrics, Report } from "../model.ts";
 import { shown } from "../must-be.ts";
+import type { Rejection } from "../read.ts";
 import { checkReport } from "./check-report.ts";
 import { normalise } from "./normalise.ts";
 import { type ReportLimits, type ReportSchema, reportSchema, unknownFields } from "./report.ts";
@@ -38,11 +39,25 @@ export interface Held {
   hasTask(id: string): boolean;
 }
 
+/** A report that was taken: as it came, and as it is applied. */
+export interface TakenReport {
+  readonly raw: Readonly<Record<string, unknown>>;
+  readonly report: Report;
+}
+
+interface Given {
+  readonly line: number;
+  /** @throws SyntaxError where it is text that is not JSON */
+  raw(): unknown;
+}
+
 /** A report dated further ahead than this is refused: its clock is not off but wrong. */
 const MAX_AHEAD_MS = 10 * 60_000;
 const MAX_ERRORS = 100;
 const MAX_ERRORS_PER_REPORT = 10;
 const MAX_UNKNOWN_NAMES = 8;
+/** Characters of each part of the last rejection. */
+const MAX_TOLD = 256;
 /** Sources that may bring metric names of their own. */
 const MAX_INVENTIVE_SOURCES = 1000;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
@@ -55,9 +70,14 @@ const SLICE_ITEMS = 1000;
 export class Collector {
   readonly counts = { accepted: 0, rejected: 0, unknown_fields: 0, unknown_names: new Set<string>() };
   readonly limits_reached: Record<string, number> = {};
+  /** Told of the reports of each body that was taken; null while nobody listens. */
+  onTaken: ((taken: readonly TakenReport[]) => void) | null = null;
+  last_rejection: Rejection | null = null;
   readonly #limits: CollectorLimits;
   readonly #clock: Clock;
   readonly #schema: ReportSchema;
+  /** Of what a connector read from elsewhere: nobody there can be told to write less. */
+  readonly #mending: ReportSchema;
   readonly #held: Held;
   #buffer: Report[] = [];
   /** Metric names beyond the catalogue, by source. */
@@ -72,13 +92,15 @@ export class Collector {
     this.#limits = limits;
     this.#clock = clock;
     this.#held = held;
-    this.#schema = reportSchema(limits);
+    this.#schema = reportSchema(limits, "refused");
+    this.#mending = reportSchema(limits, "mended");
   }
 
   /** Counts from nothing again. */
   resetCounts(): void {
     Object.assign(this.counts, { accepted: 0, rejected: 0, unknown_fields: 0 });
     this.counts.unknown_names.clear();
+    this.last_rejection = null;
   }
 
   get buffered(): number {
@@ -96,35 +118,74 @@ export class Collector {
 
   /**
    * @param body UTF-8 JSON: one report, or with `ndjson` one a line
+   * @param sources whose reports are taken; null for anybody's
    * @throws EvenkeelError invalid when nothing can be read, too_large and too_many by the limits,
    *   unprocessable when every report was rejected
    */
-  async accept(body: Uint8Array, kind: "json" | "ndjson"): Promise<IngestAnswer> {
+  async accept(
+    body: Uint8Array,
+    kind: "json" | "ndjson",
+    sources: readonly string[] | null = null,
+  ): Promise<IngestAnswer> {
     const lines = this.#lines(body, kind);
-    this.#reserve(lines.length);
+    const answer = await this.#take(
+      lines.map(({ line, text }) => ({ line, raw: () => JSON.parse(text) as unknown })),
+      this.#schema,
+      sources,
+    );
+    if (answer.accepted === 0) this.#refuse(answer, kind);
+    return answer;
+  }
+
+  /**
+   * Takes reports that are objects already, by the same rules, but for texts and lists of tags that are
+   * too long or can't be printed: these are mended.
+   *
+   * @throws EvenkeelError too_many while the buffer has no room for all of them
+   */
+  async take(reports: readonly object[]): Promise<IngestAnswer> {
+    return this.#take(
+      reports.map((report, index) => ({ line: index + 1, raw: () => report })),
+      this.#mending,
+    );
+  }
+
+  async #take(
+    given: readonly Given[],
+    schema: ReportSchema,
+    sources: readonly string[] | null = null,
+  ): Promise<IngestAnswer> {
+    this.#reserve(given.length);
     const answer: IngestAnswer = { accepted: 0, rejected: 0, errors: [] };
     const received_ms = this.#clock.now();
     try {
       const taken: Report[] = [];
+      // What nobody listens for is not kept beside what it was read into.
+      const heard: TakenReport[] | null = this.onTaken === null ? null : [];
       let items = 0;
-      for (const { line, text } of lines) {
-        const result = await this.#read(text, received_ms);
-        if (Array.isArray(result)) reject(answer, line, result);
-        else taken.push(result);
-        items += Array.isArray(result) ? 1 : 1 + result.workers.length + result.tasks.length;
+      for (const { line, raw } of given) {
+        const result = await this.#read(raw, schema, received_ms, sources);
+        if (Array.isArray(result)) {
+          reject(answer, line, result);
+          this.last_rejection = rejectionOf(raw, result, received_ms);
+        } else {
+          taken.push(result.report);
+          heard?.push(result);
+        }
+        items += Array.isArray(result) ? 1 : 1 + result.report.workers.length + result.report.tasks.length;
         if (items >= SLICE_ITEMS) {
           items = 0;
           await new Promise((resolve) => setImmediate(resolve));
         }
       }
       this.#buffer.push(...taken);
+      if (heard !== null && heard.length > 0) this.onTaken?.(heard);
       answer.accepted = taken.length;
     } finally {
-      this.#reserved -= lines.length;
+      this.#reserved -= given.length;
     }
     this.counts.accepted += answer.accepted;
     this.counts.rejected += answer.rejected;
-    if (answer.accepted === 0) this.#refuse(answer, kind);
     return answer;
   }
 
@@ -178,14 +239,19 @@ export class Collector {
     this.#reserved += reports;
   }
 
-  async #read(text: string, received_ms: number): Promise<Report | Omit<LineError, "line">[]> {
+  async #read(
+    read: Given["raw"],
+    schema: ReportSchema,
+    received_ms: number,
+    sources: readonly string[] | null,
+  ): Promise<TakenReport | Omit<LineError, "line">[]> {
     let raw: unknown;
     try {
-      raw = JSON.parse(text);
+      raw = read();
     } catch (error) {
       return [{ path: "", message: `not JSON: ${(error as Error).message}` }];
     }
-    const result = await checkReport(raw, this.#schema, this.#limits);
+    const result = await checkReport(raw, schema, this.#limits);
     if ("issues" in result) {
       for (const issue of result.issues) {
         const limit = /\((max_\w+)\)/.exec(issue.message)?.[1];
@@ -196,12 +262,18 @@ export class Collector {
         .map((issue) => ({ path: pathText(issue.path), message: issue.message }));
     }
     const report = normalise(result.parsed, received_ms);
+    if (sources && !sources.includes(report.source)) {
+      const known = sources.map((source) => shown(source)).join(", ");
+      const message = `must be one that this token may report as: ${known}; got ${shown(report.source)}`;
+      return [{ path: "source", message }];
+    }
     const untimely = this.#untimely(report);
     if (untimely) return [{ path: "at", message: untimely }];
     const crowded = this.#tooManyNames(report) ?? this.#takeRoom(report);
     if (crowded) return [crowded];
-    this.#countUnknown(raw as Record<string, unknown>);
-    return report;
+    const object = raw as Record<string, unknown>;
+    this.#countUnknown(object);
+    return { raw: object, report };
   }
 
   /** Counts the names that a source made up; one over the limit refuses the report. */
@@ -278,6 +350,27 @@ export class Collector {
 function reject(answer: IngestAnswer, line: number, errors: Omit<LineError, "line">[]): void {
   answer.rejected += 1;
   for (const error of errors) if (answer.errors.length < MAX_ERRORS) answer.errors.push({ line, ...error });
+}
+
+/** @param errors at least one: the first is told */
+function rejectionOf(raw: Given["raw"], errors: Omit<LineError, "line">[], at_ms: number): Rejection {
+  const { path, message } = errors[0]!;
+  return {
+    at_ms,
+    source: sourceOf(raw),
+    path: path.slice(0, MAX_TOLD),
+    message: message.slice(0, MAX_TOLD),
+  };
+}
+
+/** A refused report is read once more: few are, and none of those that are taken pays for it. */
+function sourceOf(raw: Given["raw"]): string | null {
+  try {
+    const { source } = (raw() ?? {}) as { source?: unknown };
+    return typeof source === "string" && source !== "" ? source.slice(0, MAX_TOLD) : null;
+  } catch {
+    return null;
+  }
 }
 
 function pathText(path: readonly PropertyKey[]): string {

@@ -41,6 +41,7 @@ function mergeWorker(workers: Map<string, WorkerUpdate>, entry: ParsedWorker): v
     metrics: before ? { ...before.metrics, ...entry.metrics } : (entry.metrics ?? {}),
     gpus: later(before?.gpus, entry.gpus),
     interval_s: entry.interval_s ?? before?.interval_s,
+    heard_at_ms: later(before?.heard_at_ms, entry.heard_at),
   });
 }
 

@@ -20,6 +20,7 @@ const MAX_ID_LENGTH = 256;
 const MAX_INTERVAL_S = 86_400;
 // Anything printable: no control characters, no half of a surrogate pair, no line or paragraph separators.
 const PRINTABLE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+$/u;
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const CONTROL = /[\p{Cc}\p{Cs}](?<![\n\t])/gu;
 const METRIC_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
@@ -42,7 +43,8 @@ const instant = z
     context.addIssue({ code: "custom", message: `must be ${INSTANT_RULE}; got ${shown(input)}` });
     return z.NEVER;
   })
-  .optional();
+  .optional()
+  .meta({ anyOf: [{ type: "number" }, { type: "string", format: "date-time" }, { type: "null" }] });
 
 function whole(min: number, max: number) {
   const rule = mustBe(`a whole number from ${min} to ${max}`);
@@ -82,7 +84,8 @@ function metricsOf(scope: Scope) {
         else if (!findMetric(scope, name)?.derived) result[name] = input[name] as number | null;
       }
       return result;
-    });
+    })
+    .meta({ additionalProperties: { type: ["number", "null"] } });
 }
 
 function metricProblem(scope: Scope, name: string, value: unknown): string | null {
@@ -103,61 +106,115 @@ function metricProblem(scope: Scope, name: string, value: unknown): string | nul
   return `must be a number${range}; got ${shown(value)}`;
 }
 
-/** The schema of one report for the given limits; build it once. */
-export function reportSchema(limits: ReportLimits) {
+/** A report that is taken as it stands: without times of its own, as it is now. */
+export const REPORT_EXAMPLE = {
+  source: "balancer-1",
+  interval_s: 60,
+  workers: [{ id: "worker-gpu-01", type: "gpu", metrics: { cpu_utilization: 85.2, gpu_utilization: 70 } }],
+  tasks: [
+    {
+      id: "t-1",
+      type: "vision",
+      model_id: "vit-large-patch16",
+      priority: 3,
+      status: "running",
+      worker_id: "worker-gpu-01",
+    },
+  ],
+};
+
+/** A text or a list with at most so many characters or entries, and what can be printed of it. */
+function mended(input: unknown, max: number, unprintable: RegExp): unknown {
+  if (Array.isArray(input)) return input.filter((entry) => entry !== "").slice(0, max);
+  if (typeof input !== "string") return input;
+  const text = input.replace(unprintable, "\uFFFD");
+  if (text.length <= max) return text;
+  // Half of a surrogate pair is no character.
+  return `${text.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}
+
+/**
+ * The schema of one report for the given limits; build it once.
+ *
+ * @param odd what becomes of a text, or a list of tags, that is too long or can't be printed; an id is refused in any
+ *   case
+ */
+export function reportSchema(limits: ReportLimits, odd: "refused" | "mended") {
+  const fitting = <T extends z.ZodType>(schema: T, max: number, unprintable = UNPRINTABLE): T =>
+    odd === "refused"
+      ? schema
+      : (z.preprocess((input) => mended(input, max, unprintable), schema) as unknown as T);
   const idRule = mustBe(`1 to ${MAX_ID_LENGTH} printable characters`);
   const id = z
     .string(idRule)
     .refine((text) => PRINTABLE.test(text) && codePoints(text) <= MAX_ID_LENGTH, idRule);
 
   const tagRule = mustBe(`1 to ${limits.max_string_length} printable characters (max_string_length)`);
-  const tag = z
-    .string(tagRule)
-    .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), tagRule);
+  const tag = fitting(
+    z
+      .string(tagRule)
+      .refine((text) => text.length <= limits.max_string_length && PRINTABLE.test(text), tagRule),
+    limits.max_string_length,
+  );
 
   const labelRule = mustBe(
     `at most ${limits.max_string_length} printable characters (max_string_length), or null`,
   );
   // Senders leave a label empty where they know none: that is the same as null.
-  const label = z
-    .string(labelRule)
-    .refine(
-      (text) => text === "" || (text.length <= limits.max_string_length && PRINTABLE.test(text)),
-      labelRule,
-    )
-    .transform((text) => (text === "" ? null : text));
+  const label = fitting(
+    z
+      .string(labelRule)
+      .refine(
+        (text) => text === "" || (text.length <= limits.max_string_length && PRINTABLE.test(text)),
+        labelRule,
+      )
+      .transform((text) => (text === "" ? null : text)),
+    limits.max_string_length,
+  );
 
   const textRule = mustBe(`text of at most ${limits.max_string_length} characters (max_string_length)`);
-  const text = z
-    .string(textRule)
-    .max(limits.max_string_length, textRule)
-    .transform((value) => value.replace(CONTROL, "\uFFFD"));
+  const text = fitting(
+    z
+      .string(textRule)
+      .max(limits.max_string_length, textRule)
+      .transform((value) => value.replace(CONTROL, "\uFFFD")),
+    limits.max_string_length,
+    CONTROL,
+  );
 
-  const tags = list(tag, limits.max_tags, "max_tags");
+  const tags = fitting(list(tag, limits.max_tags, "max_tags"), limits.max_tags);
   const object = mustBe("an object");
 
   const capabilities = z.object(
     {
-      cpu_cores: amount("cores").nullable(),
-      cpu_model: label.nullable(),
-      memory_bytes: amount("bytes").nullable(),
-      disk_bytes: amount("bytes").nullable(),
-      gpu_model: label.nullable(),
-      gpu_count: amount("devices").nullable(),
-      gpu_memory_bytes: amount("bytes").nullable(),
-      backends: tags.nullable(),
-      slots: amount("tasks").nullable(),
-      version: label.nullable(),
+      cpu_cores: amount("cores").nullable().describe("CPU cores, count"),
+      cpu_model: label.nullable().describe("What its CPU is called"),
+      memory_bytes: amount("bytes").nullable().describe("Memory, bytes"),
+      disk_bytes: amount("bytes").nullable().describe("Disk, bytes"),
+      gpu_model: label.nullable().describe("What its GPUs are called, such as Tesla T4"),
+      gpu_count: amount("devices").nullable().describe("GPUs, count"),
+      gpu_memory_bytes: amount("bytes").nullable().describe("Memory of one GPU, bytes"),
+      backends: tags.nullable().describe("What tasks can run on, such as cpu, cuda, rocm, mps or openvino"),
+      slots: amount("tasks").nullable().describe("Tasks that it runs at once, count"),
+      version: label.nullable().describe("Version of its software"),
+      agent_version: label.nullable().describe("Version of the agent that reports it"),
     },
     object,
   );
 
   const gpu = z.object(
     {
-      index: whole(0, MAX_GPUS - 1),
-      utilization: percent().nullish(),
-      memory_utilization: percent().nullish(),
-      temperature_celsius: z.number(mustBe("a number of degrees Celsius")).nullish(),
+      index: whole(0, MAX_GPUS - 1).describe(`Which one, 0 to ${MAX_GPUS - 1}`),
+      utilization: percent().nullish().describe("Its time in use, percent, 0 to 100"),
+      memory_utilization: percent().nullish().describe("Its memory in use, percent, 0 to 100"),
+      temperature_celsius: z
+        .number(mustBe("a number of degrees Celsius"))
+        .nullish()
+        .describe("Its temperature, degrees Celsius"),
+      throttled: z
+        .boolean(mustBe("true or false"))
+        .nullish()
+        .describe("Whether it is slowed down by heat or for lack of power"),
     },
     object,
   );
@@ -167,58 +224,97 @@ export function reportSchema(limits: ReportLimits) {
 
   const worker = z.object(
     {
-      id,
-      type: label.nullish(),
-      hostname: label.nullish(),
-      status: oneOf(WORKER_STATUSES).nullish(),
-      tags: tags.nullish(),
-      capabilities: capabilities.partial().nullish(),
-      metrics: metricsOf("worker").nullish(),
-      gpus: list(gpu, MAX_GPUS, "devices of one worker").nullish(),
-      interval_s: interval_s.nullish(),
+      id: id.describe(`Which worker: 1 to ${MAX_ID_LENGTH} printable characters, the same whoever names it`),
+      type: label.nullish().describe("Its kind, such as gpu or cpu, to filter and compare by"),
+      hostname: label.nullish().describe("The machine that it runs on"),
+      status: oneOf(WORKER_STATUSES)
+        .nullish()
+        .describe("What it says of itself; draining and offline are on purpose and raise no alert"),
+      tags: tags.nullish().describe("What tasks may require of it, and lists are filtered by"),
+      capabilities: capabilities.partial().nullish().describe("What it has; each part may be left out"),
+      metrics: metricsOf("worker")
+        .nullish()
+        .describe(
+          "Numbers by name, such as cpu_utilization (percent): those of /history, or of your own (a-z, 0-9 and _, at most 64 characters)",
+        ),
+      gpus: list(gpu, MAX_GPUS, "devices of one worker")
+        .nullish()
+        .describe("Each GPU; gpu_utilization is their mean where it is not given"),
+      interval_s: interval_s.nullish().describe("As interval_s of the report, of this worker alone"),
+      heard_at: instant.describe(
+        "When it was last heard of by whoever reports it for others: its silence counts from there; left out, now",
+      ),
     },
     object,
   );
 
   const requirements = z
     .object(
-      { backends: tags, memory_bytes: amount("bytes"), gpu_memory_bytes: amount("bytes"), tags },
+      {
+        backends: tags.describe("Backends that a worker must have"),
+        memory_bytes: amount("bytes").describe("Memory that it must have, bytes"),
+        gpu_memory_bytes: amount("bytes").describe("Memory that one of its GPUs must have, bytes"),
+        tags: tags.describe("Tags that it must have"),
+      },
       object,
     )
     .partial();
 
   const task = z.object(
     {
-      id,
-      type: label.nullish(),
-      model_family: label.nullish(),
-      model_id: label.nullish(),
-      priority: whole(1, 1_000_000).nullish(),
-      modality: oneOf(MODALITIES).nullish(),
-      status: oneOf(TASK_STATUSES).nullish(),
-      worker_id: id.nullish(),
-      attempt: whole(1, 1_000_000).nullish(),
-      queued_at: instant,
-      assigned_at: instant,
-      started_at: instant,
-      ended_at: instant,
-      progress: percent().nullish(),
-      requirements: requirements.nullish(),
-      error: text.nullish(),
-      metrics: metricsOf("task").nullish(),
+      id: id.describe(`Which task: 1 to ${MAX_ID_LENGTH} printable characters, the same whoever names it`),
+      type: label.nullish().describe("Its kind, such as vision, to filter and compare by"),
+      model_family: label.nullish().describe("Family of its model; left out, it follows from model_id"),
+      model_id: label.nullish().describe("Its model, such as vit-large-patch16"),
+      priority: whole(1, 1_000_000).nullish().describe("1 is the most urgent"),
+      modality: oneOf(MODALITIES).nullish().describe("Left out, it follows from model_id, else from type"),
+      status: oneOf(TASK_STATUSES)
+        .nullish()
+        .describe("Where it is; within an attempt it never goes back, and what ended stays as it is"),
+      worker_id: id.nullish().describe("The worker that has it"),
+      attempt: whole(1, 1_000_000).nullish().describe("Which attempt, from 1; a higher one starts over"),
+      queued_at: instant.describe("When this attempt was queued; left out, at of the report that says so"),
+      assigned_at: instant.describe("When it was given to the worker; left out, likewise"),
+      started_at: instant.describe("When it started; left out, likewise"),
+      ended_at: instant.describe("When it ended; left out, likewise"),
+      progress: percent().nullish().describe("How far it is, percent, 0 to 100"),
+      requirements: requirements.nullish().describe("What a worker must have to run it"),
+      error: text.nullish().describe("What went wrong, for people"),
+      metrics: metricsOf("task").nullish().describe("Numbers by name, such as memory_bytes"),
     },
     object,
   );
 
   const report = z.object(
     {
-      at: instant,
-      source: label.nullish(),
-      interval_s: interval_s.nullish(),
-      complete: z.boolean(mustBe("true or false")).nullish(),
-      workers: list(worker, limits.max_workers, "max_workers").nullish(),
-      tasks: list(task, limits.max_live_tasks, "max_live_tasks").nullish(),
-      system: z.object({ metrics: metricsOf("system").nullish() }, object).nullish(),
+      at: instant.describe(
+        "When it was so: Unix milliseconds, or RFC 3339 with an offset; left out, when it arrives",
+      ),
+      source: label.nullish().describe("Who reports, such as the name of a load balancer"),
+      interval_s: interval_s
+        .nullish()
+        .describe(
+          `How often it reports, seconds above 0, at most ${MAX_INTERVAL_S}; left out, the median of its last intervals`,
+        ),
+      complete: z
+        .boolean(mustBe("true or false"))
+        .nullish()
+        .describe(
+          "true: these are all of the source's workers and unfinished tasks; what it named before and is missing has left",
+        ),
+      workers: list(worker, limits.max_workers, "max_workers")
+        .nullish()
+        .describe("Workers, or what has changed of them: a field left out stays, null clears it"),
+      tasks: list(task, limits.max_live_tasks, "max_live_tasks")
+        .nullish()
+        .describe("Tasks, or what has changed of them, likewise"),
+      system: z
+        .object(
+          { metrics: metricsOf("system").nullish().describe("Numbers by name, such as queue_depth") },
+          object,
+        )
+        .nullish()
+        .describe("What is told of the whole fleet"),
     },
     mustBe("a report: a JSON object"),
   );

@@ -178,7 +178,7 @@ function refusal(answer: Answer): EvenkeelError {
 }
 
 /** What problem+json, or a plain answer, says in words. */
-function textOf(body: unknown): string | null {
+export function textOf(body: unknown): string | null {
   const text = typeof body === "string" ? body : (memberOf(body, "detail") ?? memberOf(body, "title"));
   return typeof text === "string" && text !== "" ? text.slice(0, 300) : null;
 }
@@ -192,7 +192,8 @@ function numberOf(value: unknown, name: string): number | undefined {
   return typeof number === "number" ? number : undefined;
 }
 
-function parsed(text: string): unknown {
+/** JSON as its value, any other text as it is. */
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -205,7 +206,8 @@ function pauseOf(header: string | null): number | undefined {
   return header !== null && /^\d+$/.test(header.trim()) ? Number(header) : undefined;
 }
 
-function reasonOf(error: unknown): string {
+/** Why nothing answered, in a word or a few. */
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "TimeoutError") return `not within ${ANSWER_TIMEOUT_MS / 1000} s`;
   const { cause } = error;

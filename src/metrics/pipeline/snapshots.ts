@@ -117,6 +117,7 @@ export class Snapshots {
       ended: (query) => history.ended(query),
       firstMoment: () => history.firstMoment(),
       tasksOf,
+      totals: () => fleet.ledger.totals(),
       cut: (cut, name) => cuts[cut].get(name),
       cutNames: (cut) => [...cuts[cut].keys()].sort(compareIds),
       filtered: (filters) => filteredRead(read, filters, { recentOf }),

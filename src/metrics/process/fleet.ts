@@ -36,6 +36,7 @@ const GPU_METRICS = [
   "gpu_utilization_max",
   "gpu_memory_utilization",
   "gpu_temperature_celsius",
+  "throttled_gpus",
 ] as const;
 /** Sources told apart; what comes beyond is taken as one. */
 const MAX_SOURCES = 1000;
@@ -187,8 +188,11 @@ export class Fleet {
   #applyWorker(change: WorkerUpdate, stamp: Stamp, received_ms: number, { hearing }: SourceEntry): void {
     let worker = this.workers.get(change.id);
     if (!worker) {
-      if (superseded(stamp)) return;
-      worker = new WorkerEntry(change.id, received_ms);
+      const heard_ms = heardOf(change, stamp, received_ms);
+      if (superseded(stamp) || received_ms - heard_ms > this.#options.worker_ttl_ms) return;
+      worker = new WorkerEntry(change.id, heard_ms);
+      // Somebody listened to it before our start: its silence is no sleep of ours.
+      worker.hearing.was = worker.hearing.presence(received_ms, heard_ms);
       this.workers.set(change.id, worker);
       this.membership += 1;
       this.#gone_workers.delete(change.id);
@@ -488,6 +492,16 @@ export class Fleet {
     }));
   }
 
+  /** What is known of a source: when it was heard last, and its tasks that have not ended; null for a stranger. */
+  knownOf(id: string) {
+    const source = this.#sources.get(id);
+    if (!source) return null;
+    const unfinished = [...this.live.values()]
+      .filter((task) => task.mentioned_by.has(id))
+      .map(({ id, attempt, status }) => ({ id, attempt, status }));
+    return { last_report_ms: source.hearing.last_ms, unfinished };
+  }
+
   sourcePresence(id: string): Presence | undefined {
     return this.#sources.get(id)?.presence;
   }
@@ -578,6 +592,11 @@ export class Fleet {
     ends.sort((a, b) => a.attempt.ended_at_ms! - b.attempt.ended_at_ms!);
     for (const { task, attempt } of ends) this.#bookOutcome(task, attempt, now_ms);
   }
+}
+
+/** When a worker was last heard of, as a report has it, Unix milliseconds of ours. */
+function heardOf({ heard_at_ms }: WorkerUpdate, { source }: Stamp, received_ms: number): number {
+  return Math.min(received_ms, (heard_at_ms ?? received_ms) + source.offset_ms);
 }
 
 /** True for a report older than its source's last whole picture, which did not name what it names. */

@@ -1,5 +1,7 @@
 import { TASK_STATES, type TaskState } from "../model.ts";
+import type { DurationName } from "../totals.ts";
 import { AssignmentQuality } from "./assignment-quality.ts";
+import { FlowTotals } from "./flow-totals.ts";
 import { type DurationStats, SlidingCounter, SlidingDurations } from "./rates.ts";
 
 const HOUR_S = 3600;
@@ -9,8 +11,8 @@ const THROUGHPUT_S = 60;
 export const EVENTS = ["completions", "failures", "cancellations"] as const;
 export type FlowEvent = (typeof EVENTS)[number];
 /** The series of a flow whose durations are kept as histograms. */
-export const DURATIONS = ["queue_time", "processing_time", "total_time"] as const;
-export type FlowDuration = (typeof DURATIONS)[number];
+export const DURATIONS: readonly DurationName[] = ["queue_time", "processing_time", "total_time"];
+export type FlowDuration = DurationName;
 
 const EVENT_OF: Partial<Record<string, FlowEvent>> = {
   completed: "completions",
@@ -33,6 +35,7 @@ export class Flow {
   };
 
   readonly assignments = new AssignmentQuality();
+  readonly totals = new FlowTotals();
 
   constructor(now_ms: number) {
     this.advance(now_ms);
@@ -46,6 +49,12 @@ export class Flow {
   resume(now_ms: number): void {
     for (const name of EVENTS) this.events[name].resume(now_ms);
     for (const name of DURATIONS) this.durations[name].resume(now_ms);
+  }
+
+  /** Takes one duration of a task. */
+  time(name: FlowDuration, at_ms: number, seconds: number): void {
+    this.durations[name].add(at_ms, seconds);
+    this.totals.durations[name].add(seconds);
   }
 
   /** Books an end, or takes it back; a state that ends nothing is none. */

@@ -1,5 +1,6 @@
 import type { Attempt, TaskState } from "../model.ts";
 import type { QueueCell, StateCounts } from "../read.ts";
+import type { EndName, Totals } from "../totals.ts";
 import { Flow } from "./flow.ts";
 import { ModelBook } from "./model-book.ts";
 import { DurationHistogram } from "./rates.ts";
@@ -101,6 +102,11 @@ export class Ledger {
     yield { scope: "system", entity: "", flow: this.all };
     for (const [entity, flow] of this.by_type) yield { scope: "task_type", entity, flow };
     for (const [entity, flow] of this.by_family) yield { scope: "model_family", entity, flow };
+  }
+
+  /** What was counted since the start. */
+  totals(): Totals[] {
+    return [...this.flows()].map(({ scope, entity, flow }) => ({ scope, entity, ...flow.totals }));
   }
 
   /** The flow of a scope and entity, made where it is new; undefined beyond the bound. */
@@ -218,8 +224,13 @@ export class Ledger {
     for (const one of task.attempts()) {
       if (one.attempt <= noted.outcome || !ENDS.has(one.status)) continue;
       noted.outcome = one.attempt;
-      if (booked) this.listener.ended(task, one);
+      if (booked) this.#noteEnd(task, one);
     }
+  }
+
+  #noteEnd(task: TaskEntry, attempt: Attempt): void {
+    for (const { totals } of this.#flowsOf(this.#counts(task))) totals.ended[attempt.status as EndName] += 1;
+    this.listener.ended(task, attempt);
   }
 
   /** Takes each attempt's durations once. */
@@ -229,25 +240,21 @@ export class Ledger {
     const { attempt, queued_at_ms, started_at_ms, ended_at_ms } = task;
     if (started_at_ms !== null && queued_at_ms !== null && timed.started < attempt) {
       timed.started = attempt;
-      for (const { durations } of flows)
-        durations.queue_time.add(started_at_ms, seconds(queued_at_ms, started_at_ms));
+      for (const flow of flows) flow.time("queue_time", started_at_ms, seconds(queued_at_ms, started_at_ms));
       if (booked) this.#noteQueueTime(task.model_id, started_at_ms, queued_at_ms);
     }
     if (task.status === "completed" && ended_at_ms !== null && timed.ended < attempt) {
       timed.ended = attempt;
       if (started_at_ms !== null) {
-        for (const { durations } of flows) {
-          durations.processing_time.add(ended_at_ms, seconds(started_at_ms, ended_at_ms));
-        }
         const processing_s = seconds(started_at_ms, ended_at_ms);
+        for (const flow of flows) flow.time("processing_time", ended_at_ms, processing_s);
         this.#learn(task.model_id, processing_s);
         if (booked || this.models.isNews(ended_at_ms))
           this.models.time(kindOf(as), ended_at_ms, processing_s);
       }
       const first_queued_ms = task.attempts().find((a) => a.queued_at_ms !== null)?.queued_at_ms ?? null;
       if (first_queued_ms !== null) {
-        for (const { durations } of flows)
-          durations.total_time.add(ended_at_ms, seconds(first_queued_ms, ended_at_ms));
+        for (const flow of flows) flow.time("total_time", ended_at_ms, seconds(first_queued_ms, ended_at_ms));
       }
     }
   }

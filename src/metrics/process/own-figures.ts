@@ -7,6 +7,8 @@ export interface OwnCounts {
   readonly disk_free_bytes: number | null;
   readonly store_error: string | null;
   readonly rules_error: string | null;
+  /** Connectors that fail and of whose source nothing is known. */
+  readonly connectors_unheard: number;
 }
 
 const MINUTE_MS = 60_000;
@@ -25,6 +27,7 @@ export class OwnFigures {
       ["store_bytes", own.store_bytes],
       ["store_failing", own.store_error === null ? 0 : 1],
       ["rules_failing", own.rules_error === null ? 0 : 1],
+      ["connectors_unheard", own.connectors_unheard],
       ["ticks_late_per_minute", ticks_late - before.ticks_late],
       ["reports_rejected_per_minute", reports_rejected - before.reports_rejected],
     ]);

@@ -36,6 +36,11 @@ export class Hearing {
     this.was = "fresh";
   }
 
+  /** Somebody else speaks of it, and heard of it last at that time: silence goes on from there. */
+  hearOf(heard_ms: number, received_ms: number): void {
+    this.last_ms = Math.max(this.last_ms, Math.min(heard_ms, received_ms));
+  }
+
   /** For a hearing read back from the store. */
   assume(interval_ms: number): void {
     this.#median_ms = interval_ms;

@@ -65,6 +65,7 @@ export class WorkerEntry implements Worker {
   /** What became of its tasks. */
   record = new TrackRecord();
   #offer: Offer | null = null;
+  #shown_capabilities: Capabilities | null = null;
   readonly standing: Standing;
   /** When it fell silent or went offline, the newest MAX_DEPARTURES, oldest first, Unix milliseconds. */
   readonly #departed_ms: number[] = [];
@@ -83,7 +84,8 @@ export class WorkerEntry implements Worker {
 
   /** @returns true when something besides the metrics' values changed, which the store then keeps */
   apply(change: WorkerUpdate, stamp: Stamp, received_ms: number): boolean {
-    this.hearing.hear(received_ms);
+    if (change.heard_at_ms === undefined) this.hearing.hear(received_ms);
+    else this.hearing.hearOf(change.heard_at_ms + stamp.source.offset_ms, received_ms);
     if (change.interval_s !== undefined) this.hearing.stated_ms = change.interval_s * 1000;
     const heard_ms = this.sources.get(stamp.source.id);
     this.sources.set(stamp.source.id, Math.max(heard_ms ?? 0, stamp.at_ms));
@@ -96,6 +98,7 @@ export class WorkerEntry implements Worker {
       const register = update(held, change.capabilities[name], stamp);
       if (register === held || register === undefined) continue;
       this.#capabilities.set(name, register);
+      this.#shown_capabilities = null;
       changed = true;
     }
     for (const name in change.metrics) this.setMetric(name, change.metrics[name]!, stamp);
@@ -123,14 +126,15 @@ export class WorkerEntry implements Worker {
     return name !== "gpus";
   }
 
-  /** The worker's GPU figures follow from its devices: their mean, the busiest and the hottest. */
+  /** The worker's GPU figures follow from its devices: their mean, the busiest, the hottest and those that are slowed down. */
   #spreadGpus(stamp: Stamp): void {
     const utilizations = this.gpus.flatMap((gpu) => gpu.utilization ?? []);
     const memory = this.gpus.flatMap((gpu) => gpu.memory_utilization ?? []);
-    if (utilizations.length > 0) {
-      this.setMetric("gpu_utilization", mean(utilizations), stamp);
-      this.setMetric("gpu_utilization_max", Math.max(...utilizations), stamp);
-    }
+    const throttled = this.gpus.flatMap((gpu) => gpu.throttled ?? []);
+    if (utilizations.length > 0) this.setMetric("gpu_utilization", mean(utilizations), stamp);
+    // What only its devices tell is not known any more once they do not.
+    this.setMetric("gpu_utilization_max", utilizations.length > 0 ? Math.max(...utilizations) : null, stamp);
+    this.setMetric("throttled_gpus", throttled.length > 0 ? throttled.filter(Boolean).length : null, stamp);
     if (memory.length > 0) this.setMetric("gpu_memory_utilization", mean(memory), stamp);
     const temperatures = this.gpus.flatMap((gpu) => gpu.temperature_celsius ?? []);
     if (temperatures.length > 0) this.setMetric("gpu_temperature_celsius", Math.max(...temperatures), stamp);
@@ -216,10 +220,11 @@ export class WorkerEntry implements Worker {
   get gpus(): readonly Gpu[] {
     return this.#value("gpus") ?? [];
   }
-  get capabilities(): Capabilities {
-    return Object.fromEntries(
+  get capabilities(): Readonly<Capabilities> {
+    this.#shown_capabilities ??= Object.fromEntries(
       [...this.#capabilities].flatMap(([name, { value }]) => (value === null ? [] : [[name, value]])),
     );
+    return this.#shown_capabilities;
   }
   get source(): string {
     return [...this.sources].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ["", 0] as [

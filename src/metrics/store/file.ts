@@ -91,16 +91,26 @@ function checkLength(path: string, header: Buffer): void {
   if (!whole && !logged) throw refusal(path, "is damaged: it ends early");
 }
 
-function checkVersion(path: string, newest: number): void {
+/** @returns the file's version */
+function checkVersion(path: string, newest: number): number {
   const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
   try {
     const version = db.pragma("user_version", { simple: true }) as number;
     if (version > newest) {
       throw refusal(path, `is of version ${version} and this program knows versions up to ${newest}`);
     }
+    return version;
   } finally {
     db.close();
   }
+}
+
+/** Whether the database is there and of this program's version. @throws EvenkeelError for a file that is not ours */
+export function isCurrent(path: string): boolean {
+  if (!existsSync(path) || statSync(path).size === 0) return false;
+  ownHeader(path);
+  const newest = readMigrations().length;
+  return checkVersion(path, newest) === newest;
 }
 
 const NEXT_STEP = "it was left as it is. Name another file (EVENKEEL_DB), or restore a backup";

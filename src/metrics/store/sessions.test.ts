@@ -2,24 +2,27 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { type AccountStore, openAccounts } from "./accounts.ts";
 import type { MetricStore } from "./contract.ts";
-import { MAX_SESSIONS, openSessions, type SessionStore } from "./sessions.ts";
+import { MAX_SESSIONS, type SessionStore } from "./sessions.ts";
 import { openStore } from "./sqlite.ts";
 
 let folder: string;
 let path: string;
 let store: MetricStore;
+let accounts: AccountStore;
 let sessions: SessionStore;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "evenkeel-"));
   path = join(folder, "evenkeel.db");
   store = openStore(path);
-  sessions = openSessions(path);
+  accounts = openAccounts(path);
+  sessions = accounts.sessions;
 });
 
 afterEach(async () => {
-  sessions.close();
+  accounts.close();
   await store.close();
   rmSync(folder, { recursive: true });
 });
@@ -29,6 +32,9 @@ const session = (hash: string, seen_ms = 0, preferences = "{}") => ({
   created_ms: 0,
   seen_ms,
   preferences,
+  user: null,
+  ends_ms: null,
+  client: null,
 });
 
 test("a session is found as it was last kept, beside a store that is open, and after a restart", async () => {
@@ -36,10 +42,11 @@ test("a session is found as it was last kept, beside a store that is open, and a
   sessions.put(session("a", 5, '{"theme":"dark"}'));
   sessions.put(session("b"));
   sessions.remove("b");
-  sessions.close();
+  accounts.close();
   await store.close();
   store = openStore(path);
-  sessions = openSessions(path);
+  accounts = openAccounts(path);
+  sessions = accounts.sessions;
   expect(sessions.find("a")).toEqual(session("a", 5, '{"theme":"dark"}'));
   expect([sessions.find("b"), sessions.find("")]).toEqual([undefined, undefined]);
   expect(readFileSync(path).length).toBeGreaterThan(0);

@@ -180,7 +180,7 @@ test("an hour that was saved under another precision is read from the log", asyn
 });
 
 test("beyond the disk's limit the oldest hours give way to their summaries", async () => {
-  const max_bytes = 850_000;
+  const max_bytes = 1_050_000;
   const store = open({ max_bytes });
   let noise = 1;
   for (let at_ms = T0; at_ms < T0 + 4 * HOUR_MS; at_ms += 10_000) {

@@ -32,7 +32,7 @@ import {
 import { Cell, Heads, NoLonger, Pager, rowClass, SameLook, type Shown } from "../list-view.tsx";
 import { definePanel } from "../panel.ts";
 import { Part } from "../part.tsx";
-import { at_ms } from "../schema.ts";
+import { at_ms, MAX_NAME_LENGTH } from "../schema.ts";
 
 const NAME_LENGTH = 64;
 const TITLE_LENGTH = 160;
@@ -72,24 +72,26 @@ const COLUMNS: readonly Column<Item>[] = [
   },
 ];
 
-const like = (what: string) => nameField(`Only alerts of this ${what}; * stands for anything`);
+const like = (what: string, example: string) =>
+  nameField(`Only alerts of this ${what}; * stands for anything`, example);
 
 const params = listParams(COLUMNS).extend({
   status: statesField(ALERT_STANDINGS),
   severity: statesField(SEVERITIES),
-  rule: like("rule"),
+  rule: like("rule", "worker_*"),
   q: z
     .string()
     .trim()
     .min(1)
-    .max(256)
+    .max(MAX_NAME_LENGTH)
     .optional()
-    .describe("Only alerts with this text, in any case, in their title, their detail or their id"),
-  worker_type: like("worker type"),
-  task_type: like("task type"),
-  model_family: like("model family"),
-  worker: like("worker"),
-  source: like("source"),
+    .describe("Only alerts with this text, in any case, in their title, their detail or their id")
+    .meta({ example: "overloaded" }),
+  worker_type: like("worker type", "gpu"),
+  task_type: like("task type", "vision"),
+  model_family: like("model family", "vit"),
+  worker: like("worker", "W*"),
+  source: like("source", "balancer-1"),
   window: z
     .enum(WINDOW_NAMES)
     .optional()

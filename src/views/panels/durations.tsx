@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { EvenkeelError } from "../../errors.ts";
 import { counted, seconds } from "../../metrics/format.ts";
 import type { DurationsQuery, Read } from "../../metrics/read.ts";
-import { Histogram } from "../components.tsx";
+import { EmptyState, Histogram } from "../components.tsx";
 import { CUT_FILTERS, cutOf } from "../history.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { at_ms } from "../schema.ts";
@@ -47,7 +46,13 @@ const data = z.object({
     .describe(
       "What the window is widened to whole ones of: 60 where every minute is kept, 900 where it begins more than a day ago and quarters of an hour are left",
     ),
-  durations: z.array(duration).describe("Queue, processing and total time of the window's tasks"),
+  uncounted: z
+    .string()
+    .nullable()
+    .describe("Why durations are not counted by what is filtered; null where they are"),
+  durations: z
+    .array(duration)
+    .describe("Queue, processing and total time of the window's tasks; none where they are not counted"),
 });
 
 type Data = z.output<typeof data>;
@@ -64,13 +69,18 @@ export const durations = definePanel({
   data,
   live: false,
   load,
-  view: (data) => (
-    <div class="charts">
-      {data.durations.map((one) => (
-        <Distribution duration={one} />
-      ))}
-    </div>
-  ),
+  view: ({ uncounted, durations }) =>
+    uncounted === null ? (
+      <div class="charts">
+        {durations.map((one) => (
+          <Distribution duration={one} />
+        ))}
+      </div>
+    ) : (
+      <EmptyState title="Not counted">
+        <p>{uncounted}</p>
+      </EmptyState>
+    ),
   note: ({ tier_s }) =>
     tier_s > 60
       ? "over all tasks of the window, in whole quarters of an hour beyond a day"
@@ -80,13 +90,7 @@ export const durations = definePanel({
 
 function load(read: Read, given: z.output<typeof params>): Data {
   const { scope, entity } = cutOf(given);
-  if (scope === "worker_type") {
-    throw new EvenkeelError(
-      "invalid",
-      "How long tasks took is not kept by worker_type; filter by task_type or model_family",
-      { details: { parameter: "worker_type" } },
-    );
-  }
+  const kinds = scope === "worker_type" ? [] : KINDS;
   const window = windowOf({ ...given, step: undefined, points: undefined }, read.now_ms);
   const { from_ms, to_ms, tier_s } = widened(window, read);
   const step_ms = to_ms - from_ms;
@@ -95,7 +99,11 @@ function load(read: Read, given: z.output<typeof params>): Data {
     from_ms,
     to_ms,
     tier_s,
-    durations: KINDS.map((kind) => {
+    uncounted:
+      scope === "worker_type"
+        ? "How long tasks took is kept by task type and model family, not by worker type."
+        : null,
+    durations: kinds.map((kind) => {
       const query = { scope, entity, duration: kind, from_ms, to_ms, step_ms } as DurationsQuery;
       const [whole] = read.durations(query);
       if (!whole)

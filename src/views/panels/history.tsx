@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { EvenkeelError } from "../../errors.ts";
 import { CATALOGUE, CUTS, type Cut, findMetric, type Scope } from "../../metrics/catalogue.ts";
 import { clean, count, inUtc, measure, NONE, shorten } from "../../metrics/format.ts";
@@ -23,6 +23,7 @@ import {
 import { pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
 import { metricNames } from "../schema.ts";
+import { WORKER_PARAMS } from "../subject.ts";
 import { durationText } from "../window.ts";
 
 const SYSTEM_METRICS = [
@@ -63,9 +64,9 @@ const WORKER_ID = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp},]{1,512}$/u;
 
 const params = HISTORY_PARAMS.extend({
   ...CUT_FILTERS.shape,
-  metrics: metricsField("Metrics of the whole fleet, separated by commas"),
-  workers: listField("Workers to show beside it, ids separated by commas", WORKER_ID, "ids of workers"),
-  worker_metrics: metricsField("Metrics of those workers, separated by commas"),
+  metrics: metricsField("Metrics of the whole fleet, separated by commas", "queued_tasks,running_tasks"),
+  workers: listField("Workers to show beside it, ids separated by commas", WORKER_ID, "ids of workers", "W1"),
+  worker_metrics: metricsField("Metrics of those workers, separated by commas", "cpu_utilization"),
 });
 type Params = z.output<typeof params>;
 
@@ -92,8 +93,8 @@ export const history = definePanel({
 });
 
 const workerParams = HISTORY_PARAMS.extend({
-  worker_id: z.string().describe("The worker"),
-  metrics: metricsField("Metrics of the worker, separated by commas"),
+  ...WORKER_PARAMS.shape,
+  metrics: metricsField("Metrics of the worker, separated by commas", "cpu_utilization"),
 });
 
 export const workerHistory = definePanel({
@@ -143,21 +144,30 @@ const STANDARD: Partial<Record<Scope, readonly string[]>> = {
 /** The series that the parameters name; of workers that are named, their utilisations. */
 function namesOf(given: Params): SeriesName[] {
   const { metrics, workers = [], worker_metrics = WORKER_METRICS } = given;
+  return [
+    ...(metrics === undefined && workers.length > 0 ? [] : fleetSeries(given)),
+    ...worker_metrics.flatMap((metric) =>
+      workers.flatMap((worker) => seriesNames("worker", worker, [metric])),
+    ),
+  ];
+}
+
+/**
+ * Series of the fleet, or of the cut of it that is named.
+ *
+ * @throws EvenkeelError "invalid" for a metric that is not kept by that cut
+ */
+export function fleetSeries(given: Pick<Params, "metrics" | keyof typeof CUT_FILTERS.shape>): SeriesName[] {
   const { scope, entity } = cutOf(given);
-  const ofFleet = metrics ?? (workers.length > 0 ? [] : (STANDARD[scope] ?? []));
-  for (const metric of scope === "system" ? [] : ofFleet) {
+  const metrics = given.metrics ?? STANDARD[scope] ?? [];
+  for (const metric of scope === "system" ? [] : metrics) {
     if (findMetric(scope, metric)) continue;
     const there = metricNames(scope).join(", ");
     throw new EvenkeelError("invalid", `By ${scope} history is kept of ${there}; got ${metric}`, {
       details: { parameter: "metrics" },
     });
   }
-  return [
-    ...seriesNames(scope, entity, ofFleet),
-    ...worker_metrics.flatMap((metric) =>
-      workers.flatMap((worker) => seriesNames("worker", worker, [metric])),
-    ),
-  ];
+  return seriesNames(scope, entity, metrics);
 }
 
 function note(data: History): string {

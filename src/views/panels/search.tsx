@@ -7,7 +7,7 @@ import { byNaturalOrder } from "../identity.ts";
 import { alertHref, cutHref, taskHref, workerHref } from "../links.ts";
 import { SameLook } from "../list-view.tsx";
 import { definePanel, type Page, type Panel } from "../panel.ts";
-import { at_ms } from "../schema.ts";
+import { at_ms, MAX_NAME_LENGTH } from "../schema.ts";
 import { inOrder } from "../select.ts";
 import { PAGE_LOOK } from "../window.ts";
 
@@ -20,11 +20,12 @@ const params = z.object({
     .string()
     .trim()
     .min(1)
-    .max(512)
+    .max(MAX_NAME_LENGTH)
     .optional()
     .describe(
       "What is looked for, in any case: a worker by its id, host or tag, a task by its id, an alert that is pending or fires by its id or title, a model, a family, a type or a page by its name",
-    ),
+    )
+    .meta({ example: "W1" }),
   ...PAGE_LOOK.shape,
 });
 type Params = z.output<typeof params>;

@@ -14,17 +14,23 @@ import { type Asked, type Checked, checkSilence, DURATIONS } from "../silence-fo
 import { MAX_NAME, MAX_NOTE, NameField } from "../viewer.tsx";
 import { PAGE_LOOK } from "../window.ts";
 
-const text = (meaning: string, max: number) => z.string().max(max).optional().describe(meaning);
+const text = (meaning: string, max: number, example: string) =>
+  z.string().max(max).optional().describe(meaning).meta({ example });
 
 const params = z.object({
   matchers: text(
     `What the labels of an alert have to be, separated by commas: label=value or label!=value, * stands for anything; the labels are ${ALERT_LABELS.join(", ")}`,
     4096,
+    "rule=worker_*, worker_type=gpu",
   ),
-  duration: text("How long it is to hold, 1m to 30d", 32),
-  ends: text("When it is to end, in place of a duration: RFC 3339 with an offset, or Unix milliseconds", 64),
-  by: text("Who sets it", 4 * MAX_NAME),
-  note: text("Why", 4 * MAX_NOTE),
+  duration: text("How long it is to hold, 1m to 30d", 32, "8h"),
+  ends: text(
+    "When it is to end, in place of a duration: RFC 3339 with an offset, or Unix milliseconds",
+    64,
+    "2026-11-24T06:00:00Z",
+  ),
+  by: text("Who sets it", 4 * MAX_NAME, "Ada"),
+  note: text("Why", 4 * MAX_NOTE, "rewiring"),
   ...PAGE_LOOK.shape,
 });
 type Params = z.output<typeof params>;

@@ -2,12 +2,13 @@ import type { Child } from "hono/jsx";
 import { z } from "zod";
 import { clean, count, measure, shorten } from "../../metrics/format.ts";
 import type { Read } from "../../metrics/read.ts";
-import { Ago, Mark, Time } from "../components.tsx";
+import { Ago, Mark, Name, Time } from "../components.tsx";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
 import { at_ms, countField, noParams } from "../schema.ts";
 
 const NAME_LENGTH = 64;
+const MESSAGE_LENGTH = 160;
 
 const data = z.object({
   at_ms,
@@ -24,6 +25,15 @@ const data = z.object({
   ticks_skipped: countField("Messages left out for viewers that read too slowly"),
   reports_accepted: countField("Reports accepted since the start"),
   reports_rejected: countField("Reports rejected since the start"),
+  last_rejection: z
+    .object({
+      at_ms: z.number().describe("When it came, Unix milliseconds"),
+      source: z.string().nullable().describe("Who sent it; null where it does not say"),
+      path: z.string().describe("The field that is wrong; empty for the report as a whole"),
+      message: z.string().describe("Its rule and what came"),
+    })
+    .nullable()
+    .describe("The last report that was refused, whole, since the start; null without any"),
   unknown_fields: countField("Unknown fields seen in reports"),
   unknown_field_names: z.array(z.string()).describe("Names of the unknown fields last seen"),
   buffered_reports: countField("Reports that wait for the next tick"),
@@ -70,12 +80,13 @@ export const statusSelf = definePanel({
 });
 
 function load(read: Read): Data {
-  const { self } = read;
+  const { connectors: _, ...self } = read.self;
   return {
     at_ms: read.now_ms,
     demo: read.demo,
     ...self,
     unknown_field_names: [...self.unknown_field_names],
+    last_rejection: self.last_rejection && { ...self.last_rejection },
     limits_reached: Object.assign(Object.create(null), self.limits_reached),
   };
 }
@@ -103,6 +114,7 @@ function view(data: Data) {
         lines={[
           `${count(data.reports_accepted)} accepted, ${count(data.reports_rejected)} rejected`,
           `${count(data.buffered_reports)} of ${count(data.buffer_limit)} in the buffer`,
+          ...rejectionLines(data.last_rejection),
         ]}
       />
       <Fact
@@ -138,6 +150,19 @@ function view(data: Data) {
       />
     </dl>
   );
+}
+
+/** Who can mend it, and what. */
+function rejectionLines(last: Data["last_rejection"]): Child[] {
+  if (last === null) return [];
+  const { at_ms, source, path, message } = last;
+  return [
+    <>
+      last rejected: <Name>{shorten(source ?? "a report without source", NAME_LENGTH)}</Name>,{" "}
+      <Time at_ms={at_ms} />
+    </>,
+    <Name>{shorten(`${path} ${message}`.trim(), MESSAGE_LENGTH)}</Name>,
+  ];
 }
 
 function storeSize({ store_bytes, store_limit_bytes }: Data): string {
@@ -203,12 +228,15 @@ function limitLines(limits: Data["limits_reached"]): string[] {
 }
 
 function table(data: Data): Table {
-  const { limits_reached, unknown_field_names, ...facts } = data;
+  const { limits_reached, unknown_field_names, last_rejection, ...facts } = data;
   return {
     columns: ["name", "value"],
     rows: [
       ...Object.entries(facts).map(
         ([name, value]) => [name, typeof value === "boolean" ? String(value) : value] as const,
+      ),
+      ...Object.entries(last_rejection ?? {}).map(
+        ([name, value]) => [`last_rejection ${name}`, value] as const,
       ),
       ["unknown_field_names", unknown_field_names.join(" ")],
       ...Object.entries(limits_reached).map(([name, times]) => [`limit_reached ${name}`, times] as const),

@@ -72,8 +72,8 @@ const COLUMNS: readonly Column<Task>[] = [
 const params = listParams(COLUMNS).extend({
   ...FILTERS.shape,
   status: statesField(STATES),
-  tag: nameField("Only tasks that require this tag of a worker, in any case"),
-  worker: nameField("Only tasks of the worker with exactly this id"),
+  tag: nameField("Only tasks that require this tag of a worker, in any case", "cuda"),
+  worker: nameField("Only tasks of the worker with exactly this id", "W1"),
   ended: durationWord(
     "Also tasks that ended so long ago, of all that are kept; left out, all of them where status names a state of theirs, else those that ended in the last minutes",
   ),
@@ -138,6 +138,7 @@ const data = z.object({
   tasks: z
     .array(
       row.extend({
+        task_id: z.string().describe("The task, as id"),
         fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
       }),
     )
@@ -151,6 +152,7 @@ export const taskList = definePanel({
   description:
     "Every unfinished task that matches and those that ended, lately or as long as they are kept, a page at a time, sorted by any column.",
   api: "/api/metrics/tasks",
+  also: ["/api/tasks"],
   params,
   data,
   filters: true,
@@ -264,7 +266,7 @@ function load(read: Read, given: Params): Data {
         }
       : null,
     choices: choicesOf(read),
-    tasks: rows.map(([id, task, fits]) => ({ ...rowOf(id, task, read.now_ms), fits })),
+    tasks: rows.map(([id, task, fits]) => ({ ...rowOf(id, task, read.now_ms), task_id: id, fits })),
   };
 }
 

@@ -61,6 +61,13 @@ const data = z.object({
   metrics: z
     .record(z.string(), z.number())
     .describe("What was last reported of it, such as memory_bytes or gpu_utilization (percent), by name"),
+  task: z
+    .object({
+      task_id: z.string().describe("Its id"),
+      status: z.enum(TASK_STATES).describe("Its state"),
+      metrics: z.record(z.string(), z.number()).describe("What was last reported of it, by name"),
+    })
+    .describe("The same in short, as clients of a coordinator read it"),
 });
 
 type Data = z.output<typeof data>;
@@ -71,6 +78,7 @@ export const task = definePanel({
   description:
     "One task: its state, what it is, who has it, how long it takes and took, and what went wrong.",
   api: "/api/metrics/tasks/:task_id",
+  also: ["/api/tasks/:task_id"],
   params: TASK_ID,
   example: { task_id: "t-17" },
   data,
@@ -117,6 +125,7 @@ function load(read: Read, known: Task): Data {
       gpu_memory_bytes: requirements?.gpu_memory_bytes ?? null,
     },
     metrics,
+    task: { task_id: known.id, status: known.state, metrics },
   };
 }
 
@@ -301,7 +310,7 @@ function TotalSoFar({ data: { at_ms, total_time_s } }: { data: Data }) {
 }
 
 function table(data: Data): Table {
-  const { at_ms: _, requirements, metrics, ...fields } = data;
+  const { at_ms: _, task: _task, requirements, metrics, ...fields } = data;
   const lists = {
     ...requirements,
     backends: requirements.backends.join(" "),

@@ -3,6 +3,7 @@ import { clean, count, measure, quantity, shorten } from "../../metrics/format.t
 import { WORKER_STATES, type Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, EmptyState, Figure, Mark, Name, WORKER_TONE } from "../components.tsx";
+import { type Drift, driftIn, versionOf } from "../drift.ts";
 import { FILTERS, filterWords, isFiltered } from "../filters.ts";
 import { domId } from "../identity.ts";
 import { workerHref } from "../links.ts";
@@ -40,6 +41,7 @@ import { at_ms } from "../schema.ts";
 import { isHeard } from "../subject.ts";
 
 const NAME_LENGTH = 64;
+const VERSION_LENGTH = 16;
 
 const metric = (name: string, label: string, of: string) =>
   figureColumn<Worker>(name, label, "ascending", ({ metrics }) => metrics.get(of) ?? null);
@@ -105,12 +107,15 @@ const LABEL: Readonly<Record<string, string>> = Object.fromEntries(
 const params = listParams(COLUMNS).extend({
   ...FILTERS.shape,
   status: statesField(WORKER_STATES),
-  tag: nameField("Only workers that have this tag, in any case"),
+  tag: nameField("Only workers that have this tag, in any case", "cuda"),
 });
 type Params = z.output<typeof params>;
 
 const share = (what: string) => z.number().nullable().describe(`${what}, percent; null where not known`);
 const tasks = (what: string) => z.number().nullable().describe(`${what}, count; null where not known`);
+
+const usual = (what: string) =>
+  `The ${what} that most workers of its type have, where it has another one; else null`;
 
 const row = z.object({
   id: z.string().describe("The worker"),
@@ -134,6 +139,10 @@ const row = z.object({
     .number()
     .nullable()
     .describe("Completed ÷ (completed + failed) of its last 50 tasks, ratio; null where none ended"),
+  version: z.string().nullable().describe("The version that it tells; null where it tells none"),
+  agent_version: z.string().nullable().describe("That of the agent on its machine; null where none tells it"),
+  usual_version: z.string().nullable().describe(usual("version")),
+  usual_agent_version: z.string().nullable().describe(usual("agent's version")),
   last_report_ms: z.number().nullable().describe("When it was last heard of, Unix milliseconds"),
   presence: z
     .enum(["fresh", "stale", "lost"])
@@ -153,6 +162,7 @@ const data = z.object({
   workers: z
     .array(
       row.extend({
+        worker_id: z.string().describe("The worker, as id"),
         fits: z.boolean().describe("False where it no longer matches and is only kept in its place"),
       }),
     )
@@ -173,13 +183,15 @@ export const workerList = definePanel({
   view,
   note: (_, { sort }) => sortWords(COLUMNS, sort),
   table: ({ workers }) => rowTable(row, workers),
-  slices: (read, given) =>
-    listSlices(read, listOf(read, given), given, (workers) =>
+  slices: (read, given) => {
+    const driftOf = driftIn(read);
+    return listSlices(read, listOf(read, given), given, (workers) =>
       rowTable(
         row,
-        workers.map((one) => rowOf(one.id, one)),
+        workers.map((one) => rowOf(one.id, one, driftOf(one))),
       ),
-    ),
+    );
+  },
 });
 
 function listOf(read: Read, { status, tag }: Params): List<Worker> {
@@ -196,17 +208,22 @@ function listOf(read: Read, { status, tag }: Params): List<Worker> {
 
 function load(read: Read, given: Params): Data {
   const { rows, ended: _, ...facts } = listed(read, listOf(read, given), given);
+  const driftOf = driftIn(read);
   return {
     at_ms: read.now_ms,
     ...facts,
     filtered: isFiltered(read) || given.status !== undefined || given.tag !== undefined,
     which: filterWords(read),
     choices: choicesOf(read),
-    workers: rows.map(([id, worker, fits]) => ({ ...rowOf(id, worker), fits })),
+    workers: rows.map(([id, worker, fits]) => ({
+      ...rowOf(id, worker, worker ? driftOf(worker) : null),
+      worker_id: id,
+      fits,
+    })),
   };
 }
 
-function rowOf(id: string, worker: Worker | undefined): Row {
+function rowOf(id: string, worker: Worker | undefined, drift: Drift | null): Row {
   const known = (name: string) => worker?.metrics.get(name) ?? null;
   return {
     id,
@@ -224,6 +241,10 @@ function rowOf(id: string, worker: Worker | undefined): Row {
     queued_tasks: worker?.queued_tasks ?? null,
     health: known("health"),
     success_ratio: known("success_ratio"),
+    version: worker ? versionOf(worker, "version") : null,
+    agent_version: worker ? versionOf(worker, "agent_version") : null,
+    usual_version: drift?.what === "version" ? drift.usual : null,
+    usual_agent_version: drift?.what === "agent_version" ? drift.usual : null,
     last_report_ms: worker?.last_report_ms ?? null,
     presence: worker?.presence ?? null,
   };
@@ -264,6 +285,26 @@ function None({ data: { filtered, which } }: { data: Data }) {
   );
 }
 
+/** Said only where it differs from its peers'. */
+function OtherVersion({ it }: { it: Row }) {
+  const agent = it.usual_agent_version !== null;
+  const [own, usual] = agent ? [it.agent_version, it.usual_agent_version] : [it.version, it.usual_version];
+  if (own === null || usual === null) return null;
+  const what = agent ? "agent" : "version";
+  return (
+    <>
+      {" "}
+      <small
+        title={clean(
+          `${what} ${shorten(own, NAME_LENGTH)}; most of its type have ${shorten(usual, NAME_LENGTH)}`,
+        )}
+      >
+        {what} <Name>{shorten(own, VERSION_LENGTH)}</Name>
+      </small>
+    </>
+  );
+}
+
 const FIGURES = [
   ["cpu", "cpu_utilization"],
   ["gpu", "gpu_utilization"],
@@ -290,6 +331,7 @@ function WorkerRow({ it }: { it: Data["workers"][number] }) {
         <a href={workerHref(it.id)}>
           <Name>{shorten(it.id, NAME_LENGTH)}</Name>
         </a>
+        <OtherVersion it={it} />
       </th>
       <TextCell name="type" label="Type" value={it.type} />
       <TextCell name="host" label="Host" value={it.hostname} />

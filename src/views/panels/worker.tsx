@@ -5,6 +5,7 @@ import type { Capabilities, Gpu } from "../../metrics/model.ts";
 import { loadParts, OVERLOAD_THRESHOLDS } from "../../metrics/process/scores.ts";
 import type { Read } from "../../metrics/read.ts";
 import { Ago, Bars, Figure, joined, Mark, more, Name, StateMark, Time, WORKER_TONE } from "../components.tsx";
+import { DRIFT, type Drift, driftIn } from "../drift.ts";
 import { cutHref } from "../links.ts";
 import { definePanel, type Markup, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
@@ -72,6 +73,9 @@ const data = z.object({
   capabilities: z
     .record(z.string(), z.union([z.string(), z.number(), z.array(z.string()), z.null()]))
     .describe("What it has and can do, by name, as its sources gave it"),
+  version_drift: DRIFT.nullable().describe(
+    "Its version where most workers of its type have another one; null where it is the same or not told",
+  ),
   gpus: z
     .array(
       z.object({
@@ -79,6 +83,10 @@ const data = z.object({
         utilization: z.number().nullable().describe("GPU time in use, percent"),
         memory_utilization: z.number().nullable().describe("GPU memory in use, percent"),
         temperature_celsius: z.number().nullable().describe("Temperature, degrees Celsius"),
+        throttled: z
+          .boolean()
+          .nullable()
+          .describe("Whether heat or too little power slows it down; null where it does not tell"),
       }),
     )
     .describe("Each GPU for itself; none of the past: not kept"),
@@ -123,6 +131,7 @@ function load(read: Read, { worker_id }: z.output<typeof WORKER_PARAMS>): Data {
     interval_ms: known.interval_ms,
     ...shownWorker(known),
     capabilities: withoutPrototype(known.capabilities),
+    version_drift: gone_ms === null ? driftIn(read)(known) : null,
     gpus: known.gpus.map(deviceOf),
     health_parts: structuredClone(read.scores(worker_id)?.health ?? null),
     load_parts: loadParts(known.metrics),
@@ -141,12 +150,14 @@ function deviceOf({
   utilization,
   memory_utilization,
   temperature_celsius,
+  throttled,
 }: Gpu): Data["gpus"][number] {
   return {
     index,
     utilization: utilization ?? null,
     memory_utilization: memory_utilization ?? null,
     temperature_celsius: temperature_celsius ?? null,
+    throttled: throttled ?? null,
   };
 }
 
@@ -233,6 +244,7 @@ function Head({ data }: { data: Data }) {
             {data.hostname === null ? "not reported" : <Name>{shorten(data.hostname, TEXT_LENGTH)}</Name>}
           </dd>
         </div>
+        <OtherVersion drift={data.version_drift} type={data.type} />
         <div>
           <dt>Reported by</dt>
           <dd>
@@ -253,6 +265,24 @@ function Head({ data }: { data: Data }) {
           </dd>
         </div>
       </dl>
+    </div>
+  );
+}
+
+/** Said only where it differs from its peers'. */
+function OtherVersion({ drift, type }: { drift: Drift | null; type: string | null }) {
+  if (drift === null) return null;
+  const { what, version, usual, workers, of } = drift;
+  return (
+    <div>
+      <dt>{what === "version" ? "Version" : "Agent version"}</dt>
+      <dd>
+        <Name>{shorten(version, TEXT_LENGTH)}</Name>{" "}
+        <small>
+          · {count(workers)} of {count(of)} {type === null ? "" : <Name>{shorten(type, TEXT_LENGTH)}</Name>}{" "}
+          workers have <Name>{shorten(usual, TEXT_LENGTH)}</Name>
+        </small>
+      </dd>
     </div>
   );
 }
@@ -295,6 +325,8 @@ function Abilities({ data }: { data: Data }) {
 /** Names whose words are spelled otherwise; any other is shown as it is. */
 const ABILITY_LABELS: Readonly<Partial<Record<string, string>>> = Object.assign(Object.create(null), {
   cpu_cores: "CPU cores",
+  cpu_model: "CPU model",
+  disk_bytes: "Disk",
   memory_bytes: "Memory",
   gpu_memory_bytes: "GPU memory",
   gpus: "GPUs",
@@ -404,6 +436,7 @@ function Gpus({ data }: { data: Data }): Markup {
   const { gpus } = data;
   const isHot = (gpu: Data["gpus"][number]) => !isSilent(data) && isSaturated(gpu);
   const saturated = gpus.filter(isHot).length;
+  const throttled = isSilent(data) ? 0 : gpus.filter((gpu) => gpu.throttled).length;
   return (
     <div class="worker-gpus reported">
       <Part as="h3" id="wk-gpus">
@@ -412,7 +445,10 @@ function Gpus({ data }: { data: Data }): Markup {
           ""
         ) : (
           <AsOf data={data}>
-            {`${counted(gpus.length, "device")}, ${saturated === 0 ? "none" : count(saturated)} beyond ${measure(SATURATED, "percent")}`}
+            {joined([
+              `${counted(gpus.length, "device")}, ${saturated === 0 ? "none" : count(saturated)} beyond ${measure(SATURATED, "percent")}`,
+              throttled === 0 ? null : `${count(throttled)} throttled`,
+            ])}
           </AsOf>
         )}
       </Part>
@@ -432,7 +468,8 @@ function Gpus({ data }: { data: Data }): Markup {
             {busiest(gpus).map((gpu, place) => (
               <Part as="tr" id={`wk-gpu-${place}`} class={isHot(gpu) ? "hot" : undefined}>
                 <th scope="row">
-                  GPU {count(gpu.index)} {isHot(gpu) ? <StateMark tone="critical" word="saturated" /> : null}
+                  GPU {count(gpu.index)} {isHot(gpu) ? <StateMark tone="critical" word="saturated" /> : null}{" "}
+                  {gpu.throttled && !isSilent(data) ? <StateMark tone="warning" word="throttled" /> : null}
                 </th>
                 <td>
                   <span class="use">

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { TaskStatus } from "../../model.ts";
 
 /** A report as the ingest protocol has it. Whoever runs the connector adds `source` and `interval_s`. */
 export interface ConnectorReport {
@@ -16,6 +17,23 @@ export interface Poll {
   readonly reports: readonly ConnectorReport[];
   /** What was there, for the health page: "12 workers, 80 unfinished tasks". */
   readonly saw: string;
+  /**
+   * Called once the reports were taken. What has to be told once belongs here: where they were not taken, or the poll
+   * failed, the next one tells it again.
+   */
+  taken?(): void;
+}
+
+/** What was known of a connector's source before the start. */
+export interface KnownBefore {
+  /** When its last report came, Unix milliseconds. */
+  readonly last_report_ms: number;
+  /** Its tasks that had not ended. */
+  readonly unfinished: readonly {
+    readonly id: string;
+    readonly attempt: number;
+    readonly status: TaskStatus;
+  }[];
 }
 
 /** A system that is asked at an interval how its workers and tasks are. It observes: it never changes anything there. */
@@ -28,6 +46,8 @@ export interface Connector {
   readonly interval_ms: number;
   /** A poll that takes longer is given up. */
   readonly timeout_ms: number;
+  /** Called before the first poll where its source was known already. */
+  resume?(before: KnownBefore): void;
   /**
    * Asks once. The next poll begins after this one ended; what was learnt between two (counters, what has ended
    * already) is the connector's own.

@@ -69,7 +69,7 @@ describe("the demo fleet", () => {
   });
 
   it("sends nothing that the protocol refuses or does not know", () => {
-    const { report: schema, shapes } = reportSchema(LIMITS);
+    const { report: schema, shapes } = reportSchema(LIMITS, "refused");
     for (const report of play(CYCLE_MS / 1000)) {
       const wire = JSON.parse(JSON.stringify(report));
       expect(schema.safeParse(wire).error).toBeUndefined();

@@ -1,7 +1,8 @@
+import { within } from "../../within.ts";
 import { ask, type HttpAnswer } from "./http.ts";
 import { sendMail } from "./mail.ts";
 import type { Message } from "./message.ts";
-import { type NetworkRules, RefusedAddress, type Resolve, within } from "./network.ts";
+import { type NetworkRules, RefusedAddress, type Resolve } from "./network.ts";
 import { alertmanagerBody, alertmanagerWebhookBody } from "./payload/alertmanager.ts";
 import { emailText } from "./payload/email.ts";
 import { slackBody } from "./payload/slack.ts";

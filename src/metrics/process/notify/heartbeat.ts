@@ -1,5 +1,6 @@
+import { within } from "../../within.ts";
 import { ask } from "./http.ts";
-import { type NetworkRules, within } from "./network.ts";
+import type { NetworkRules } from "./network.ts";
 import { plain } from "./text.ts";
 
 const TIMEOUT_MS = 10_000;

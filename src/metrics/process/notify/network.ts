@@ -1,5 +1,6 @@
 import { lookup as lookupName } from "node:dns/promises";
 import { BlockList, isIP, type LookupFunction } from "node:net";
+import { unlessAborted } from "../../within.ts";
 
 /** What may be contacted. */
 export interface NetworkRules {
@@ -99,37 +100,4 @@ export function pinned(addresses: readonly Address[]): LookupFunction {
     if (all) callback(null, addresses as Address[]);
     else callback(null, first!.address, first!.family);
   };
-}
-
-/** A look-up can't be broken off, but nobody has to wait for it. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
-
-/**
- * Does the work under a signal of its own that aborts with the given one, or after so long; rejects in that moment,
- * whether the work ends or not.
- */
-export async function within<T>(
-  ms: number,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  // Not AbortSignal.any: what it makes is kept for as long as the given signal lives.
-  const abort = new AbortController();
-  const stop = () => abort.abort(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  const timer = setTimeout(() => abort.abort(new Error(`it did not answer within ${ms / 1000} s`)), ms);
-  try {
-    return await unlessAborted(work(abort.signal), abort.signal);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
-  }
 }

@@ -290,6 +290,7 @@ test.each([
   ["disk_full", { disk_free_bytes: 2 ** 30 - 1 }],
   ["collection_late", { ticks_late_per_minute: 6 }],
   ["reports_rejected", { reports_rejected_per_minute: 11 }],
+  ["connector_unheard", { connectors_unheard: 1 }],
   ["rules_failing", { rules_failing: 1 }],
 ])("Evenkeel itself: %s", (rule, own) => {
   const fleet = new RuleFleet().report({ workers: [worker("W1", { interval_s: 3600 })], interval_s: 3600 });

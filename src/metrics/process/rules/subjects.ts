@@ -58,6 +58,7 @@ const OWN_VALUES: Values<null> = Object.fromEntries([
   own("disk_free_bytes", "bytes", "Room on the disk that the database is on"),
   own("store_failing", "count", "1 while the store can't write, else 0"),
   own("rules_failing", "count", "1 while the file of rules is wrong and the former rules hold, else 0"),
+  own("connectors_unheard", "count", "Connectors that fail and of whose source nothing is known"),
   own("ticks_late_per_minute", "count", "Ticks of the last minute that came late"),
   own("reports_rejected_per_minute", "count", "Reports that were refused in the last minute"),
 ]);
