@@ -319,7 +319,7 @@ test.describe("in a frame of another origin", () => {
       await report(open.url, quietFleet(4));
       embed = `${open.url}embed/overview`;
       await page.goto(origin);
-      await expect(frame.locator("#live-state")).toHaveAttribute("data-state", "live", SOON);
+      await expect(frame.locator("#live-state")).toHaveAttribute("data-state", "polling", SOON);
       await expect(frame.getByText("4 of 4")).toBeVisible(SOON);
       await report(open.url, { workers: [{ id: "worker-005", interval_s: QUIET_S }] });
       await expect(frame.getByText("5 of 5")).toBeVisible(SOON);

@@ -53,7 +53,7 @@ test.describe("settings", () => {
     { env: { EVENKEEL_INGEST_TOKEN: "short" }, says: /EVENKEEL_INGEST_TOKEN must be .*; got 5 characters/ },
     {
       args: ["--host", "0.0.0.0"],
-      says: /--host must be a loopback address .* while nobody has to log in; got "0\.0\.0\.0".*EVENKEEL_ALLOW_UNPROTECTED=on/,
+      says: /host must be a loopback address .* while nobody has to log in; got "0\.0\.0\.0".*EVENKEEL_ALLOW_UNPROTECTED=on/,
     },
   ]) {
     test(`${[...args, ...Object.entries(env).flat()].join(" ")} is refused by name, rule and value`, async () => {

@@ -23,6 +23,10 @@ const PROGRAMS = {
     commands: ["prometheus-alertmanager", "alertmanager"],
     debian_package: "prometheus-alertmanager",
   },
+  // A proxy that stands in front, as haproxy does too.
+  nginx: { variable: "NGINX", commands: ["nginx"], debian_package: "nginx" },
+  // Makes the certificates that the tests are served with.
+  openssl: { variable: "OPENSSL", commands: ["openssl"], debian_package: "openssl" },
   // What our clients are run with.
   python3: { variable: "PYTHON3", commands: ["python3"], debian_package: "python3" },
   curl: { variable: "CURL", commands: ["curl"], debian_package: "curl" },
@@ -42,6 +46,9 @@ const PROGRAMS = {
   },
 } satisfies Record<string, Program>;
 
+/** Where Debian keeps servers, which is not on everybody's PATH. */
+const SERVICES = "/usr/sbin";
+
 type ProgramName = keyof typeof PROGRAMS;
 
 /** The program's executable, or undefined where there is none. */
@@ -52,8 +59,7 @@ export function findProgram(name: ProgramName): string | undefined {
     if (isExecutable(given)) return given;
     throw new Error(`${variable} must name an executable file; got "${given}"`);
   }
-  // Debian puts servers where an ordinary user's PATH does not look.
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
+  const folders = [...(process.env.PATH ?? "").split(delimiter), SERVICES];
   return commands.flatMap((command) => folders.map((folder) => join(folder, command))).find(isExecutable);
 }
 

@@ -48,7 +48,7 @@ function check(...commands: string[][]): Count {
 
 function unitTests(): Count {
   installPrograms([
-    ...(["alertmanager", "python3", "curl"] as const),
+    ...(["alertmanager", "python3", "curl", "openssl"] as const),
     ...(["node_exporter", "haproxy", "prometheus", "promtool"] as const),
   ]);
   const file = join(reports, "unit.json");
@@ -65,7 +65,7 @@ function browserTests(): Count {
     console.log("e2e/ has no browser tests yet");
     return { passed: 0, failed: 0, skipped: 0 };
   }
-  installPrograms(["chromium", "firefox", "systemd-analyze"]);
+  installPrograms(["chromium", "firefox", "nginx", "haproxy", "openssl", "systemd-analyze"]);
   // A test that needs another one says so itself; without Chromium nothing runs.
   if (findProgram("chromium") === undefined) return { passed: 0, failed: 1, skipped: 0 };
   const file = join(reports, "browser.json");

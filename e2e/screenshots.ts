@@ -59,7 +59,10 @@ try {
       for (const colorScheme of ["light", "dark"] as const) {
         const page = await browser.newPage({ viewport, colorScheme });
         await page.goto(server.url + address);
-        await page.locator("#live-state[data-state=live], #past, main.error").first().waitFor();
+        await page
+          .locator("#live-state[data-state=live], #live-state[data-state=polling], #past, main.error")
+          .first()
+          .waitFor();
         await page.locator("html:not(.stale)").waitFor();
         const name = `${address.replace(/[^\w]+/g, "-").replace(/^-|-$/g, "") || "overview"}-${size}-${colorScheme}`;
         await page.screenshot({ path: join(PAGES_FOLDER, `${name}.png`), fullPage: true });

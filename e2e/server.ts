@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const START_MS = 15_000;
 const STOP_MS = 10_000;
-const LISTENING = /Evenkeel is listening on (http:\/\/\S+)/;
+const LISTENING = /Evenkeel is listening on (https?:\/\/\S+)/;
 const BIN = fileURLToPath(new URL("../bin/evenkeel.js", import.meta.url));
 
 export interface ServerOptions {

@@ -14,6 +14,8 @@ export const CONNECTION_LOST =
   /net::ERR_(CONNECTION|INCOMPLETE|EMPTY|SOCKET|FAILED)|htmx:sse:error|Failed to fetch/;
 
 interface Fixtures {
+  /** Where servers live below their host. */
+  base_path: string;
   /** Starts a server, without the demo fleet unless asked for; it ends with the test. */
   serve: (options?: ServerOptions) => Promise<Server>;
   /** A folder that goes with the test. */
@@ -24,6 +26,8 @@ interface Fixtures {
 
 export const test = base.extend<Fixtures>({
   tolerated: [/^$/, { option: true }],
+  // Whatever holds below a path holds at the root; few who write an address think of the path.
+  base_path: [process.env.BASE_PATH ?? "/lb/", { option: true }],
 
   // biome-ignore lint/correctness/noEmptyPattern: playwright reads the names of what a fixture needs
   folder: async ({}, use) => {
@@ -32,11 +36,11 @@ export const test = base.extend<Fixtures>({
     rmSync(folder, { recursive: true, force: true });
   },
 
-  // biome-ignore lint/correctness/noEmptyPattern: as above
-  serve: async ({}, use) => {
+  serve: async ({ base_path }, use) => {
     const servers: Server[] = [];
     await use(async ({ env, ...options } = {}) => {
-      const server = await startServer({ env: { EVENKEEL_DEMO: "off", ...env }, ...options });
+      const fixed = { EVENKEEL_DEMO: "off", EVENKEEL_BASE_PATH: base_path };
+      const server = await startServer({ env: { ...fixed, ...env }, ...options });
       servers.push(server);
       return server;
     });
@@ -71,12 +75,12 @@ export function figure(page: Page, label: string): Locator {
     .filter({ has: page.getByRole("heading", { name: label, exact: true }) });
 }
 
-/** Waits until the page says that it is live. */
+/** Waits until the page says that it is kept up to date: by a stream or, as a panel to embed is, by asking. */
 export async function live(page: Page): Promise<void> {
-  await expect(page.locator("#live-state")).toHaveAttribute("data-state", "live", SOON);
+  await expect(page.locator("#live-state")).toHaveAttribute("data-state", /^(live|polling)$/, SOON);
 }
 
-/** Opens a page and waits until it is live. */
+/** Opens a page and waits until it is kept up to date. */
 export async function openLive(page: Page, url: string): Promise<void> {
   await page.goto(url);
   await live(page);

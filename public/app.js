@@ -5,6 +5,11 @@
   // A connection that is cut may need a moment to come back before it is cut again.
   const CUT_EVERY_MS = 5000;
   const BEAT_MS = 250;
+  /** A stream's first event comes within this, or the page asks again and again instead. */
+  const FIRST_MS = 2000;
+  const STREAM_AGAIN_MS = 300_000;
+  // The longest that htmx waits before it connects again.
+  const DELAY_MS = 1300;
   const TIMES = "time[data-t], time.ago[data-since], text.t[data-t]";
 
   const root = document.documentElement;
@@ -39,18 +44,33 @@
     if (status === 401) location.reload();
   };
 
+  on("htmx:config:request", (event) => {
+    if (event.target.id === "live") asked = performance.now();
+  });
+  on("htmx:sse:before:connection", (event) => {
+    if (event.detail.connection.attempt) asked = performance.now() + DELAY_MS;
+  });
   on("htmx:sse:after:connection", (event) => {
     connection = event.detail.connection;
   });
   on("htmx:sse:before:message", () => {
     heard = performance.now();
-    show("live");
+    asked = NEVER;
+    tell(!polls());
+    show(polls() ? "polling" : "live");
   });
-  on("htmx:sse:error", (event) => reloadIfRefused(event.detail?.status));
+  on("htmx:error", () => {
+    asked = NEVER;
+  });
+  on("htmx:sse:error", (event) => {
+    asked = NEVER;
+    reloadIfRefused(event.detail?.status);
+  });
   on("htmx:response:error", (event) => reloadIfRefused(event.detail?.ctx?.response?.status));
   on("visibilitychange", () => {
     // A hidden page is paused on purpose; it gets its time to connect again before it counts as stale.
     heard = performance.now();
+    if (document.hidden) tell(false);
   });
   on("tick", (event) => {
     let facts;
@@ -70,6 +90,55 @@
     running = now_running;
   });
 
+  // Where a proxy holds the stream back, or no connection is left, the page asks again and again instead.
+  const NEVER = Number.POSITIVE_INFINITY;
+  let asked = heard;
+  let changed = heard;
+  const source = () => document.getElementById("live");
+  const polls = () => !!source()?.getAttribute("hx-sse:connect")?.includes("?poll");
+  const always = polls();
+
+  /** @param {boolean} poll */
+  function ask(poll) {
+    const old = source();
+    if (!old || poll === polls()) return;
+    changed = performance.now();
+    newer = 0;
+    tell(false);
+    const [from, to] = poll ? ["?", "?poll=1&amp;"] : ["?poll=1&amp;", "?"];
+    htmx.trigger(old, "htmx:abort");
+    htmx.swap({ sourceElement: old, target: old, text: old.outerHTML.replace(from, to), swap: "outerHTML" });
+  }
+
+  /** @param {number} now */
+  function chooseWay(now) {
+    if (!polls() && now - asked > FIRST_MS) {
+      ask(true);
+      others.postMessage([MOST_STREAMS, NEVER]);
+    } else if (!always && polls() && now - changed > STREAM_AGAIN_MS) ask(false);
+  }
+
+  // Over HTTP/1.1 a browser opens six connections to a host. Its pages tell each other of their streams, so that
+  // the older ones give theirs back and some are left for all else.
+  const MOST_STREAMS = 4;
+  const BORN = Date.now();
+  const [load] = performance.getEntriesByType("navigation");
+  const few = load instanceof PerformanceNavigationTiming && load.nextHopProtocol === "http/1.1";
+  const others = new BroadcastChannel("evenkeel");
+  let newer = 0;
+  let told_streams = false;
+  others.onmessage = ({ data: [more, since] }) => {
+    if (few && since > BORN) newer += more;
+    if (newer >= MOST_STREAMS) ask(true);
+  };
+  addEventListener("pagehide", () => tell(false));
+
+  /** @param {boolean} streams */
+  function tell(streams) {
+    if (streams !== told_streams) others.postMessage([streams ? 1 : -1, BORN]);
+    told_streams = streams;
+  }
+
   /** @param {string} why */
   function showTrouble(why) {
     const banner = document.getElementById("trouble");
@@ -82,12 +151,16 @@
   function beat() {
     const now = performance.now();
     // The machine slept or the page was held up: that is not the server's silence.
-    if (now - beaten > 8 * BEAT_MS) heard = now;
+    if (now - beaten > 8 * BEAT_MS) {
+      heard = now;
+      asked = Math.max(asked, now);
+    }
     beaten = now;
     countOn();
     if (document.hidden && header && !past && !notifies() && now - counted > COUNT_EVERY_MS)
       recount().catch(() => {});
-    if (document.hidden || !document.getElementById("live")) return;
+    if (document.hidden || !source()) return;
+    chooseWay(now);
     if (now - heard > STALE_TICKS * Math.max(tick_ms, 1000)) {
       show("stale");
       if (now - cut > CUT_EVERY_MS) {
@@ -107,7 +180,7 @@
 
   /**
    * Only a change of state changes what a screen reader hears; the age ticks silently.
-   * @param {"live" | "stale"} next
+   * @param {"live" | "polling" | "stale"} next
    */
   function show(next) {
     if (next === state) return;
@@ -119,8 +192,8 @@
     if (last && clock !== null) last.dataset.t = String(Math.round(clock + heard));
     const line = document.getElementById("live-state");
     if (!line) return;
-    words.textContent = next === "live" ? "live" : "No update";
-    rest.textContent = next === "live" ? "" : " — reconnecting";
+    words.textContent = next === "stale" ? "No update" : next;
+    rest.textContent = { live: "", polling: ": each second", stale: " — reconnecting" }[next];
     zone.textContent = ` · ${zoneName()}`;
     line.dataset.state = next;
     if (words.parentNode !== line) line.replaceChildren(words, age, rest, zone);
@@ -131,8 +204,8 @@
   function showAge(age_ms) {
     // While ticks come as they should their age is no news, and each change of it would be painted.
     const late = age_ms > 1.5 * Math.max(tick_ms, 1000);
-    if (state === "live") write(age, late ? ` · ${Math.round(age_ms / 1000)} s ago` : "");
-    else if (state === "stale") write(age, ` for ${Math.round(age_ms / 1000)} s`);
+    const s = Math.round(age_ms / 1000);
+    write(age, state === "stale" ? ` for ${s} s` : late && state === "live" ? ` · ${s} s ago` : "");
   }
 
   // Times: the same markup for all, shown in each viewer's zone and by the server's clock.

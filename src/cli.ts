@@ -87,6 +87,8 @@ const MARK_SETTINGS = {
   host: SETTINGS.host,
   port: SETTINGS.port,
   base_path: SETTINGS.base_path,
+  tls_cert: SETTINGS.tls_cert,
+  tls_key: SETTINGS.tls_key,
 } satisfies Options;
 
 /** Which database the accounts are in. */

@@ -81,6 +81,7 @@ describe("the server that they start", () => {
     [{ EVENKEEL_HOST: "::1" }, "http://[::1]:8080/"],
     [{ EVENKEEL_HOST: "0.0.0.0", EVENKEEL_ALLOW_UNPROTECTED: "on" }, "http://127.0.0.1:8080/"],
     [{ EVENKEEL_HOST: "::", EVENKEEL_ALLOW_UNPROTECTED: "on" }, "http://[::1]:8080/"],
+    [{ EVENKEEL_TLS_CERT: "a.crt", EVENKEEL_TLS_KEY: "a.key" }, "https://127.0.0.1:8080/"],
   ])("by %j is reached at %s", (env, url) => expect(serverUrl(load({ env }))).toBe(url));
 
   test("on any free port has to be named", () => {
@@ -184,6 +185,16 @@ describe("what is wrong", () => {
       /^--max-buffered-reports must be at least max_reports_per_body \(100\)/,
     );
     expect(problems({ flags: { ...flags, max_buffered_reports: "100" } })).toEqual([]);
+  });
+
+  test("includes half a certificate", () => {
+    expect(problems({ flags: { tls_key: "one.key" } })).toEqual([
+      '--tls-key must come with EVENKEEL_TLS_CERT or with neither; got "one.key" alone',
+    ]);
+    expect(problems({ env: { EVENKEEL_TLS_CERT: "one.crt" } })[0]).toMatch(
+      /^EVENKEEL_TLS_CERT must come with/,
+    );
+    expect(problems({ flags: { tls_key: "one.key", tls_cert: "one.crt" } })).toEqual([]);
   });
 
   test("does not show a secret", () => {

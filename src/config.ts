@@ -10,6 +10,7 @@ import {
   host,
   integer,
   links,
+  networks,
   oneOf,
   onOff,
   optional,
@@ -34,6 +35,17 @@ export const SETTINGS = {
   host: setting(host, "127.0.0.1", "The address to listen on"),
   port: setting(integer(0, 65_535, "PORT"), "8080", "The port to listen on; 0 takes any free one"),
   base_path: setting(basePath, "/", "Where the dashboard lives below its host, for a reverse proxy"),
+  trusted_proxies: setting(
+    networks,
+    "",
+    "Reverse proxies whose `Forwarded` and `X-Forwarded-*` headers are believed; of anybody else they are ignored",
+  ),
+  tls_cert: setting(
+    optional(path),
+    "",
+    "A PEM file of the certificate and what leads up to its root: HTTPS with HTTP/2, read again when it is renewed",
+  ),
+  tls_key: setting(optional(path), "", "The PEM file of the certificate's private key, without a passphrase"),
   db: setting(path, "data/evenkeel.db", "The SQLite file; its folder is made if it is missing"),
   tick_ms: setting(integer(250, 60_000, "MS"), "1000", "Milliseconds between two ticks"),
   ingest_token: secret(
@@ -91,6 +103,11 @@ export const SETTINGS = {
   max_tags: setting(integer(0, 10_000), "64", "Tags of one worker or of one task's requirements"),
   max_string_length: setting(integer(64, 1_048_576), "1024", "Characters of one text in a report"),
   max_viewers: setting(integer(1, 1_000_000), "12000", "Streams and WebSockets open at once"),
+  max_connections: setting(
+    integer(1, 1_000_000),
+    "16384",
+    "Connections open at once; further ones are closed",
+  ),
   max_topics: setting(integer(1, 100_000), "500", "Different panels and filters watched at once"),
   log_level: setting(oneOf("error", "warn", "info", "debug"), "info", "The least that is logged"),
 } satisfies Record<string, Setting<unknown>>;
@@ -173,7 +190,7 @@ export function loadSettings({ flags, env, readFile }: ConfigSources): LoadedSet
   const values = origins.map(({ name, text }) => [property(name), SETTINGS[name].read(text)]);
   const { connectors } = inFile;
   const loaded: LoadedSettings = { settings: Object.fromEntries(values) as Settings, origins, connectors };
-  const conflicts = tooSmallBuffer(loaded);
+  const conflicts = [...halfCertificate(loaded), ...tooSmallBuffer(loaded)];
   if (conflicts.length > 0) throw new ConfigError(conflicts);
   return loaded;
 }
@@ -199,10 +216,10 @@ function isTexts(value: unknown): value is readonly string[] {
 
 /** The address of the server that these settings start, as a process on the same machine reaches it. */
 export function serverUrl({ settings }: LoadedSettings): string {
-  const { host, port, base_path } = settings;
+  const { host, port, base_path, tls_cert } = settings;
   if (port === 0) throw new ConfigError(["port is 0, which is any free one: name the server with --url"]);
   const reached = EVERY_ADDRESS[host] ?? host;
-  return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}${base_path}`;
+  return `${tls_cert === "" ? "http" : "https"}://${reached.includes(":") ? `[${reached}]` : reached}:${port}${base_path}`;
 }
 
 /** Who listens on every address is asked at loopback. */
@@ -298,6 +315,16 @@ function wrong({ name, text, from, place }: Origin): string[] {
 
 function property(name: SettingName): string {
   return "unit" in SETTINGS[name] ? `${name}_ms` : name;
+}
+
+function halfCertificate(loaded: LoadedSettings): string[] {
+  const { tls_cert, tls_key } = loaded.settings;
+  if ((tls_cert === "") === (tls_key === "")) return [];
+  const [given, missing] =
+    tls_key === "" ? (["tls_cert", "tls_key"] as const) : (["tls_key", "tls_cert"] as const);
+  return [
+    `${givenAs(given, loaded)} must come with ${envName(missing)} or with neither; got "${loaded.settings[given]}" alone`,
+  ];
 }
 
 function tooSmallBuffer(loaded: LoadedSettings): string[] {

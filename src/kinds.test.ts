@@ -12,6 +12,7 @@ import {
   integer,
   isLoopback,
   links,
+  networks,
   oneOf,
   onOff,
   optional,
@@ -221,6 +222,29 @@ describe("an error", () => {
     expect(didYouMean("max_topic", ["max_topics", "max_tags"])).toBe("; did you mean max_topics?");
     expect(didYouMean("elephant", ["host", "port", "db"])).toBe("");
   });
+});
+
+describe("a list of networks", () => {
+  test("is of IP addresses and of what their first bits cover", () => {
+    expect(networks.read("10.0.0.0/8, ::1 2001:db8::/48,127.0.0.1")).toEqual([
+      "10.0.0.0/8",
+      "::1",
+      "2001:db8::/48",
+      "127.0.0.1",
+    ]);
+    expect(networks.read("0.0.0.0/0 ::/128")).toEqual(["0.0.0.0/0", "::/128"]);
+    expect(networks.read("")).toEqual([]);
+  });
+
+  test.each([
+    "proxy.example",
+    "10.0.0.0/33",
+    "::1/129",
+    "10.0.0",
+    "10.0.0.0/8/8",
+    "10.0.0.0/",
+    "10.0.0.0/-1",
+  ])("is not %j", (text) => expect(networks.read(text)).toBeUndefined());
 });
 
 describe("a loopback address", () => {

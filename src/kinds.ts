@@ -1,4 +1,4 @@
-import { isIPv4 } from "node:net";
+import { isIP, isIPv4 } from "node:net";
 import { type LinkTemplate, PLACEHOLDER } from "./metrics/links-out.ts";
 
 /** How a text that a person wrote (a flag, a variable, a line of a file) becomes a value. */
@@ -234,6 +234,22 @@ function frameSource(text: string): string | undefined {
   const bare = text.replaceAll("'", "");
   if (bare === "self" || bare === "none") return `'${bare}'`;
   return text === "*" || ORIGIN.test(text) ? text : undefined;
+}
+
+/** Proxies that are believed. */
+export const networks: Kind<readonly string[]> = {
+  rule: "a list of IP addresses or networks such as 10.0.0.0/8, separated by commas or spaces, or empty",
+  placeholder: "LIST",
+  read(text) {
+    const list = text.split(/[\s,]+/).filter(Boolean);
+    return list.every(isNetwork) ? list : undefined;
+  },
+};
+
+function isNetwork(text: string): boolean {
+  const [address = "", prefix = "0", ...more] = text.split("/");
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return more.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
 }
 
 function within(value: number | undefined, min: number, max: number): number | undefined {

@@ -217,7 +217,7 @@ async function serve(flags: SettingTexts): Promise<void> {
   const log = createLog(settings.log_level, (line) => process.stderr.write(line));
   const server = await startServer(settings, log, connectors);
   process.stdout.write(`Evenkeel is listening on ${server.url}\n${server.describe()}\n`);
-  process.on("SIGHUP", () => server.reloadAlerts());
+  process.on("SIGHUP", () => server.reload());
   onInterrupt(() => {
     server.stop().then(
       () => process.exit(0),

@@ -21,7 +21,7 @@ test("without a file of alerts, whoever wants it read again is told that none is
   const page = await fetch(`${server.url}alerts`);
   expect(await page.text()).not.toContain("Read the file of alerts again");
   expect(said).toEqual([]);
-  server.reloadAlerts();
+  server.reload();
   expect(said).toEqual([expect.stringMatching(/^warn no file of alerts is named/)]);
   await server.stop();
   rmSync(folder, { recursive: true });

@@ -1,12 +1,10 @@
 import { readFileSync, statfsSync } from "node:fs";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
-import { serve } from "@hono/node-server";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
 import { isLoopback } from "./kinds.ts";
+import { type Listener, listen } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { type Clock, systemClock } from "./metrics/clock.ts";
 import type { Connector } from "./metrics/collect/connect/connector.ts";
@@ -28,7 +26,6 @@ import { type App, type AppDeps, createApp } from "./routes/app.ts";
 import type { Access } from "./routes/auth/access.ts";
 import { Hub } from "./routes/hub.ts";
 import { ReportFeed } from "./routes/report-feed.ts";
-import { takeUpgrades } from "./routes/upgrade.ts";
 import { renderPanel } from "./views/frame.tsx";
 
 export interface RunningServer {
@@ -36,8 +33,8 @@ export interface RunningServer {
   readonly url: string;
   /** What it shows and where that is kept, for whoever starts it. */
   describe(): string;
-  /** Reads the file of alerts again; the log says what came of it. */
-  reloadAlerts(): void;
+  /** Reads the files of alerts and of the certificate again; the log says what came of it. */
+  reload(): void;
   /** Ends the streams, writes what was answered, closes the store. */
   stop(): Promise<void>;
 }
@@ -89,7 +86,6 @@ export async function startServer(
 }
 
 class Evenkeel implements RunningServer {
-  url = "";
   readonly #settings: Settings;
   readonly #log: Log;
   readonly #clock: Clock = systemClock;
@@ -107,7 +103,7 @@ class Evenkeel implements RunningServer {
   #accounts: AccountStore | null = null;
   #alerts: Alerts = NO_ALERTS;
   #heartbeat: Heartbeat | null = null;
-  #server: Server | null = null;
+  #listener: Listener | null = null;
   #timer: NodeJS.Timeout | null = null;
   #compacting: Promise<void> = Promise.resolve();
   #compacted_ms = 0;
@@ -126,6 +122,11 @@ class Evenkeel implements RunningServer {
     this.#access = access;
   }
 
+  /** Empty until it listens. */
+  get url(): string {
+    return this.#listener?.url ?? "";
+  }
+
   /** What viewers see. */
   get #shown(): Instance {
     const shown = this.#demo ?? this.#real;
@@ -134,7 +135,8 @@ class Evenkeel implements RunningServer {
   }
 
   #createApp(ingest: AppDeps["ingest"], more: Pick<AppDeps, "trusted"> = {}) {
-    const { base_path, frame_ancestors, ingest_token, max_body_bytes } = this.#settings;
+    const { base_path, external_url, trusted_proxies, frame_ancestors, ingest_token, max_body_bytes } =
+      this.#settings;
     return createApp({
       read: () => this.#shown.pipeline.read(),
       readAt: (at_ms) => this.#shown.pipeline.readAt(at_ms),
@@ -149,6 +151,8 @@ class Evenkeel implements RunningServer {
       ready: () => this.#notReady(),
       settings: {
         base_path,
+        external_url,
+        trusted_proxies,
         frame_ancestors: [...frame_ancestors],
         ingest_token: ingest_token === "" ? null : ingest_token,
         max_body_bytes,
@@ -220,7 +224,7 @@ class Evenkeel implements RunningServer {
     const nobody = !this.#reported && this.#connectors.length === 0;
     if (demo === "on" || (demo === "auto" && nobody)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
-    await this.#listen();
+    this.#listener = await listen(this.#app.fetch, this.#settings, this.#log);
     // Only now is the address known that the first page shows and messages link to.
     for (const instance of [this.#real, this.#demo]) instance?.notify.start();
     this.#tick();
@@ -277,6 +281,7 @@ class Evenkeel implements RunningServer {
       notify,
       self: () => {
         const { viewers, viewers_dropped, ticks_skipped, limits_reached } = this.#hub.health();
+        const refused = this.#listener?.refused ?? 0;
         return {
           version: VERSION,
           url: this.url,
@@ -291,7 +296,11 @@ class Evenkeel implements RunningServer {
           viewers,
           viewers_dropped,
           ticks_skipped,
-          limits_reached: { ...limits_reached, ...this.#feed.limits_reached },
+          limits_reached: {
+            ...limits_reached,
+            ...this.#feed.limits_reached,
+            ...(refused > 0 && { max_connections: refused }),
+          },
         };
       },
     };
@@ -395,9 +404,11 @@ class Evenkeel implements RunningServer {
     await demo.end();
   }
 
-  reloadAlerts(): void {
-    if (this.#settings.alerts === "") this.#log("warn", NO_FILE);
-    else this.#readAlertsAgain();
+  reload(): void {
+    const { alerts, tls_cert } = this.#settings;
+    if (alerts !== "") this.#readAlertsAgain();
+    if (tls_cert !== "") this.#listener?.renewCertificate();
+    if (alerts === "" && tls_cert === "") this.#log("warn", NO_FILE);
   }
 
   /** @returns what is wrong with the file, where the former rules hold on */
@@ -467,26 +478,6 @@ class Evenkeel implements RunningServer {
     }
   }
 
-  #listen(): Promise<void> {
-    const { host, port, base_path } = this.#settings;
-    return new Promise((resolve, reject) => {
-      const server = serve({ fetch: this.#app.fetch, hostname: host, port }, (info: AddressInfo) => {
-        const name = info.family === "IPv6" ? `[${info.address}]` : info.address;
-        this.url = `http://${name}:${info.port}${base_path}`;
-        resolve();
-      }) as Server;
-      takeUpgrades(server, this.#app.fetch);
-      this.#server = server;
-      server.once("error", (error: NodeJS.ErrnoException) => {
-        reject(
-          error.code === "EADDRINUSE"
-            ? new EvenkeelError("unavailable", `port ${port} of ${host} is taken; choose another with --port`)
-            : error,
-        );
-      });
-    });
-  }
-
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -497,13 +488,7 @@ class Evenkeel implements RunningServer {
     this.#timer = null;
     await this.#hub.close();
     this.#feed.close();
-    const server = this.#server;
-    if (server) {
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      });
-    }
+    await this.#listener?.close();
     await Promise.all(this.#runners.map((runner) => runner.stop()));
     // What was answered since the last tick is written before the end.
     if (this.#real || this.#demo) {

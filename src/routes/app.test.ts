@@ -479,7 +479,7 @@ describe("a change from a page of another host", () => {
     [{ origin: "null" }, 403],
     [{ origin: "http://board.example:81" }, 403],
     [{ origin: "http://board.example" }, 202],
-    [{ origin: "https://public.example", "x-forwarded-host": "public.example" }, 202],
+    [{ origin: "https://public.example", "x-forwarded-host": "public.example" }, 403],
     [{ origin: "https://public.example", "sec-fetch-site": "same-origin" }, 202],
     [{}, 202],
   ])("with %j answers %i", async (headers, status) => {

@@ -33,6 +33,7 @@ import { mount } from "./mount.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
 import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
+import { clientOf, Proxies } from "./proxies.ts";
 import { recordRoutes } from "./record.ts";
 import type { ReportFeed } from "./report-feed.ts";
 import type { App, Ctx, Route, Watch } from "./route.ts";
@@ -62,6 +63,10 @@ export interface AppDeps {
   ready(): string | null;
   settings: {
     base_path: string;
+    /** Where people reach the dashboard; empty where it is not said. */
+    external_url: string;
+    /** IP addresses and networks of proxies that are believed. */
+    trusted_proxies: readonly string[];
     frame_ancestors: string[];
     ingest_token: string | null;
     max_body_bytes: number;
@@ -92,13 +97,15 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[]; 
   const site = deps.site ?? SITE;
   const assets = theAssets();
   const now_ms = () => deps.read().now_ms;
-  const isSecure = (c: Ctx) => new URL(c.req.url).protocol === "https:";
+  const isSecure = (c: Ctx) => clientOf(c).scheme === "https";
   const sessions = new Sessions(() => deps.accounts().sessions, now_ms, `${base_path}/`, isSecure);
   const { ingest_token } = deps.settings;
   const access = new Access({ accounts: () => deps.accounts(), sessions, ingest_token, now_ms });
   const routes = allRoutes(deps, site, assets, base_path, sessions, access);
   const app: App = new Hono();
+  const proxies = new Proxies(deps.settings.trusted_proxies, deps.settings.external_url);
   app.use(async (c, next) => {
+    c.set("proxies", proxies);
     await next();
     addHeaders(c.res.headers);
   });
@@ -169,8 +176,13 @@ function allRoutes(
       panelRoutes(panel, {
         ...moment,
         site,
-        embed: (c, request, markup, values, shown) =>
-          site.renderEmbed(request.panel, markup, around(c, [panel], values, shown)),
+        embed: (c, request, markup, values, shown) => {
+          const view = around(c, [panel], values, shown);
+          // Frames are many, and over HTTP/1.1 a browser opens six connections to a host.
+          const poll = view.stream !== null && c.env?.incoming?.httpVersionMajor === 1;
+          const stream = poll ? streamUrl([panel], values, poll) : view.stream;
+          return site.renderEmbed(request.panel, markup, { ...view, stream });
+        },
         embed_headers: embedHeaders(settings.frame_ancestors),
       }),
     ),

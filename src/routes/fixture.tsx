@@ -281,6 +281,8 @@ export function world({
     ready: ready ?? (() => null),
     settings: {
       base_path: "/",
+      external_url: "",
+      trusted_proxies: [],
       frame_ancestors: ["'self'", "https://team.example"],
       ingest_token: null,
       max_body_bytes: 10_000,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { constants, deflateRawSync } from "node:zlib";
 import type { Rendered } from "../views/frame.tsx";
 import { toText } from "../views/text.ts";
@@ -18,6 +19,9 @@ export interface TickFacts {
 
 /** How long a browser waits before it connects again, milliseconds. */
 const RETRY_MS = 1_000;
+
+/** How long one waits that polls: less than a tick, so that none is missed although browsers wait up to a third longer. */
+const POLL_MS = 700;
 
 /** Share of a panel's markup from which on it is sent whole. */
 const WHOLE_FROM = 0.9;
@@ -56,6 +60,8 @@ interface Format {
   piece(topic: Topic): Piece;
   /** All of it, for a viewer of whom nothing is known. */
   snapshot(facts: TickFacts, pieces: readonly Piece[]): string;
+  /** For a viewer that asks again and again; `shown` is the id of the last event that it was sent, or empty. */
+  poll(facts: TickFacts, pieces: readonly Piece[], shown: string): string;
   /** What leads from the tick before to this one. */
   changes(facts: TickFacts, pieces: readonly Piece[], before: readonly Piece[]): string;
 }
@@ -70,14 +76,16 @@ export const FORMATS: Readonly<Record<StreamFormat, Format>> = {
       return { id: elementId(topic.request.panel), text: rendered.html, rendered };
     },
     snapshot: (facts, pieces) =>
-      tickMessage(facts, true) + markupMessage(pieces.map(({ id, text }) => partial(id, text))),
+      tickMessage(facts, RETRY_MS) + markupMessage(pieces.map(({ id, text }) => partial(id, text))),
+    poll: pollMessages,
     changes: (facts, pieces, before) =>
-      tickMessage(facts, false) +
+      tickMessage(facts) +
       markupMessage(pieces.flatMap((piece, index) => changedPartials(piece, before[index]))),
   },
   json: {
     piece: (topic) => ({ id: topic.request.panel.id, text: topic.json() }),
     snapshot: jsonLine,
+    poll: jsonLine,
     changes: jsonLine,
   },
   text: {
@@ -87,14 +95,41 @@ export const FORMATS: Readonly<Record<StreamFormat, Format>> = {
       return { id: panel.id, text: `${panel.title}\n${table ? toText(table) : ""}` };
     },
     snapshot: readable,
+    poll: readable,
     changes: readable,
   },
 };
 
 /** The first message of a tick; the first of a connection also says when to come back. */
-function tickMessage(facts: TickFacts, first: boolean): string {
-  const retry = first ? `retry: ${RETRY_MS}\n` : "";
-  return `${retry}event: tick\nid: ${facts.tick}\ndata: ${JSON.stringify(facts)}\n\n`;
+function tickMessage(facts: TickFacts, retry_ms?: number, id = String(facts.tick)): string {
+  const retry = retry_ms === undefined ? "" : `retry: ${retry_ms}\n`;
+  return `${retry}event: tick\nid: ${id}\ndata: ${JSON.stringify(facts)}\n\n`;
+}
+
+/**
+ * The id tells what the viewer shows from then on: the tick, and a mark of each panel. A tick that it has seen is
+ * not told again, so that silence means trouble here too.
+ */
+function pollMessages(facts: TickFacts, pieces: readonly Piece[], shown: string): string {
+  const [tick, ...before] = shown.split(".");
+  const marks = pieces.map(markOf);
+  const changed = pieces.filter((_, index) => marks[index] !== before[index]);
+  if (tick === String(facts.tick) && changed.length === 0) return "";
+  const id = [facts.tick, ...marks].join(".");
+  return (
+    tickMessage(facts, POLL_MS, id) + markupMessage(changed.map((piece) => partial(piece.id, piece.text)))
+  );
+}
+
+/** One each time that something was rendered, however many ask. */
+const marks = new WeakMap<Rendered, string>();
+
+function markOf({ text, rendered }: Piece): string {
+  const known = rendered && marks.get(rendered);
+  if (known !== undefined) return known;
+  const mark = createHash("sha1").update(text).digest("base64url").slice(0, 8);
+  if (rendered) marks.set(rendered, mark);
+  return mark;
 }
 
 /** Markup as one unnamed message, or nothing where there is none. */

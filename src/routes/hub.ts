@@ -134,6 +134,16 @@ export class Hub {
     if (viewer.outgoing.destroyed) this.#leave(channel, viewer);
   }
 
+  /**
+   * What one viewer is to be sent who asks again and again: nothing where it has seen all of this tick.
+   * @param shown the id of the last event that it was sent; empty for none
+   * @throws EvenkeelError where a panel has nothing to show.
+   */
+  poll(requests: readonly PanelRequest[], format: StreamFormat, shown: string): string {
+    const pieces = requests.map((request) => FORMATS[format].piece(this.topics.get(request)));
+    return FORMATS[format].poll(tickFacts(this.#read()), pieces, shown);
+  }
+
   /** @throws EvenkeelError where no viewer can be added */
   checkRoom(): void {
     if (this.#viewers >= this.limits.max_viewers) throw this.#refuse("max_viewers", "viewers");
@@ -318,13 +328,11 @@ class Channel {
   advance(read: Read): void {
     if (this.#read === read) return;
     this.#read = read;
-    const { tick, now_ms, demo, self } = read;
     const pieces = this.requests.map((request, index) => this.#piece(request, this.#pieces[index]));
     this.#before = this.#pieces;
     this.#pieces = pieces;
     this.version++;
-    const { version, tick_ms, store_error: trouble } = self;
-    this.#facts = { tick, at_ms: now_ms, demo, version, tick_ms, ...(trouble !== null && { trouble }) };
+    this.#facts = tickFacts(read);
     this.#changes = null;
     this.#snapshot = null;
   }
@@ -350,6 +358,11 @@ class Channel {
       return before;
     }
   }
+}
+
+function tickFacts({ tick, now_ms, demo, self }: Read): TickFacts {
+  const { version, tick_ms, store_error: trouble } = self;
+  return { tick, at_ms: now_ms, demo, version, tick_ms, ...(trouble !== null && { trouble }) };
 }
 
 function turn(): Promise<void> {

@@ -1,6 +1,8 @@
 import { EvenkeelError } from "../errors.ts";
+import { shown } from "../metrics/must-be.ts";
 import { problem } from "./answers.ts";
 import type { Guard } from "./auth/guard.ts";
+import { isOwnOrigin } from "./proxies.ts";
 import { type App, type Ctx, pathNames, type Route } from "./route.ts";
 
 /** Every route at its path, behind its check; other methods of a path answer 405. */
@@ -37,11 +39,11 @@ function checkOrigin(c: Ctx): void {
   if (site === "same-origin") return;
   // A browser that keeps its page's origin to itself still says how near that is.
   if (origin === undefined && (site === undefined || site === "none")) return;
-  // A proxy may rewrite Host and then says what it was; a foreign page can set neither.
-  const hosts = [c.req.header("host") ?? new URL(c.req.url).host, c.req.header("x-forwarded-host")];
-  if (origin !== undefined && URL.canParse(origin) && hosts.includes(new URL(origin).host)) return;
+  if (origin !== undefined && isOwnOrigin(c, origin)) return;
+  const got = origin === undefined ? `none, from ${shown(site)}` : shown(origin);
   throw new EvenkeelError(
     "forbidden",
-    `Origin must be this host; got ${origin === undefined ? `none, from ${JSON.stringify(site?.slice(0, 40))}` : JSON.stringify(origin.slice(0, 120))}`,
+    "Origin must be this host (behind a proxy that changes Host, name it in external_url or trusted_proxies); " +
+      `got ${got}`,
   );
 }

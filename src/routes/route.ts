@@ -1,4 +1,4 @@
-import type { HttpBindings } from "@hono/node-server";
+import type { Http2Bindings, HttpBindings } from "@hono/node-server";
 import type { Context, Hono } from "hono";
 import type { WebSocket } from "ws";
 import type { z } from "zod";
@@ -8,13 +8,15 @@ import type { Caller } from "./auth/caller.ts";
 export type Upgrade = (whenOpen: (socket: WebSocket) => void) => void;
 
 /** In `app.request()` there is no socket, so they may be missing. */
-export type Bindings = Partial<HttpBindings> & {
+export type Bindings = Partial<HttpBindings | Http2Bindings> & {
   /** Where the client asks for a WebSocket. */
   readonly upgrade?: Upgrade;
 };
 type Env = {
   Bindings: Bindings;
   Variables: {
+    /** Which proxies are believed. */
+    proxies: Proxies;
     /** Who asks. */
     caller?: Caller;
     /** What the audit log says beside the route; who, where that is not the caller. */
@@ -23,6 +25,22 @@ type Env = {
 };
 export type Ctx = Context<Env>;
 export type App = Hono<Env>;
+
+/** Who asks, and for what, as far as it can be believed. */
+export interface Client {
+  /** IP address, an IPv4 one never in the form of IPv6; empty where there is no connection. */
+  readonly address: string;
+  /** What the client itself speaks; null where only a proxy that is not trusted could know. */
+  readonly scheme: "http" | "https" | null;
+  /** The host that it asked for, with its port where there is one. */
+  readonly host: string;
+}
+
+/** Knows which proxies are believed. */
+interface Proxies {
+  clientOf(c: Ctx): Client;
+  isOwnOrigin(c: Ctx, origin: string): boolean;
+}
 
 export const NEEDS = ["nothing", "read", "ingest", "operate", "administer"] as const;
 /** What a caller must be allowed to do. */

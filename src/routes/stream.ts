@@ -2,12 +2,12 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { Panel } from "../views/panel.ts";
-import { NO_STORE } from "./answers.ts";
+import { answer, NO_STORE } from "./answers.ts";
 import type { StreamFormat } from "./frames.ts";
 import { COMMON_HEADERS, OWN_HEADERS } from "./headers.ts";
 import type { Hub } from "./hub.ts";
 import { negotiate, negotiateEncoding } from "./negotiate.ts";
-import { type Given, given, type PanelRequest, panelRequest } from "./params.ts";
+import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import type { Ctx, Route, Watch } from "./route.ts";
 
 const MEDIA_TYPES = {
@@ -32,12 +32,24 @@ const FORMAT_WORDS: Readonly<Record<string, StreamFormat>> = {
   text: "text",
 };
 
+const POLL = z.object({
+  poll: z
+    .enum(["1"])
+    .optional()
+    .describe(
+      "Ends at once: with what changed since the event that Last-Event-ID names, for who can hold no stream",
+    ),
+});
+
 /** Asks for the ticks alone: silence means trouble on a page without a live panel too. */
 const NO_PANELS = "none";
 
-/** The address of the stream of some panels, below the base path, with the parameters that they share. */
-export function streamUrl(panels: readonly Panel[], values: Given): string {
-  const query = new URLSearchParams();
+/**
+ * The address of the stream of some panels, below the base path, with the parameters that they share.
+ * The page's script looks for and changes the `poll` that it begins with.
+ */
+export function streamUrl(panels: readonly Panel[], values: Given, poll = false): string {
+  const query = new URLSearchParams(poll ? { poll: "1" } : {});
   const link = values.get("link");
   if (typeof link === "string") query.set("link", link);
   const live = panels.filter((panel) => panel.live !== false);
@@ -63,6 +75,7 @@ export function streamRoutes(panels: readonly Panel[], hub: Hub, watch: Watch): 
           .describe(
             "Ids of panels, separated by commas; none for the ticks alone; other parameters are theirs",
           ),
+        ...POLL.shape,
         format: z.enum(["sse", "json", "ndjson", "text"]).optional().describe("Instead of Accept"),
       }),
       example: { params: { panels: panels[0]?.id ?? NO_PANELS, format: "json" } },
@@ -82,6 +95,7 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch):
       details: { parameter: "at" },
     });
   }
+  const { poll } = parseParams(POLL, values);
   const format = streamFormat(c, values);
   const requests = streamRequests(panels, values, hub.limits.max_panels);
   if (format === "text" && !requests.some(({ panel }) => panel.table)) {
@@ -102,6 +116,11 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch):
     "X-Accel-Buffering": "no",
     ...(gzip ? { "Content-Encoding": "gzip" } : {}),
   };
+  if (poll) {
+    await hub.prepared(requests);
+    const text = hub.poll(requests, format, c.req.header("last-event-id") ?? "");
+    return answer(c, text, { type: CONTENT_TYPES[format] });
+  }
   if (c.req.method === "HEAD") return new Response(null, { headers });
   const outgoing = c.env?.outgoing;
   if (!outgoing) throw new EvenkeelError("unavailable", "A stream needs a connection of its own");
@@ -112,7 +131,8 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch):
       "close",
       watch(c, () => outgoing.destroy()),
     );
-    return outgoing;
+    // Of HTTP/2 only the stream below the response says whether it is gone.
+    return "stream" in outgoing ? outgoing.stream : outgoing;
   });
   return RESPONSE_ALREADY_SENT;
 }

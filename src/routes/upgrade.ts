@@ -1,6 +1,7 @@
-import type { IncomingMessage, Server } from "node:http";
-import { STATUS_CODES } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import type { WebSocket, WebSocketServer } from "ws";
 import { json } from "./answers.ts";
 import type { Bindings, Upgrade } from "./route.ts";
@@ -74,10 +75,11 @@ async function take(
   });
 }
 
-function requestOf({ url = "/", headers }: IncomingMessage): Request | null {
+function requestOf({ url = "/", headers, socket }: IncomingMessage): Request | null {
   try {
     const flat = Object.entries(headers).map(([name, value]) => [name, String(value)] as [string, string]);
-    return new Request(new URL(url, `http://${headers.host ?? "localhost"}`), { headers: flat });
+    const scheme = socket instanceof TLSSocket ? "https" : "http";
+    return new Request(new URL(url, `${scheme}://${headers.host ?? "localhost"}`), { headers: flat });
   } catch {
     return null;
   }
@@ -108,5 +110,5 @@ function asPlain(server: Server, { method, url, rawHeaders }: IncomingMessage, s
     lines += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
   }
   socket.unshift(Buffer.concat([Buffer.from(`${lines}\r\n`, "latin1"), head]));
-  server.emit("connection", socket);
+  server.emit(socket instanceof TLSSocket ? "secureConnection" : "connection", socket);
 }

@@ -417,6 +417,20 @@ describe("a link to a panel", () => {
     await expect.poll(async () => (await reader.read().catch(() => ({ done: true }))).done).toBe(true);
     await close();
   });
+
+  it("is asked again and again by its panel over HTTP/1.1, until it is revoked", async () => {
+    const { as } = await logIn("anna");
+    const { link } = await make({}, as);
+    const { origin, close } = await listen(w.app);
+    const page = await (await fetch(`${origin}/embed/board?link=${link}`)).text();
+    const [, asked = ""] = /hx-sse:connect="([^"]+)"/.exec(page) ?? [];
+    const address = `${origin}/${asked.replaceAll("&amp;", "&")}`;
+    expect(address).toContain("/stream?poll=1&");
+    expect((await fetch(address)).status).toBe(200);
+    accounts.removeLink(accounts.links()[0]!.id);
+    expect((await fetch(address)).status).toBe(401);
+    await close();
+  });
 });
 
 describe("users", () => {

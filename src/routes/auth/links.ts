@@ -13,7 +13,7 @@ const MAX_DAYS = 366;
 const MAX_QUERY = 2000;
 /** How it looks and which stretch of time it shows is up to whoever shows it; all else is bound. */
 const FREE = new Set([
-  ...["link", "panels", "theme", "density", "tz", "refresh", "kiosk", "format", "as_of"],
+  ...["link", "panels", "poll", "theme", "density", "tz", "refresh", "kiosk", "format", "as_of"],
   ...["from", "to", "duration", "step", "points"],
 ]);
 
