@@ -32,6 +32,13 @@ CREATE TABLE embed_links (
   expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Addresses that everybody finds under a name.
+CREATE TABLE shared_views (
+  name TEXT PRIMARY KEY,
+  url TEXT NOT NULL,
+  created_by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Keys that sign.
 CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 

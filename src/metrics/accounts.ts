@@ -37,6 +37,14 @@ export interface EmbedLink {
   readonly expires_ms: number;
 }
 
+/** An address that everybody finds under a name. */
+export interface SharedView {
+  readonly name: string;
+  /** Below the base path. */
+  readonly url: string;
+  readonly created_by: string;
+}
+
 /** One change, and who made it. */
 export interface AuditEntry {
   readonly at_ms: number;

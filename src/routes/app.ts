@@ -16,7 +16,7 @@ import { type AlertActions, alertRoutes } from "./alerts.ts";
 import { failure } from "./answers.ts";
 import { apiRoutes } from "./api.ts";
 import { type Assets, assetRoutes, theAssets } from "./assets.ts";
-import { Access } from "./auth/access.ts";
+import { Access, mayOperate } from "./auth/access.ts";
 import { adminRoutes } from "./auth/admin.ts";
 import { Guard } from "./auth/guard.ts";
 import { loginRoutes } from "./auth/login.ts";
@@ -149,6 +149,8 @@ function allRoutes(
   ): Around => ({
     ...look(c, values, assets, base_path, preferences),
     views: preferences.views,
+    shared_views: deps.accounts().sharedViews(),
+    may_operate: mayOperate(c.get("caller")),
     user: userOf(c),
     viewer: userOf(c)?.name ?? preferences.name,
     header: header && headerOf(header, shown),
@@ -213,10 +215,19 @@ function allRoutes(
   routes.push(
     ...settingsRoutes({
       sessions,
+      accounts: accounts.accounts,
       panels: home?.panels ?? [],
       forms,
       renderSettings: (c, preferences, done) =>
-        site.renderSettings({ preferences, panels: home?.panels ?? [], done }, plain(c, preferences)),
+        site.renderSettings(
+          {
+            preferences,
+            panels: home?.panels ?? [],
+            shared_views: deps.accounts().sharedViews(),
+            done,
+          },
+          plain(c, preferences),
+        ),
     }),
     ...loginRoutes({
       ...accounts,

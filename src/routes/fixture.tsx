@@ -240,6 +240,7 @@ const NO_ACCOUNTS = {
   tokenByHash: () => undefined,
   accessVersion: () => 0,
   note: () => {},
+  sharedViews: () => [],
   get sessions(): never {
     throw new Error("this world has no sessions");
   },

@@ -217,3 +217,28 @@ describe("the arrangement in an address", () => {
     expect(Object.keys(((await response.json()) as { panels: object }).panels)).toEqual(["alerts"]);
   });
 });
+
+describe("a view for all", () => {
+  it("is found by everybody, replaced under its name, and forgotten", async () => {
+    const [one, other] = [new Browser(), new Browser()];
+    const saved = await one.post("/views", { name: "<b>GPU</b>", url: "workers?worker_type=gpu" });
+    expect([saved.status, saved.to]).toEqual([303, "/workers?worker_type=gpu"]);
+    await one.post("/views", { name: "<b>GPU</b>", url: "workers?worker_type=tpu" });
+    const { text } = await other.get("/status");
+    expect(text).toContain("Views for all");
+    expect(text).toContain('href="workers?worker_type=tpu"');
+    expect(text).toContain("&lt;b&gt;GPU&lt;/b&gt;");
+    expect(accounts.audit(1)[0]).toMatchObject({ who: "anyone", detail: "<b>GPU</b>" });
+    await other.post("/views/forget", { name: "<b>GPU</b>" });
+    expect((await one.get("/status")).text).not.toContain("Views for all");
+  });
+
+  it("leads to no other host, and is one of a hundred", async () => {
+    const browser = new Browser();
+    for (const url of ["https://evil.example", "//evil.example", "javascript:alert(1)"])
+      expect((await browser.post("/views", { name: "x", url })).status).toBe(422);
+    for (let i = 0; i < 100; i += 1) await browser.post("/views", { name: `view ${i}`, url: "" });
+    expect((await browser.post("/views", { name: "one more", url: "" })).status).toBe(429);
+    expect((await browser.post("/views", { name: "view 7", url: "tasks" })).status).toBe(303);
+  });
+});

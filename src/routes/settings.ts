@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import type { AccountStore } from "../metrics/store/accounts.ts";
 import type { Panel } from "../views/panel.ts";
 import { PREFERENCES, type Preferences, SAVED_VIEW } from "../views/preferences.ts";
 import { answer } from "./answers.ts";
+import { inWords } from "./auth/caller.ts";
 import { checked, type Forms } from "./forms.ts";
 import type { Ctx, Route } from "./route.ts";
 import type { Sessions } from "./sessions.ts";
@@ -12,6 +14,7 @@ interface SettingsDeps {
   /** Of the main dashboard. */
   readonly panels: readonly Panel[];
   readonly forms: Forms;
+  readonly accounts: () => AccountStore;
   readonly renderSettings: (c: Ctx, preferences: Preferences, done: string | null) => string;
 }
 
@@ -21,7 +24,7 @@ const DONE: Readonly<Record<string, string>> = {
 };
 
 /** The page of a viewer's own choices, and the forms on it. */
-export function settingsRoutes({ sessions, panels, forms, renderSettings }: SettingsDeps): Route[] {
+export function settingsRoutes({ sessions, panels, forms, accounts, renderSettings }: SettingsDeps): Route[] {
   const back = (where: string, headers: Record<string, string>) => forms.back(where, headers);
   const form = (
     path: string,
@@ -92,6 +95,20 @@ export function settingsRoutes({ sessions, panels, forms, renderSettings }: Sett
     form("/settings/views/forget", "Forgets a saved view.", (c, fields) => {
       const views = sessions.preferences(c).views.filter(({ name }) => name !== fields.get("name"));
       return keep(c, { views }, "settings?done=saved#st-views");
+    }),
+    forms.route("/views", "operate", "Saves an address under a name for everybody.", (c, fields) => {
+      const view = checked(SAVED_VIEW, { name: fields.get("name") ?? "", url: fields.get("url") ?? "" });
+      const created_by = inWords(c.get("caller")!);
+      if (!accounts().putSharedView({ ...view, created_by }))
+        throw new EvenkeelError("too_many", "There is no room for another view; forget some first");
+      c.set("audited", { detail: view.name });
+      return forms.back(view.url);
+    }),
+    forms.route("/views/forget", "operate", "Forgets a view that is saved for everybody.", (c, fields) => {
+      const name = fields.get("name") ?? "";
+      accounts().removeSharedView(name);
+      c.set("audited", { detail: name });
+      return forms.back("settings?done=saved#st-views");
     }),
     form("/settings/forget", "Forgets all that this browser's viewer chose.", (c) =>
       back("settings?done=forgotten", sessions.end(c)),

@@ -47,6 +47,10 @@ export interface Around extends Look {
   readonly viewer: string;
   /** What the viewer saved; empty for whoever has no session. */
   readonly views: readonly SavedView[];
+  /** What is saved for everybody. */
+  readonly shared_views: readonly SavedView[];
+  /** Whether who looks may deal with alerts, and save views for everybody. */
+  readonly may_operate: boolean;
   /** What narrows the page; null where it takes no filter. */
   readonly filters: Filters | null;
 }

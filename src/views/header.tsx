@@ -209,16 +209,8 @@ function ViewMenu({ around }: { around: Around }) {
         <p>
           <a href={withQuery(around.url, "kiosk", "on")}>Kiosk</a> <small>for a wall: no menus</small>
         </p>
-        {around.views.length === 0 ? null : (
-          <nav aria-label="Saved views">
-            <h2>Saved views</h2>
-            {around.views.map(({ name, url }) => (
-              <a href={relative(url)}>
-                <Name>{shorten(name, NAME_LENGTH)}</Name>
-              </a>
-            ))}
-          </nav>
-        )}
+        <SavedViews title="Saved views" views={around.views} />
+        <SavedViews title="Views for all" views={around.shared_views} />
         <form method="post" action="settings/views">
           <input type="hidden" name="url" value={around.url} />
           <label>
@@ -226,6 +218,11 @@ function ViewMenu({ around }: { around: Around }) {
             <input type="text" name="name" required maxlength={80} />
           </label>
           <button type="submit">Save</button>
+          {around.may_operate ? (
+            <button type="submit" class="secondary" formaction="views">
+              Save for all
+            </button>
+          ) : null}
         </form>
         <p>
           <a href={kept("settings", around.url, [])}>Settings</a>
@@ -237,6 +234,20 @@ function ViewMenu({ around }: { around: Around }) {
         {around.user === null ? null : <Own user={around.user} />}
       </div>
     </Menu>
+  );
+}
+
+function SavedViews({ title, views }: { title: string; views: Around["views"] }) {
+  if (views.length === 0) return null;
+  return (
+    <nav aria-label={title}>
+      <h2>{title}</h2>
+      {views.map(({ name, url }) => (
+        <a href={relative(url)}>
+          <Name>{shorten(name, NAME_LENGTH)}</Name>
+        </a>
+      ))}
+    </nav>
   );
 }
 

@@ -15,6 +15,8 @@ const around = (more: Partial<Around> = {}): Around => ({
   kiosk: false,
   views: [],
   user: null,
+  shared_views: [],
+  may_operate: true,
   viewer: "",
   header: null,
   stream: "stream?page=%2F",

@@ -46,6 +46,7 @@ export function renderPage(
         around.stream !== null && page.panels.some(isLoadedAgain) && !page.panels.some(({ form }) => form)
       }
       charts={page.panels.some((panel) => panel.script)}
+      restricted={!around.may_operate}
     >
       <Header around={around} page={page} pages={pages} />
       <main id="main" class={page.layout} tabindex={-1}>
@@ -75,6 +76,7 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
       at_ms={pastOf(around)}
       refresh={around.stream !== null && isLoadedAgain(panel)}
       charts={panel.script !== undefined}
+      restricted={!around.may_operate}
       embed
     >
       <Trouble around={around} />
@@ -263,6 +265,8 @@ interface DocumentProps {
   refresh?: boolean;
   charts?: boolean;
   embed?: boolean;
+  /** True for who may only read: the forms that deal with alerts are not shown. */
+  restricted?: boolean;
   children?: Child;
 }
 
@@ -276,11 +280,17 @@ function Document({
   refresh = false,
   charts = false,
   embed = false,
+  restricted = false,
   children,
 }: DocumentProps) {
   const { assets } = around;
   const counted = header === null ? 0 : header.critical + header.warning;
-  const classes = [embed && "embedded", around.kiosk && "kiosk", around.density === "compact" && "compact"]
+  const classes = [
+    embed && "embedded",
+    restricted && "restricted",
+    around.kiosk && "kiosk",
+    around.density === "compact" && "compact",
+  ]
     .filter((name) => name !== false)
     .join(" ");
   return (

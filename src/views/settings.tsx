@@ -4,7 +4,7 @@ import type { Read } from "../metrics/read.ts";
 import { Name } from "./components.tsx";
 import { FILTER_LABEL } from "./filters.ts";
 import type { Panel } from "./panel.ts";
-import { chosenPanels, DENSITIES, type Preferences, THEMES } from "./preferences.ts";
+import { chosenPanels, DENSITIES, type Preferences, type SavedView, THEMES } from "./preferences.ts";
 import { MAX_NAME } from "./viewer.tsx";
 
 const NAME_LENGTH = 64;
@@ -21,12 +21,14 @@ export interface SettingsView {
   readonly preferences: Preferences;
   /** Of the main dashboard, in the page's own order. */
   readonly panels: readonly Panel[];
+  /** What is saved for everybody. */
+  readonly shared_views: readonly SavedView[];
   /** What was just done, in words. */
   readonly done: string | null;
 }
 
 /** What a viewer can choose, as plain forms. */
-export function Settings({ read, preferences, panels, done }: SettingsView) {
+export function Settings({ read, preferences, panels, shared_views, done }: SettingsView) {
   return (
     <>
       {done === null ? null : (
@@ -42,6 +44,7 @@ export function Settings({ read, preferences, panels, done }: SettingsView) {
       <Look read={read} preferences={preferences} />
       <PanelOrder preferences={preferences} panels={panels} />
       <Views preferences={preferences} />
+      <SharedViews views={shared_views} />
       {/* The page's script shows it, and says what the button does. */}
       <section id="notify" class="panel" aria-labelledby="st-notify" hidden>
         <h2 id="st-notify">Notifications of this browser</h2>
@@ -189,24 +192,42 @@ function Views({ preferences }: Pick<SettingsView, "preferences">) {
         {preferences.views.length === 0 ? (
           <p class="hint">None yet. The menu View on every page saves what it shows under a name.</p>
         ) : (
-          <ul class="rows order">
-            {preferences.views.map(({ name, url }) => (
-              <li>
-                <a href={url === "" ? "./" : url}>
-                  <Name>{shorten(name, NAME_LENGTH)}</Name>
-                </a>
-                <code>{clean(shorten(url === "" ? "./" : url, NAME_LENGTH))}</code>
-                <form method="post" action="settings/views/forget">
-                  <input type="hidden" name="name" value={name} />
-                  <button type="submit" class="secondary" aria-label={`Forget the view ${clean(name)}`}>
-                    Forget
-                  </button>
-                </form>
-              </li>
-            ))}
-          </ul>
+          <ViewRows views={preferences.views} action="settings/views/forget" />
         )}
       </div>
     </section>
+  );
+}
+
+function SharedViews({ views }: { views: SettingsView["shared_views"] }) {
+  if (views.length === 0) return null;
+  return (
+    <section class="panel" aria-labelledby="st-shared">
+      <h2 id="st-shared">Views for all</h2>
+      <div class="body">
+        <ViewRows views={views} action="views/forget" />
+      </div>
+    </section>
+  );
+}
+
+function ViewRows({ views, action }: { views: readonly SavedView[]; action: string }) {
+  return (
+    <ul class="rows order">
+      {views.map(({ name, url }) => (
+        <li>
+          <a href={url === "" ? "./" : url}>
+            <Name>{shorten(name, NAME_LENGTH)}</Name>
+          </a>
+          <code>{clean(shorten(url === "" ? "./" : url, NAME_LENGTH))}</code>
+          <form method="post" action={action}>
+            <input type="hidden" name="name" value={name} />
+            <button type="submit" class="secondary" aria-label={`Forget the view ${clean(name)}`}>
+              Forget
+            </button>
+          </form>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Database, Statement } from "better-sqlite3";
-import type { AuditEntry, EmbedLink, Token, User } from "../accounts.ts";
+import type { AuditEntry, EmbedLink, SharedView, Token, User } from "../accounts.ts";
 import { withDatabase } from "./failure.ts";
 import { isCurrent, openDatabase, openSecondConnection } from "./file.ts";
 import { FileLock } from "./lock.ts";
@@ -8,6 +8,7 @@ import { type SessionStore, SqliteSessions } from "./sessions.ts";
 
 /** Users, tokens and links, each kind at most. */
 export const MAX_ACCOUNTS = 10_000;
+const MAX_SHARED_VIEWS = 100;
 /** The audit log's newest entries that are kept. */
 const MAX_AUDIT = 100_000;
 const KEY_BYTES = 32;
@@ -34,6 +35,10 @@ export interface AccountStore {
   addLink(link: EmbedLink): boolean;
   removeLink(id: string): boolean;
   expireLinks(before_ms: number): void;
+  sharedViews(): SharedView[];
+  /** Under its name, in place of one that had it. @returns false where there is no room for another */
+  putSharedView(view: SharedView): boolean;
+  removeSharedView(name: string): boolean;
   /** 32 random bytes under a name, made when they are first asked for. */
   key(name: string): Uint8Array;
   note(entry: AuditEntry): void;
@@ -166,6 +171,24 @@ class SqliteAccounts implements AccountStore {
     this.#run("DELETE FROM embed_links WHERE expires_ms < ?", before_ms);
   }
 
+  sharedViews(): SharedView[] {
+    return this.#all("SELECT * FROM shared_views ORDER BY name");
+  }
+
+  putSharedView(view: SharedView): boolean {
+    return this.#put(
+      "shared_views",
+      view.name,
+      "INSERT OR REPLACE INTO shared_views VALUES (@name, @url, @created_by)",
+      view,
+      MAX_SHARED_VIEWS,
+    );
+  }
+
+  removeSharedView(name: string): boolean {
+    return this.#run("DELETE FROM shared_views WHERE name = ?", name);
+  }
+
   key(name: string): Uint8Array {
     this.#run("INSERT INTO secrets VALUES (?, ?) ON CONFLICT DO NOTHING", name, randomBytes(KEY_BYTES));
     return this.#get<{ value: Uint8Array }>("SELECT value FROM secrets WHERE name = ?", name)!.value;
@@ -215,12 +238,18 @@ class SqliteAccounts implements AccountStore {
     return withDatabase(this.#path, "write to", () => this.#prepared(sql).run(...given).changes > 0);
   }
 
-  #put(table: "users" | "tokens" | "embed_links", key: string, sql: string, row: object): boolean {
-    const column = table === "users" ? "name" : "id";
+  #put(
+    table: "users" | "tokens" | "embed_links" | "shared_views",
+    key: string,
+    sql: string,
+    row: object,
+    most = MAX_ACCOUNTS,
+  ): boolean {
+    const column = table === "users" || table === "shared_views" ? "name" : "id";
     const put = this.#db.transaction(() => {
       const known = this.#get(`SELECT 1 FROM ${table} WHERE ${column} = ?`, key) !== undefined;
       const { count } = this.#get<{ count: number }>(`SELECT count(*) AS count FROM ${table}`)!;
-      return (known || count < MAX_ACCOUNTS) && this.#run(sql, row);
+      return (known || count < most) && this.#run(sql, row);
     });
     return put.immediate();
   }

@@ -192,6 +192,11 @@ const SETTINGS_TOKEN: Caller = {
   },
 };
 
+/** Whether they may deal with alerts. */
+export function mayOperate(caller: Caller | undefined): boolean {
+  return caller !== undefined && ALLOWED[rightsOf(caller)].includes("operate");
+}
+
 function rightsOf(caller: Caller): keyof typeof ALLOWED {
   if (caller.kind === "user") return caller.role;
   if (caller.kind === "token") return caller.token.role;

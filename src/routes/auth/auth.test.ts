@@ -9,6 +9,7 @@ import { listen, type World, world } from "../fixture.tsx";
 import type { Needs } from "../route.ts";
 import { SITE } from "../site.ts";
 import { addToken, putUser } from "./accounts.ts";
+import { makeLink } from "./links.ts";
 
 const PASSWORD = "correct-horse-battery";
 const SALT = Buffer.from("salt");
@@ -113,6 +114,29 @@ describe("each route", () => {
         if (path === "/login" && method === "POST") continue;
         if (refused === may) wrong.push(`${method} ${path} (${needs}) as ${caller}: ${response.status}`);
       }
+    }
+    of.hub.close();
+    expect(wrong).toEqual([]);
+  });
+
+  it("of a panel is opened by a link to it, and no other is", async () => {
+    user("root", "admin");
+    const of = world({ accounts, site: SITE });
+    const link = await makeLink(
+      accounts,
+      { panel: "overview", given: new Map(), days: 1, by: "test" },
+      of.now.read.now_ms,
+    );
+    const wrong: string[] = [];
+    for (const { method, path, needs, shows } of of.routes) {
+      if (path === "/stream") continue;
+      const address = `${path.replaceAll(/:\w+/g, "none")}?link=${link}`;
+      const { status, body } = await of.app.request(address, { method });
+      await body?.cancel();
+      const refused = status === 401 || status === 403;
+      if (path === "/login" && method === "POST") continue;
+      const may = needs === "nothing" || (needs === "read" && shows === "overview");
+      if (refused === may) wrong.push(`${method} ${path} (${needs}): ${status}`);
     }
     of.hub.close();
     expect(wrong).toEqual([]);
