@@ -1,8 +1,10 @@
 import { scryptSync } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import type { Role } from "../../metrics/accounts.ts";
 import { type AccountStore, openAccounts } from "../../metrics/store/accounts.ts";
 import { listen, type World, world } from "../fixture.tsx";
@@ -550,6 +552,25 @@ describe("what is open", () => {
     await w.tick({ now_ms: w.now.read.now_ms + 30 * 86_400_000 });
     w.access.tick();
     await streams.anna.ended();
+    await close();
+  });
+
+  it("as a WebSocket is refused without a right, and closed with a code when that ends", async () => {
+    user("anna", "admin");
+    const { origin, close } = await listen(w.app);
+    const address = `${origin.replace("http", "ws")}/ws?channel=board`;
+    const refused = new WebSocket(address);
+    const [problem] = (await once(refused, "error")) as [Error];
+    expect(problem.message).toContain("401");
+    const { secret, token: made } = token("viewer");
+    const open = new WebSocket(address, { headers: bearing(secret) });
+    await once(open, "message");
+    const closed = once(open, "close");
+    w.access.tick();
+    accounts.removeToken(made.id);
+    w.access.tick();
+    const [code, reason] = (await closed) as [number, Buffer];
+    expect([code, String(reason)]).toEqual([4401, "This takes a log-in"]);
     await close();
   });
 
