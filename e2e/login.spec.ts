@@ -120,11 +120,11 @@ test("whoever can be reached by others needs users first", async ({ serve, folde
   const refused = await runEvenkeel(["serve", "--host", "0.0.0.0", "--port", "0", "--db", db]);
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("evenkeel user add NAME")]);
   evenkeel(db, "user", "add", "anna", "--role", "admin");
-  const { port } = await serve({ db, args: ["--host", "0.0.0.0"] });
-  expect((await fetch(`http://127.0.0.1:${port}/api/status`)).status).toBe(401);
+  const { url } = await serve({ db, args: ["--host", "0.0.0.0"] });
+  const address = `${url.replace("0.0.0.0", "127.0.0.1")}api/status`;
+  expect((await fetch(address)).status).toBe(401);
   const secret = evenkeel(db, "token", "add", "a script", "--role", "viewer");
-  const status = () =>
-    fetch(`http://127.0.0.1:${port}/api/status`, { headers: { Authorization: `Bearer ${secret}` } });
+  const status = () => fetch(address, { headers: { Authorization: `Bearer ${secret}` } });
   expect((await status()).status).toBe(200);
   const [id = ""] = evenkeel(db, "token", "list").split(" ");
   evenkeel(db, "token", "revoke", id);
