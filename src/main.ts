@@ -378,6 +378,9 @@ function fail(error: unknown): never {
   process.exit(error instanceof UsageError ? error.exit_code : 1);
 }
 
+// What it keeps is for whoever runs it alone.
+process.umask(0o077);
+
 try {
   await main(parseCommand(process.argv.slice(2), process.env));
 } catch (error) {

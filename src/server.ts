@@ -152,6 +152,7 @@ class Evenkeel implements RunningServer {
       settings: {
         base_path,
         external_url,
+        open_to_all: this.#settings.allow_unprotected,
         trusted_proxies,
         frame_ancestors: [...frame_ancestors],
         ingest_token: ingest_token === "" ? null : ingest_token,

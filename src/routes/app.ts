@@ -65,6 +65,8 @@ export interface AppDeps {
     base_path: string;
     /** Where people reach the dashboard; empty where it is not said. */
     external_url: string;
+    /** Whether everybody who reaches it may come in while there are no users. */
+    open_to_all: boolean;
     /** IP addresses and networks of proxies that are believed. */
     trusted_proxies: readonly string[];
     frame_ancestors: string[];
@@ -97,10 +99,15 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[]; 
   const site = deps.site ?? SITE;
   const assets = theAssets();
   const now_ms = () => deps.read().now_ms;
-  const isSecure = (c: Ctx) => clientOf(c).scheme === "https";
+  const external = deps.settings.external_url === "" ? null : new URL(deps.settings.external_url);
+  const isSecure = (c: Ctx) => {
+    const { scheme, host } = clientOf(c);
+    return scheme === "https" || (external?.protocol === "https:" && external.host === host);
+  };
   const sessions = new Sessions(() => deps.accounts().sessions, now_ms, `${base_path}/`, isSecure);
-  const { ingest_token } = deps.settings;
-  const access = new Access({ accounts: () => deps.accounts(), sessions, ingest_token, now_ms });
+  const { ingest_token, open_to_all } = deps.settings;
+  const accounts = () => deps.accounts();
+  const access = new Access({ accounts, sessions, ingest_token, now_ms, open_to_all });
   const routes = allRoutes(deps, site, assets, base_path, sessions, access);
   const app: App = new Hono();
   const proxies = new Proxies(deps.settings.trusted_proxies, deps.settings.external_url);
@@ -109,8 +116,15 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[]; 
     await next();
     addHeaders(c.res.headers);
   });
-  const fail = (c: Ctx, error: unknown) =>
-    failure(c, error, (facts) => errorPage(c, facts, site, assets, base_path));
+  const fail = (c: Ctx, error: unknown) => {
+    const response = failure(c, error, (facts) => errorPage(c, facts, site, assets, base_path));
+    // Where a panel may be shown, why it is not may be too.
+    if (c.req.path.startsWith(`${base_path}/embed/`)) {
+      for (const [name, value] of Object.entries(embedHeaders(deps.settings.frame_ancestors)))
+        response.headers.set(name, value);
+    }
+    return response;
+  };
   app.onError((error, c) => fail(c, error));
   app.notFound((c) => {
     const path = JSON.stringify(c.req.path.slice(0, 200));
@@ -239,7 +253,7 @@ function allRoutes(
       access,
       panels: site.panels.filter(({ bare, form }) => !bare && !form),
       frame_ancestors: settings.frame_ancestors,
-      url: () => read().self.url,
+      url: () => settings.external_url || read().self.url,
       renderEmbedBuilder: (c, view) => renderEmbedBuilder(view, plain(c)),
     }),
     ...adminRoutes({ ...accounts, renderAdmin: (c, view) => renderAdmin(view, plain(c)) }),
@@ -248,7 +262,7 @@ function allRoutes(
     others: routes,
     version: settings.version,
     base_path,
-    url: () => read().self.url,
+    url: () => settings.external_url || read().self.url,
     renderApi: (c, view) => site.renderApi(view, plain(c)),
   });
   return [...routes, ...api];

@@ -283,6 +283,7 @@ export function world({
     settings: {
       base_path: "/",
       external_url: "",
+      open_to_all: false,
       trusted_proxies: [],
       frame_ancestors: ["'self'", "https://team.example"],
       ingest_token: null,

@@ -64,6 +64,7 @@ export function markRoutes({ mark, now_ms, demo }: MarkDeps): Route[] {
       method: "POST",
       path: "/api/marks",
       needs: "ingest",
+      audit: true,
       summary: "Sets a mark on the charts of history, such as a deploy.",
       takes: JSON_ONLY,
       body: () => POSTED,

@@ -20,7 +20,7 @@ type Env = {
     /** Who asks. */
     caller?: Caller;
     /** What the audit log says beside the route; who, where that is not the caller. */
-    audited?: { readonly who?: string; readonly detail: string };
+    audited?: { readonly who?: string; readonly detail: string } | null;
   };
 };
 export type Ctx = Context<Env>;

@@ -7,7 +7,7 @@ import type { Panel } from "./panel.ts";
 import { DENSITIES, THEMES } from "./preferences.ts";
 
 /** Parameters of a panel that nobody sets for a frame. */
-const ASIDE = new Set(["as_of", "page", "panels"]);
+const ASIDE = new Set(["as_of", "page", "panels", "theme", "density", "tz", "kiosk", "refresh"]);
 
 export interface EmbedBuilderView {
   readonly panels: readonly Panel[];

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Database, Statement } from "better-sqlite3";
 import type { AuditEntry, EmbedLink, SharedView, Token, User } from "../accounts.ts";
 import { withDatabase } from "./failure.ts";
@@ -58,6 +60,7 @@ export interface AccountStore {
 export function openAccounts(path: string): AccountStore {
   return withDatabase(path, "open", () => {
     if (!isCurrent(path)) {
+      mkdirSync(dirname(path), { recursive: true });
       const lock = new FileLock(path);
       try {
         openDatabase(path).close();

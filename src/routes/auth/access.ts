@@ -1,11 +1,12 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { EvenkeelError } from "../../errors.ts";
+import { isLoopback } from "../../kinds.ts";
 import type { EmbedLink, Role } from "../../metrics/accounts.ts";
 import type { AccountStore } from "../../metrics/store/accounts.ts";
 import { given } from "../params.ts";
 import type { Ctx, Needs, Route } from "../route.ts";
 import type { Sessions } from "../sessions.ts";
-import { addressOf } from "./address.ts";
+import { addressOf, networkOf } from "./address.ts";
 import { type Caller, inWords } from "./caller.ts";
 import { linkOpens, readLink } from "./links.ts";
 import { Throttle } from "./throttle.ts";
@@ -38,6 +39,8 @@ export interface AccessDeps {
   /** The one of the settings; null for none. */
   readonly ingest_token: string | null;
   readonly now_ms: () => number;
+  /** Whether everybody who reaches it may come in while there are no users. */
+  readonly open_to_all: boolean;
 }
 
 /** Decides who may do what. */
@@ -80,6 +83,7 @@ export class Access {
   check(c: Ctx, { method, path, needs }: Pick<Route, "method" | "path" | "needs">): Caller {
     if (needs === "nothing") return { kind: "nobody" };
     const caller = this.identify(c, needs);
+    if (caller.kind === "anyone") this.#mustBeNear(c);
     if (ALLOWED[rightsOf(caller)].includes(needs)) return caller;
     const what = `${method} ${path}`;
     if (caller.kind === "nobody") {
@@ -96,6 +100,23 @@ export class Access {
     );
   }
 
+  /**
+   * While nobody has to log in it answers to names of this machine alone: not through a proxy, and not to a page
+   * whose own name was made to lead here.
+   */
+  #mustBeNear(c: Ctx): void {
+    const host = c.req.header("host") ?? new URL(c.req.url).host;
+    const { hostname } = new URL(
+      URL.canParse(`http://${host}`) ? `http://${host}` : "http://unknown.invalid",
+    );
+    if (this.#deps.open_to_all || isLoopback(hostname.replace(/^\[|\]$/g, ""))) return;
+    throw new EvenkeelError(
+      "forbidden",
+      `While nobody has to log in it answers to localhost alone; got Host ${JSON.stringify(host.slice(0, 120))}. Make the ` +
+        "first user with evenkeel user add NAME --role admin, or set EVENKEEL_ALLOW_UNPROTECTED=on",
+    );
+  }
+
   get #ingestIsFree(): boolean {
     const { ingest_token, accounts } = this.#deps;
     return ingest_token === null && !accounts().hasIngestTokens();
@@ -105,12 +126,10 @@ export class Access {
     const { accounts, ingest_token, now_ms } = this.#deps;
     if (needs === "ingest" && ingest_token !== null && isSame(bearer, ingest_token)) return SETTINGS_TOKEN;
     if (needs === "ingest" && !this.protected && this.#ingestIsFree) return { kind: "anyone" };
-    const address = addressOf(c);
     const at_ms = now_ms();
-    this.#throttle.check(address, at_ms);
     const token = accounts().tokenByHash(hashOfSecret(bearer));
     if (!token) {
-      this.#throttle.fail(address, at_ms);
+      this.#noteGuess(c, at_ms);
       throw new EvenkeelError(
         "unauthorized",
         "Authorization must be Bearer and a token; it is none that is known",
@@ -121,16 +140,21 @@ export class Access {
     return { kind: "token", token };
   }
 
+  /** Whoever shows what is none has to wait; beside them, at the same address, others show what is. */
+  #noteGuess(c: Ctx, at_ms: number): void {
+    const network = networkOf(addressOf(c));
+    this.#throttle.check(network, at_ms);
+    this.#throttle.fail(network, at_ms);
+  }
+
   /** Whoever has a link to a panel sees that panel, and nothing else. @throws EvenkeelError */
   async checkLink(c: Ctx, route: Pick<Route, "path" | "shows">, text: string): Promise<Caller> {
-    const address = addressOf(c);
     const at_ms = this.#deps.now_ms();
-    this.#throttle.check(address, at_ms);
     let link: EmbedLink;
     try {
       link = await readLink(this.#deps.accounts(), text, at_ms);
     } catch (error) {
-      this.#throttle.fail(address, at_ms);
+      this.#noteGuess(c, at_ms);
       throw error;
     }
     if (linkOpens(link, route, given(c))) return { kind: "link", link };
@@ -144,6 +168,8 @@ export class Access {
   watch(caller: Caller, end: () => void): () => void {
     const lasting = { end };
     this.#lasting.set(lasting, caller);
+    // The right may have ended since it was looked at.
+    if (!this.#holds(caller, this.#deps.now_ms(), true)) end();
     return () => this.#lasting.delete(lasting);
   }
 

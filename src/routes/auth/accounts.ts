@@ -28,10 +28,12 @@ export async function putUser(
   const name = userName(given.name);
   const role = roleOf(given.role);
   checkPassword(given.password);
+  const password = await hashPassword(given.password);
   if (role !== "admin" && !accounts.users().some((user) => user.role === "admin" && user.name !== name))
     throw invalid("role", "must be admin for the first user: somebody has to be able to administer", role);
-  const user = { name, role, password: await hashPassword(given.password), created_ms: now_ms };
+  const user = { name, role, password, created_ms: now_ms };
   if (!accounts.putUser(user)) throw tooMany("users");
+  accounts.sessions.endAll(name);
   return user;
 }
 
@@ -52,7 +54,9 @@ export async function changePassword(
 ): Promise<void> {
   const user = knownUser(accounts, given_name);
   checkPassword(password);
-  accounts.putUser({ ...user, password: await hashPassword(password) });
+  const hash = await hashPassword(password);
+  // Meanwhile somebody may have changed the role, or removed the user.
+  accounts.putUser({ ...knownUser(accounts, user.name), password: hash });
   accounts.sessions.endAll(user.name, kept_session);
 }
 

@@ -67,6 +67,20 @@ describe("without users", () => {
     expect(await response.text()).toContain("evenkeel user add");
   });
 
+  it("it answers to names of its own machine alone, unless all may come in", async () => {
+    const all = world({ accounts, settings: { open_to_all: true } });
+    for (const host of ["localhost", "127.0.0.1:8080", "[::1]:8080"])
+      expect((await get("/api/board", { host })).status).toBe(200);
+    for (const host of ["dash.example", "127.0.0.1.evil.example", "localhost@evil.example", "10.0.0.1", ""]) {
+      expect([host, (await get("/api/board", { host })).status]).toEqual([host, 403]);
+      expect([host, (await get("/healthz", { host })).status]).toEqual([host, 200]);
+      expect([host, (await get("/api/board", { host }, all)).status]).toEqual([host, 200]);
+    }
+    all.hub.close();
+    user("anna", "admin");
+    expect((await get("/login", { host: "dash.example" })).status).toBe(200);
+  });
+
   it("whoever reports needs a token as soon as there is one for it", async () => {
     const report = (headers = {}) =>
       w.app.request("/api/ingest", {
@@ -189,6 +203,10 @@ describe("a log-in", () => {
     "http:/x",
     "javascript:alert(1)",
     "..//x",
+    ".//evil.example",
+    "./http:.//evil.example/x",
+    "http:.//evil.example/x",
+    "%2e//evil.example",
     "a\r\nb",
   ])("leads to no other place than below the base: not to %s", async (next) => {
     const response = await post("/login", { name: "anna", password: PASSWORD, next });
@@ -297,6 +315,21 @@ describe("a log-in", () => {
     expect((await logIn("vera", "a-new-password")).response.status).toBe(303);
   });
 
+  it("another password by the API ends them all", async () => {
+    const { as } = await logIn("vera");
+    await putUser(accounts, { name: "vera", role: "viewer", password: "another password" }, 0);
+    expect((await get("/api/board", as)).status).toBe(401);
+  });
+
+  it("that is over leaves no trace in the audit log, however often one logs out", async () => {
+    const { as } = await logIn("vera");
+    for (let i = 0; i < 3; i += 1) await post("/logout", {}, as);
+    expect(accounts.audit(10).map(({ what }) => what)).toEqual([
+      "Logs out: this browser's session ends.",
+      "Logs in, as the form does.",
+    ]);
+  });
+
   it("nobody ends a session that is not theirs", async () => {
     const [vera, anna] = [await logIn("vera"), await logIn("anna")];
     const [session] = accounts.sessions.loggedIn("anna");
@@ -350,6 +383,8 @@ describe("a token", () => {
     for (let i = 0; i < 20; i += 1) expect((await get("/api/board", bearing(`guess-${i}`))).status).toBe(401);
     const response = await get("/api/board", bearing("guess-20"));
     expect([response.status, response.headers.get("retry-after")]).toEqual([429, "1"]);
+    // Beside a sender whose token is old, others at its address go on.
+    expect((await get("/api/board", bearing(token("viewer").secret))).status).toBe(200);
   });
 
   it.each([

@@ -68,9 +68,10 @@ export class Guard {
 
   async #audited(c: Ctx, route: Route): Promise<Response> {
     const response = await route.handler(c);
-    const { who, detail } = c.get("audited") ?? { detail: pathOf(c, this.#deps.base_path) };
-    // A failed log-in too.
-    if (response.status >= 400 && c.get("audited") === undefined) return response;
+    const audited = c.get("audited");
+    // Nothing was done, or it failed; a log-in that was refused says so itself.
+    if (audited === null || (response.status >= 400 && audited === undefined)) return response;
+    const { who, detail } = audited ?? { who: undefined, detail: pathOf(c, this.#deps.base_path) };
     const caller = c.get("caller")!;
     try {
       this.#deps.note({

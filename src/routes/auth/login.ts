@@ -8,7 +8,7 @@ import { given, parseParams } from "../params.ts";
 import type { Ctx, Route } from "../route.ts";
 import type { Sessions } from "../sessions.ts";
 import { changePassword } from "./accounts.ts";
-import { addressOf } from "./address.ts";
+import { addressOf, networkOf } from "./address.ts";
 import { isPassword } from "./passwords.ts";
 import { Throttle } from "./throttle.ts";
 
@@ -60,11 +60,11 @@ export function loginRoutes(deps: LoginDeps): Route[] {
     const password = (fields.get("password") ?? "").slice(0, MAX_PASSWORD);
     const next = localPath(fields.get("next"));
     const address = addressOf(c);
-    guard.check(name, address, now_ms());
+    guard.check(name, networkOf(address), now_ms());
     const user = accounts().user(name);
     c.set("audited", { who: name, detail: "" });
     if (!(await isPassword(password, user?.password)) || !user) {
-      guard.fail(name, address, now_ms());
+      guard.fail(name, networkOf(address), now_ms());
       c.set("audited", { who: name, detail: "refused" });
       const problem = "There is no such user, or the password is another.";
       const html = renderLogin(c, { name, next, problem });
@@ -73,7 +73,7 @@ export function loginRoutes(deps: LoginDeps): Route[] {
         headers: { "Content-Type": HTML.type, "Cache-Control": "no-store" },
       });
     }
-    guard.succeed(name, address);
+    guard.succeed(name, networkOf(address));
     const client = `${browserOf(c.req.header("user-agent"))} at ${address}`;
     return forms.back(next, sessions.logIn(c, user.name, client));
   };
@@ -99,7 +99,8 @@ export function loginRoutes(deps: LoginDeps): Route[] {
     { ...forms.route("/login", "nothing", "Logs in, as the form does.", login), audit: true },
     {
       ...forms.route("/logout", "nothing", "Logs out: this browser's session ends.", (c) => {
-        c.set("audited", { who: sessions.loggedIn(c)?.user ?? "nobody", detail: "" });
+        const who = sessions.loggedIn(c)?.user;
+        c.set("audited", who === undefined || who === null ? null : { who, detail: "" });
         return forms.back("login", sessions.end(c));
       }),
       audit: true,
@@ -116,9 +117,9 @@ export function loginRoutes(deps: LoginDeps): Route[] {
     {
       ...forms.route("/account/password", "read", "Changes one's own password.", async (c, fields) => {
         const { name, session } = mine(c);
-        guard.check(name, addressOf(c), now_ms());
+        guard.check(name, networkOf(addressOf(c)), now_ms());
         if (!(await isPassword(fields.get("old") ?? "", accounts().user(name)?.password))) {
-          guard.fail(name, addressOf(c), now_ms());
+          guard.fail(name, networkOf(addressOf(c)), now_ms());
           throw new EvenkeelError("forbidden", "The old password is another");
         }
         await changePassword(accounts(), name, fields.get("password") ?? "", session.hash);
@@ -180,7 +181,9 @@ function localPath(given: string | null): string {
   if (!URL.canParse(given, base)) return "";
   const { origin, pathname, search } = new URL(given, base);
   if (origin !== "http://evenkeel.invalid" || !pathname.startsWith("/base/")) return "";
-  return pathname.slice("/base/".length) + search;
+  const path = pathname.slice("/base/".length);
+  // What is left must not lead elsewhere by itself: as //host, or with a scheme.
+  return /^[/\\]|\/\/|^[^/]*:/.test(path) ? "" : path + search;
 }
 
 /** What a person recognises a browser by. */
