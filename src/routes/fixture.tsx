@@ -283,7 +283,7 @@ export function world({
     settings: {
       base_path: "/",
       external_url: "",
-      open_to_all: false,
+      open_to_all: true,
       trusted_proxies: [],
       frame_ancestors: ["'self'", "https://team.example"],
       ingest_token: null,
