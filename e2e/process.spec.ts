@@ -165,6 +165,10 @@ test("an agent reports its machine, and what a server receives is recorded until
     .split("\n")
     .map((line) => JSON.parse(line));
   for (const { at, source } of reports) expect([typeof at, source]).toEqual(["number", "agent-machine-1"]);
+  const short = join(folder, "short.ndjson.gz");
+  expect(await runEvenkeel(["record", short, "--url", first.url, "--duration", "1s"])).toMatchObject({
+    code: 0,
+  });
   expect(await runEvenkeel(["record", file, "--url", first.url])).toMatchObject({
     code: 1,
     stderr: `evenkeel: ${file} exists already and is left as it is; name another file\n`,

@@ -303,11 +303,15 @@ function playedSoFar({ percent, accepted, sent, rejected, left_s }: ReplayProgre
 
 async function recordReports(command: Extract<Command, { name: "record" }>): Promise<void> {
   const { file, url, token, duration } = command;
-  const interrupt = interruptible();
-  const signal = duration === 0 ? interrupt : AbortSignal.any([interrupt, AbortSignal.timeout(duration)]);
+  const abort = new AbortController();
+  onInterrupt(() => abort.abort());
+  // Not AbortSignal.timeout: nobody but our own signal would hold it, and it would be collected.
+  const timer = duration === 0 ? undefined : setTimeout(() => abort.abort(), duration);
+  const { signal } = abort;
   process.stdout.write(`Recording what ${url} receives; Ctrl+C ends it\n`);
   const show = progressLine(recordedSoFar);
   const end = await record({ file, url, token: token || undefined, signal, onProgress: show });
+  clearTimeout(timer);
   show(end, true);
 }
 

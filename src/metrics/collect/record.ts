@@ -1,6 +1,6 @@
 import { createWriteStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { createGzip } from "node:zlib";
+import { constants, createGzip } from "node:zlib";
 import { EvenkeelError } from "../../errors.ts";
 import { parsed, reasonOf, routeUrl, textOf } from "./sender.ts";
 
@@ -43,7 +43,9 @@ export async function record(options: RecordOptions): Promise<RecordProgress> {
   try {
     const lines = wholeLines(body, progress, options);
     const target = createWriteStream(file, { flags: "wx" });
-    await (file.endsWith(".gz") ? pipeline(lines, createGzip(), target) : pipeline(lines, target));
+    await (file.endsWith(".gz")
+      ? pipeline(lines, createGzip({ flush: constants.Z_SYNC_FLUSH }), target)
+      : pipeline(lines, target));
   } catch (error) {
     throw error instanceof EvenkeelError ? error : unwritable(file, error as NodeJS.ErrnoException);
   }

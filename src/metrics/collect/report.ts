@@ -264,7 +264,7 @@ export function reportSchema(limits: ReportLimits, odd: "refused" | "mended") {
     {
       id: id.describe(`Which task: 1 to ${MAX_ID_LENGTH} printable characters, the same whoever names it`),
       type: label.nullish().describe("Its kind, such as vision, to filter and compare by"),
-      model_family: label.nullish().describe("Family of its model; left out, it follows from model_id"),
+      model_family: label.nullish().describe("Family of its model, such as vit"),
       model_id: label.nullish().describe("Its model, such as vit-large-patch16"),
       priority: whole(1, 1_000_000).nullish().describe("1 is the most urgent"),
       modality: oneOf(MODALITIES).nullish().describe("Left out, it follows from model_id, else from type"),

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { createGunzip } from "node:zlib";
+import { constants, createGunzip } from "node:zlib";
 import { EvenkeelError } from "../../errors.ts";
 import { fromRfc3339 } from "../instant.ts";
 
@@ -66,7 +66,7 @@ async function* readLines(file: string): AsyncGenerator<{ text: string; fraction
   const { size, gzipped } = await inspect(file);
   // Small pieces: the bytes taken from the file are then a fair measure of how far its lines are read.
   const raw = createReadStream(file, { highWaterMark: 16_384 });
-  const stream = gzipped ? raw.pipe(createGunzip()) : raw;
+  const stream = gzipped ? raw.pipe(createGunzip({ finishFlush: constants.Z_SYNC_FLUSH })) : raw;
   if (gzipped) raw.once("error", (error) => stream.destroy(error));
   stream.setEncoding("utf8");
   let number = 1;

@@ -165,7 +165,7 @@ function types(read: Read): TypeRow[] {
     ofType.queued = (ofType.queued ?? 0) + cell.queued;
   }
   for (const worker of read.workers()) {
-    for (const [type, running] of worker.running_by_type) row(type).running += running;
+    for (const [type, running] of worker.running_by_type) row(type || NO_TYPE).running += running;
   }
   for (const [type, { completed, failed }] of read.ended_by_type ?? []) {
     const ofType = row(type);

@@ -44,10 +44,13 @@ export class Outbox {
   /** Resolves once something waits, or at the end. */
   async filled(signal: AbortSignal): Promise<void> {
     if (this.#waiting.length > 0 || signal.aborted) return;
+    let ended = () => {};
     await new Promise<void>((resolve) => {
+      ended = resolve;
       this.#wake = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      signal.addEventListener("abort", ended, { once: true });
     });
+    signal.removeEventListener("abort", ended);
     this.#wake = null;
   }
 

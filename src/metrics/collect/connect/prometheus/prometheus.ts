@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../../../../errors.ts";
+import { TimedOut, within } from "../../../within.ts";
 import type { Connector, ConnectorKind, ConnectorReport, Poll } from "../connector.ts";
 import { get } from "../get.ts";
 import { Counters } from "./counters.ts";
@@ -60,12 +61,16 @@ class Prometheus implements Connector {
   async poll(now_ms: number, signal: AbortSignal): Promise<Poll> {
     const { targets } = this.#config;
     const headers = { Accept: ACCEPT, ...(await credentialHeaders(this.#config)) };
-    const patience = AbortSignal.any([
-      signal,
-      AbortSignal.timeout(Math.floor(TARGET_SHARE * this.timeout_ms)),
-    ]);
+    const patience_ms = Math.floor(TARGET_SHARE * this.timeout_ms);
     const results = await Promise.allSettled(
-      targets.map((url) => this.#scrape(url, headers, patience, now_ms)),
+      targets.map(async (url) => {
+        try {
+          return await within(patience_ms, signal, (own) => this.#scrape(url, headers, own, now_ms));
+        } catch (error) {
+          if (!(error instanceof TimedOut)) throw error;
+          throw new EvenkeelError("unavailable", `${url} did not answer in time`);
+        }
+      }),
     );
     const answered = results.flatMap((result, index) =>
       result.status === "fulfilled" ? [{ url: targets[index]!, ...result.value }] : [],
