@@ -26,7 +26,9 @@ const connector = z.object({
   latency_ms: z.number().nullable().describe("How long that took, milliseconds"),
   saw: said("What was there then"),
   failing_since_ms: instant("Since when no poll succeeds; null while they do"),
-  last_error: said("What was wrong with the last poll that failed; null where none did"),
+  last_error: said(
+    "What was wrong with the last poll that failed, or with a part of it; null where none did",
+  ),
   error_ms: instant("When that was"),
   next_ms: instant("When it is asked next; null while it is being asked"),
 });

@@ -17,6 +17,8 @@ export interface Poll {
   readonly reports: readonly ConnectorReport[];
   /** What was there, for the health page: "12 workers, 80 unfinished tasks". */
   readonly saw: string;
+  /** What was wrong with a part of it, such as one of several targets; undefined where nothing was. */
+  readonly wrong?: string;
   /**
    * Called once the reports were taken. What has to be told once belongs here: where they were not taken, or the poll
    * failed, the next one tells it again.

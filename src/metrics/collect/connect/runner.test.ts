@@ -111,6 +111,20 @@ describe("a connector that is answered", () => {
     await runs.runner.stop();
   });
 
+  it("in part is answered, and what was wrong with the rest is told as the last error", async () => {
+    const runs = await new Runs(
+      connector(async () => ({ ...SEEN, wrong: "http://b/ did not answer" })),
+    ).ended();
+    expect(runs.runner.health).toMatchObject({
+      saw: "1 worker",
+      success_ms: NOW_MS,
+      failing_since_ms: null,
+      last_error: "http://b/ did not answer",
+      error_ms: NOW_MS,
+    });
+    await runs.runner.stop();
+  });
+
   it("but slowly is heard as seldom as it answers", async () => {
     const poll = async () => {
       clock.advance(4000);

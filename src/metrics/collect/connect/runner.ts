@@ -37,7 +37,7 @@ const MAX_ERROR_LENGTH = 500;
 export async function askOnce(
   connector: Connector,
   { clock, take, signal }: AskOptions,
-): Promise<{ saw: string; latency_ms: number }> {
+): Promise<{ saw: string; latency_ms: number; wrong: string | undefined }> {
   const { name, address, interval_ms, timeout_ms } = connector;
   const began_ms = clock.now();
   let poll: Poll;
@@ -60,7 +60,7 @@ export async function askOnce(
     throw new EvenkeelError("unprocessable", `${address} answered what can't be taken${where}`);
   }
   poll.taken?.();
-  return { saw: poll.saw, latency_ms };
+  return { saw: poll.saw, latency_ms, wrong: poll.wrong };
 }
 
 /** What the health page and `check-config --connect` say of an error. */
@@ -119,9 +119,10 @@ export class ConnectorRunner {
     const { clock, take, log } = this.#options;
     const { signal } = this.#abort;
     try {
-      const { saw, latency_ms } = await askOnce(this.#connector, { clock, take, signal });
+      const { saw, latency_ms, wrong } = await askOnce(this.#connector, { clock, take, signal });
       this.#failures = 0;
       this.#health = { ...this.#health, success_ms: clock.now(), latency_ms, saw, failing_since_ms: null };
+      if (wrong !== undefined) this.#health = { ...this.#health, last_error: wrong, error_ms: clock.now() };
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof EvenkeelError))

@@ -140,7 +140,8 @@ class Prometheus implements Connector {
     };
     const seen = `${counted(from.size, "worker")} at ${answered.length} of ${counted(targets.length, "target")}`;
     const wrong = [...failures, ...complaints];
-    return { reports: [report], saw: wrong.length > 0 ? `${seen}; ${told(wrong)}` : seen };
+    if (wrong.length === 0) return { reports: [report], saw: seen };
+    return { reports: [report], saw: `${seen}; ${told(wrong)}`, wrong: told(wrong) };
   }
 
   /** One that is down is reported as not heard of since it was last seen otherwise. */
