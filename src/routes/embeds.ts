@@ -122,7 +122,11 @@ function addressOf(panel: Panel, chosen: Iterable<[string, string]>): string | n
 function blockedBy(frame_ancestors: readonly string[]): string[] {
   const words = frame_ancestors.join(" ").replaceAll("'", "");
   if (words === "none") return ["No page may show it in a frame: EVENKEEL_FRAME_ANCESTORS is none."];
-  if (words !== "self") return [`Pages of ${words} may show it in a frame (EVENKEEL_FRAME_ANCESTORS).`];
+  if (words !== "self") {
+    const own = words.split(" ").includes("self") || words.includes("*");
+    const preview = own ? "" : " This page is none of them: without self the preview below stays empty.";
+    return [`Pages of ${words} may show it in a frame (EVENKEEL_FRAME_ANCESTORS).${preview}`];
+  }
   return [
     'Only pages of this very origin may show it in a frame: EVENKEEL_FRAME_ANCESTORS is self. For another site set it to "self https://wiki.example".',
   ];
