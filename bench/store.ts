@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { createDemo } from "../src/metrics/collect/demo/demo.ts";
+import { samplesOf } from "../src/metrics/store/conformance.ts";
 import type { MetricStore } from "../src/metrics/store/contract.ts";
 import { openStore } from "../src/metrics/store/sqlite.ts";
 import { SLOTS } from "../src/metrics/store/values.ts";
@@ -183,7 +184,7 @@ function reportLate(store: MetricStore, { names }: Telemetry): void {
       value: 50,
     })),
   );
-  appendTick(store, second, samples.flat());
+  appendTick(store, second, samplesOf(samples.flat()));
 }
 
 /** Everything that is asked of a server, over HTTP, while the fleet goes on reporting. */

@@ -11,7 +11,7 @@ import { REPORT_EXAMPLE } from "./metrics/collect/report.ts";
 import { reportTable } from "./metrics/collect/report-table.ts";
 import { readAlertsFile } from "./metrics/process/alerts-file.ts";
 import { rulesTable, wordsTable } from "./metrics/process/rules/tables.ts";
-import { NOTHING } from "./metrics/store/conformance.ts";
+import { NOTHING, samplesOf } from "./metrics/store/conformance.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 import { rehearse } from "./rehearse.ts";
 import { startServer } from "./server.ts";
@@ -45,7 +45,7 @@ test("README's SQL answers from a file that a server wrote", async () => {
   store.append({
     ...NOTHING,
     at_ms,
-    samples: series.map((handle, i) => ({ series: handle, at_ms, value: 40 + i })),
+    samples: samplesOf(series.map((handle, i) => ({ series: handle, at_ms, value: 40 + i }))),
     tasks: [{ ...task, queued_at_ms: at_ms, ended_at_ms: at_ms, document: "{}" }],
   });
   await store.close();

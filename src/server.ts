@@ -17,6 +17,7 @@ import { Pipeline, type PipelineOptions } from "./metrics/pipeline.ts";
 import { NO_ALERTS_FILE } from "./metrics/process/alerts-file.ts";
 import { Heartbeat } from "./metrics/process/notify/heartbeat.ts";
 import { Notify } from "./metrics/process/notify/notify.ts";
+import type { Steps } from "./metrics/process/steps.ts";
 import { type AccountStore, openAccounts } from "./metrics/store/accounts.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
@@ -41,6 +42,8 @@ export interface RunningServer {
 
 /** Ended tasks are packed once nothing more is said of them, and the last hour's never: any SQL may ask for it. */
 const PACK_AFTER_MS = 3_600_000;
+/** Work of a tick after which others take their turn. */
+const TURN_MS = 10;
 /** Kept in the store once a report came that was no demo's. */
 const FIRST_REPORT = "first_report_ms";
 /** How often the store is asked to seal and to enforce retention. */
@@ -105,6 +108,8 @@ class Evenkeel implements RunningServer {
   #heartbeat: Heartbeat | null = null;
   #listener: Listener | null = null;
   #timer: NodeJS.Timeout | null = null;
+  /** Until the tick that is worked off is done. */
+  #ticking: Promise<void> | null = null;
   #compacting: Promise<void> = Promise.resolve();
   #compacted_ms = 0;
   #stopped: Promise<void> | null = null;
@@ -149,6 +154,7 @@ class Evenkeel implements RunningServer {
       ...more,
       feed: this.#feed,
       ready: () => this.#notReady(),
+      ticking: () => this.#ticking,
       settings: {
         base_path,
         external_url,
@@ -228,7 +234,7 @@ class Evenkeel implements RunningServer {
     this.#listener = await listen(this.#app.fetch, this.#settings, this.#log);
     // Only now is the address known that the first page shows and messages link to.
     for (const instance of [this.#real, this.#demo]) instance?.notify.start();
-    this.#tick();
+    await this.#tick();
     this.#startConnectors();
   }
 
@@ -401,7 +407,8 @@ class Evenkeel implements RunningServer {
     if (!demo || !this.#real) return;
     this.#demo = null;
     this.#log("info", "a real report came: the demo fleet ends");
-    this.#tick();
+    await this.#ticking;
+    await this.#tick();
     await demo.end();
   }
 
@@ -448,15 +455,23 @@ class Evenkeel implements RunningServer {
     const wait_ms = tick_ms - (this.#clock.now() % tick_ms);
     this.#timer = setTimeout(() => {
       this.#scheduleTick();
-      this.#tick();
+      void this.#tick();
     }, wait_ms);
   }
 
-  #tick(): void {
+  /** One at a time: what is not done when the next is due takes its turn. */
+  #tick(): Promise<void> {
+    this.#ticking ??= this.#workOff().finally(() => {
+      this.#ticking = null;
+    });
+    return this.#ticking;
+  }
+
+  async #workOff(): Promise<void> {
     const now_ms = this.#clock.now();
     const { pipeline, store } = this.#shown;
     try {
-      pipeline.tick(now_ms);
+      await inTurns(pipeline.ticking(now_ms));
       if (pipeline.read().self.store_error === null) this.#heartbeat?.tick(now_ms);
     } catch (error) {
       this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
@@ -491,6 +506,7 @@ class Evenkeel implements RunningServer {
     this.#feed.close();
     await this.#listener?.close();
     await Promise.all(this.#runners.map((runner) => runner.stop()));
+    await this.#ticking;
     // What was answered since the last tick is written before the end.
     if (this.#real || this.#demo) {
       this.#shown.pipeline.keepAll();
@@ -503,6 +519,16 @@ class Evenkeel implements RunningServer {
     await this.#real?.end();
     this.#demo = null;
     this.#real = null;
+  }
+}
+
+/** Works steps off, and lets others take their turn whenever they have waited for so long. */
+async function inTurns(steps: Steps): Promise<void> {
+  let since_ms = performance.now();
+  while (!steps.next().done) {
+    if (performance.now() - since_ms < TURN_MS) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    since_ms = performance.now();
   }
 }
 

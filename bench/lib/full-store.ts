@@ -4,7 +4,7 @@ import { findMetric, scaleOf } from "../../src/metrics/catalogue.ts";
 import type { SeriesName } from "../../src/metrics/range.ts";
 import { Column } from "../../src/metrics/store/column.ts";
 import { NOTHING } from "../../src/metrics/store/conformance.ts";
-import type { MetricStore, Sample } from "../../src/metrics/store/contract.ts";
+import type { MetricStore, Samples } from "../../src/metrics/store/contract.ts";
 import { Housekeeper } from "../../src/metrics/store/housekeeper.ts";
 import { openStore } from "../../src/metrics/store/sqlite.ts";
 import { quantize, SLOTS } from "../../src/metrics/store/values.ts";
@@ -63,11 +63,11 @@ export async function fillStore(
 async function nameSeries(path: string, { names }: Source, second: number): Promise<number[]> {
   const store = openStore(path);
   const series = names.map(({ scope, entity, metric }) => store.series(scope, entity, metric));
-  appendTick(
-    store,
-    second,
-    series.map((series) => ({ series, at_ms: second * 1000, value: 0 })),
-  );
+  appendTick(store, second, {
+    series,
+    at_ms: series.map(() => second * 1000),
+    values: series.map(() => 0),
+  });
   await store.close();
   return series;
 }
@@ -114,12 +114,12 @@ export function* ticks(store: MetricStore, source: Source, end_second: number): 
   while (source.second < end_second) {
     const { second } = source;
     source.next(values);
-    const samples = series.map((series, i) => ({ series, at_ms: second * 1000, value: values[i]! }));
+    const samples = { series, at_ms: series.map(() => second * 1000), values: [...values] };
     yield { second, append: () => appendTick(store, second, samples) };
   }
 }
 
-export function appendTick(store: MetricStore, second: number, samples: readonly Sample[]): void {
+export function appendTick(store: MetricStore, second: number, samples: Samples): void {
   store.append({ ...NOTHING, at_ms: second * 1000, samples });
 }
 

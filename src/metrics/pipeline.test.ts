@@ -441,6 +441,6 @@ describe("a store that can't write", () => {
     tick(pipeline);
     expect(pipeline.read().self.store_error).toBeNull();
     expect(wrote[0]?.workers.map((w) => w.id)).toEqual(["W1"]);
-    expect(wrote[0]?.samples.filter((s) => s.value === 1.25)).toHaveLength(1);
+    expect(wrote[0]?.samples.values.filter((value) => value === 1.25)).toHaveLength(1);
   });
 });

@@ -14,6 +14,7 @@ import { OwnFigures } from "./process/own-figures.ts";
 import { Recent } from "./process/recent.ts";
 import type { Rule } from "./process/rules/rule.ts";
 import { ruleScene } from "./process/rules/rule-scene.ts";
+import { finish, type Steps } from "./process/steps.ts";
 import { type FleetFigures, fleetFigures } from "./process/system.ts";
 import type { Read, SelfHealth } from "./read.ts";
 import type { MetricStore } from "./store/contract.ts";
@@ -70,6 +71,10 @@ export class Pipeline {
   readonly #own = new OwnFigures();
   /** What is wrong with the file of rules that was to replace those in force. */
   #rules_error: string | null = null;
+  /** What comes in force between two ticks. */
+  #new_rules: { rules: readonly Rule[] | null; error: string | null } | null = null;
+  /** False while a tick is worked off. */
+  #settled = true;
   #past_reads = 0;
   #past: Promise<unknown> = Promise.resolve();
   #ticked_ms: number;
@@ -137,8 +142,27 @@ export class Pipeline {
     });
   }
 
-  /** @throws what a report's application threw, once everything else of the tick is done */
+  /** @throws as `ticking` */
   tick(now_ms: number): void {
+    finish(this.ticking(now_ms));
+  }
+
+  /**
+   * One tick, in steps; until the last of them the snapshot is the one before.
+   *
+   * @throws what a report's application threw, once everything else of the tick is done
+   */
+  *ticking(now_ms: number): Steps {
+    this.#settled = false;
+    try {
+      yield* this.#working(now_ms);
+    } finally {
+      this.#settled = true;
+      this.#takeRules();
+    }
+  }
+
+  *#working(now_ms: number): Steps {
     const started = performance.now();
     const { fleet } = this;
     const { alerts, recent } = this.#parts;
@@ -152,29 +176,33 @@ export class Pipeline {
     let failure: unknown;
     for (const report of this.collector.drain()) {
       try {
-        fleet.apply(report);
+        yield* fleet.applying(report);
       } catch (error) {
         failure ??= error;
       }
     }
-    fleet.advance(now_ms);
-    fleet.judgeAssignments(now_ms);
+    yield* fleet.advancing(now_ms);
+    yield* fleet.judgingAssignments(now_ms);
+    yield;
     this.#tick += 1;
     this.#figures = fleetFigures(fleet, now_ms);
+    yield;
     const self = this.#self();
-    this.#judge(self, now_ms);
+    yield* this.#judging(self, now_ms);
+    yield;
     this.#read = this.#look(now_ms, self);
     for (const [metric, value] of this.#figures.system) recent.set(metric, now_ms, value);
-    this.#writer.write(this.#figures, now_ms);
+    yield* this.#writer.writing(this.#figures, now_ms);
     this.#timer.note(now_ms, performance.now() - started);
     if (failure !== undefined) throw failure;
   }
 
-  #judge(self: SelfHealth, now_ms: number): void {
+  *#judging(self: SelfHealth, now_ms: number): Steps {
     const { fleet, alerts, anomalies } = this.#parts;
     const { system } = this.#figures;
     const isHeard = (id: string) => fleet.workers.get(id)?.presence === "fresh";
-    anomalies.judge({ system, values: fleet.fresh, isHeard }, now_ms);
+    yield* anomalies.judging({ system, values: fleet.fresh, isHeard }, now_ms);
+    yield;
     if (this.#tick % FORGET_EVERY_TICKS === 0) anomalies.forget(now_ms, FORGET_AFTER_MS);
     // Of a source that is known its own rules tell.
     const unheard = self.connectors.filter(
@@ -182,7 +210,7 @@ export class Pipeline {
     );
     const state = { rules_error: this.#rules_error, connectors_unheard: unheard.length };
     const own = this.#own.figures({ ...self, ...state }, now_ms);
-    alerts.evaluate(ruleScene(fleet, this.#figures, own, anomalies, now_ms));
+    yield* alerts.evaluating(ruleScene(fleet, this.#figures, own, anomalies, now_ms));
   }
 
   #look(now_ms: number, self: SelfHealth): Read {
@@ -215,6 +243,14 @@ export class Pipeline {
 
   /** Other rules from the next tick on, or what is wrong with those that were to be: then the former ones hold. */
   setRules(rules: readonly Rule[] | null, error: string | null): void {
+    this.#new_rules = { rules, error };
+    if (this.#settled) this.#takeRules();
+  }
+
+  #takeRules(): void {
+    if (!this.#new_rules) return;
+    const { rules, error } = this.#new_rules;
+    this.#new_rules = null;
     this.#rules_error = error;
     if (rules) this.#parts.alerts.replaceRules(rules, this.#ticked_ms);
   }

@@ -61,6 +61,8 @@ export interface AppDeps {
   feed: ReportFeed;
   /** Null when ready, else the reason. */
   ready(): string | null;
+  /** Until the tick that is worked off is done; null while none is, and left out where none ever takes long. */
+  ticking?(): Promise<void> | null;
   settings: {
     base_path: string;
     /** Where people reach the dashboard; empty where it is not said. */
@@ -139,7 +141,7 @@ export function createApp(deps: AppDeps): { app: App; routes: readonly Route[]; 
     now_ms,
     base_path,
   });
-  mount(app, routes, base_path, guard);
+  mount(app, routes, base_path, guard, deps.ticking);
   return { app, routes, access };
 }
 

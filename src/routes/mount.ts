@@ -5,8 +5,17 @@ import type { Guard } from "./auth/guard.ts";
 import { isOwnOrigin } from "./proxies.ts";
 import { type App, type Ctx, pathNames, type Route } from "./route.ts";
 
+/** Until the tick that is worked off is done; null while none is. */
+type Ticking = () => Promise<void> | null;
+
 /** Every route at its path, behind its check; other methods of a path answer 405. */
-export function mount(app: App, routes: readonly Route[], base_path: string, guard: Guard): void {
+export function mount(
+  app: App,
+  routes: readonly Route[],
+  base_path: string,
+  guard: Guard,
+  ticking: Ticking = () => null,
+): void {
   if (base_path !== "") {
     app.get(base_path, (c) => c.redirect(`${base_path}/${new URL(c.req.url).search}`, 308));
   }
@@ -14,7 +23,8 @@ export function mount(app: App, routes: readonly Route[], base_path: string, gua
   const ordered = [...routes].sort((a, b) => pathNames(a.path).length - pathNames(b.path).length);
   for (const path of new Set(ordered.map((route) => route.path))) {
     const here = ordered.filter((route) => route.path === path);
-    for (const route of here) app.on(route.method, base_path + path, (c) => guarded(c, route, guard));
+    for (const route of here)
+      app.on(route.method, base_path + path, (c) => settled(c, route, guard, ticking()));
     const allow = here.map((route) => (route.method === "GET" ? "GET, HEAD" : route.method)).join(", ");
     app.all(base_path + path, (c) =>
       problem(c, {
@@ -24,6 +34,13 @@ export function mount(app: App, routes: readonly Route[], base_path: string, gua
       }),
     );
   }
+}
+
+/** Nobody sees half a tick; what sees none of it is not held up by it. */
+function settled(c: Ctx, route: Route, guard: Guard, ticking: Promise<void> | null) {
+  if (ticking === null || route.needs === "ingest" || route.needs === "nothing")
+    return guarded(c, route, guard);
+  return ticking.then(() => guarded(c, route, guard));
 }
 
 function guarded(c: Ctx, route: Route, guard: Guard): Response | Promise<Response> {

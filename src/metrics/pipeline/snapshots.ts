@@ -7,7 +7,7 @@ import { matchesOf, scoresOf } from "../process/matches.ts";
 import { tasksByWorker } from "../process/past.ts";
 import { anomaliesOf } from "../process/rules/anomaly-words.ts";
 import { systemStatus } from "../process/status.ts";
-import { type FleetFigures, oldestOf } from "../process/system.ts";
+import type { FleetFigures } from "../process/system.ts";
 import type { TaskEntry } from "../process/task.ts";
 import { WaitingReasons } from "../process/waiting.ts";
 import { compareIds, type WorkerEntry } from "../process/worker.ts";
@@ -93,7 +93,7 @@ export class Snapshots {
       gone: (id) => (fleet.workers.has(id) ? undefined : gone(id)),
       life: (id, limit) => lifeOf(store, id, now_ms, limit),
       task: (id) => history.task(id),
-      oldestQueued: () => oldestOf(fleet.queued.values()),
+      oldestQueued: () => fleet.queues.oldest(),
       scores: (worker_id) => {
         const worker = fleet.workers.get(worker_id);
         return worker && scoresOf(fleet, worker, now_ms);

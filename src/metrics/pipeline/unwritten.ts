@@ -7,10 +7,55 @@ import type {
   AlertRecord,
   DocumentRecord,
   HistogramRecord,
-  Sample,
+  Samples,
   TaskRecord,
   TickBatch,
 } from "../store/contract.ts";
+
+/** Samples that wait to be written, in the order in which they came. */
+export class WaitingSamples {
+  #series: number[] = [];
+  #at_ms: number[] = [];
+  #values: number[] = [];
+  /** Where the first of them is: what lies before it was dropped. */
+  #from = 0;
+
+  get length(): number {
+    return this.#series.length - this.#from;
+  }
+
+  get oldest_ms(): number {
+    let oldest_ms = Number.POSITIVE_INFINITY;
+    for (let i = this.#from; i < this.#at_ms.length; i += 1) oldest_ms = Math.min(oldest_ms, this.#at_ms[i]!);
+    return oldest_ms;
+  }
+
+  push(series: number, at_ms: number, value: number): void {
+    this.#series.push(series);
+    this.#at_ms.push(at_ms);
+    this.#values.push(value);
+  }
+
+  /** The first of them, at most so many. */
+  first(count: number): Samples {
+    const end = this.#from + count;
+    return {
+      series: this.#series.slice(this.#from, end),
+      at_ms: this.#at_ms.slice(this.#from, end),
+      values: this.#values.slice(this.#from, end),
+    };
+  }
+
+  /** Leaves out the first of them. */
+  drop(count: number): void {
+    this.#from += count;
+    if (this.#from <= this.length) return;
+    this.#series = this.#series.slice(this.#from);
+    this.#at_ms = this.#at_ms.slice(this.#from);
+    this.#values = this.#values.slice(this.#from);
+    this.#from = 0;
+  }
+}
 
 /** What the store has still to write; more than one tick's worth while it can't. */
 export interface Unwritten {
@@ -22,7 +67,7 @@ export interface Unwritten {
   alerts: Map<string, AlertRecord>;
   documents: DocumentRecord[];
   messages: NewMessage[];
-  samples: Sample[];
+  readonly samples: WaitingSamples;
   histograms: Map<string, HistogramRecord>;
   marks: Mark[];
   facts: Record<string, string>;
@@ -38,7 +83,7 @@ export function nothingUnwritten(): Unwritten {
     alerts: new Map(),
     documents: [],
     messages: [],
-    samples: [],
+    samples: new WaitingSamples(),
     histograms: new Map(),
     marks: [],
     facts: {},
@@ -48,7 +93,7 @@ export function nothingUnwritten(): Unwritten {
 export function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
   return {
     at_ms: now_ms,
-    samples: waiting.samples,
+    samples: waiting.samples.first(waiting.samples.length),
     workers: Array.from(waiting.workers.values(), (worker) => ({
       id: worker.id,
       document: JSON.stringify(worker.toDocument()),
@@ -64,6 +109,11 @@ export function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
     messages: waiting.messages,
     facts: waiting.facts,
   };
+}
+
+/** What may be written before the rest of a tick: nothing that is counted hangs on it. */
+export function partOf(now_ms: number, samples: Samples, tasks: readonly TaskEntry[]): TickBatch {
+  return { ...batchOf(now_ms, nothingUnwritten()), samples, tasks: tasks.map(taskRecord) };
 }
 
 function taskRecord(task: TaskEntry): TaskRecord {

@@ -1,15 +1,20 @@
 import { EvenkeelError } from "../../errors.ts";
 import { CUTS, type Scope } from "../catalogue.ts";
 import type { Alert, Mark } from "../model.ts";
+import type { Channel } from "../process/channel.ts";
 import { DURATIONS, EVENTS } from "../process/flow.ts";
 import type { AlertsNow } from "../process/notify/notifier.ts";
+import type { Steps } from "../process/steps.ts";
 import type { FleetFigures } from "../process/system.ts";
 import type { TaskEntry } from "../process/task.ts";
-import type { Sample } from "../store/contract.ts";
 import { DETECTOR, FIRST_SAMPLE, MODELS, PENDING, SILENCE, SOURCES } from "./kept.ts";
 import type { Parts } from "./parts.ts";
-import { batchOf, nothingUnwritten, type Unwritten } from "./unwritten.ts";
+import { batchOf, nothingUnwritten, partOf, type Unwritten, type WaitingSamples } from "./unwritten.ts";
 
+const NO_SAMPLES = { series: [], at_ms: [], values: [] };
+/** Samples, and tasks that came, which one step writes: some 10 ms each. */
+const STEP_SAMPLES = 10_000;
+const STEP_TASKS = 1000;
 /** Samples kept for a later tick while the store can't write; the oldest give way beyond it. */
 const MAX_UNWRITTEN_SAMPLES = 500_000;
 /** Changes of workers' states, and of alerts, kept while the store can't write. */
@@ -80,26 +85,58 @@ export class Writer {
     this.#keep_all = true;
   }
 
-  write(figures: FleetFigures, now_ms: number): void {
+  /**
+   * Gathers and writes in steps. What is counted (ends, flows, alerts) becomes durable as a whole with the last of
+   * them; of a very large tick, what workers measured and tasks that came are written before.
+   */
+  *writing(figures: FleetFigures, now_ms: number): Steps {
     this.#rememberSources(now_ms);
     this.#rememberModels(now_ms);
     const waiting = this.#unwritten;
     const { store, notify } = this.#parts;
     try {
       this.#gatherChanges(waiting);
+      yield;
+      const measured = waiting.samples.length;
       this.#gatherAlerts(waiting, now_ms);
       this.#gatherMessages(waiting, now_ms);
       this.#gatherLearnt(waiting, now_ms);
       this.#gatherFigures(waiting, figures, now_ms);
       this.#gatherFlows(waiting);
       this.#rememberFirst(waiting.samples);
-      keepNewest(waiting.samples, MAX_UNWRITTEN_SAMPLES);
+      const too_many = Math.max(0, waiting.samples.length - MAX_UNWRITTEN_SAMPLES);
+      waiting.samples.drop(too_many);
+      yield* this.#writingMeasured(waiting, measured - too_many, now_ms);
+      yield* this.#writingArrivals(waiting, now_ms);
       store.append(batchOf(now_ms, waiting));
       this.#unwritten = nothingUnwritten();
       this.#error = null;
       notify?.written(waiting.messages);
     } catch (error) {
       this.#error = (error as Error).message;
+    }
+  }
+
+  /** @param measured so many of the first samples are of what was measured */
+  *#writingMeasured({ samples }: Unwritten, measured: number, now_ms: number): Steps {
+    for (let left = measured; left >= STEP_SAMPLES; left -= STEP_SAMPLES) {
+      yield;
+      this.#parts.store.append(partOf(now_ms, samples.first(STEP_SAMPLES), []));
+      samples.drop(STEP_SAMPLES);
+    }
+  }
+
+  *#writingArrivals({ tasks }: Unwritten, now_ms: number): Steps {
+    while (tasks.size > STEP_TASKS) {
+      yield;
+      const arrivals: TaskEntry[] = [];
+      for (const task of tasks.values()) {
+        if (task.attempt === 1 && !task.ended) arrivals.push(task);
+        if (arrivals.length === STEP_TASKS) break;
+      }
+      if (arrivals.length < STEP_TASKS) return;
+      this.#parts.store.append(partOf(now_ms, NO_SAMPLES, arrivals));
+      for (const { id } of arrivals) tasks.delete(id);
     }
   }
 
@@ -121,9 +158,9 @@ export class Writer {
     this.remember({ [MODELS]: JSON.stringify(this.#parts.fleet.ledger.models.toDocument()) });
   }
 
-  #rememberFirst(samples: readonly Sample[]): void {
+  #rememberFirst(samples: WaitingSamples): void {
     if (this.#first_sample_ms !== null || samples.length === 0) return;
-    this.#first_sample_ms = samples.reduce((first, { at_ms }) => Math.min(first, at_ms), Infinity);
+    this.#first_sample_ms = samples.oldest_ms;
     this.remember({ [FIRST_SAMPLE]: String(this.#first_sample_ms) });
   }
 
@@ -142,13 +179,11 @@ export class Writer {
       tasks.delete(id);
       gone_tasks.add(id);
     }
-    const system = this.#handlesOf("system", "");
-    // One by one: a call takes no hundred thousand arguments.
-    for (const { worker, metric, at_ms, value } of changes.values) {
-      const series = worker
-        ? this.#handle(worker.series, "worker", worker.id, metric)
-        : this.#handle(system, "system", "", metric);
-      samples.push({ series, at_ms, value });
+    const { channels, at_ms, values } = changes.values;
+    for (let i = 0; i < channels.length; i += 1) {
+      const channel = channels[i]!;
+      channel.series ??= this.#seriesOf(channel);
+      samples.push(channel.series, at_ms[i]!, values[i]!);
     }
   }
 
@@ -201,7 +236,7 @@ export class Writer {
     const gather = (scope: Scope, entity: string, metrics: ReadonlyMap<string, number>) => {
       const handles = this.#handlesOf(scope, entity);
       for (const [metric, value] of metrics)
-        samples.push({ series: this.#handle(handles, scope, entity, metric), at_ms, value });
+        samples.push(this.#handle(handles, scope, entity, metric), at_ms, value);
     };
     gather("system", "", system);
     for (const cut of CUTS) for (const [name, metrics] of cuts[cut]) gather(cut, name, metrics);
@@ -213,7 +248,7 @@ export class Writer {
       const handles = this.#handlesOf(scope, entity);
       for (const event of EVENTS) {
         for (const [at_ms, value] of flow.events[event].takeChanged())
-          samples.push({ series: this.#handle(handles, scope, entity, event), at_ms, value });
+          samples.push(this.#handle(handles, scope, entity, event), at_ms, value);
       }
       for (const duration of DURATIONS) {
         const name = { scope, entity, metric: `${duration}_s` };
@@ -223,6 +258,10 @@ export class Writer {
         }
       }
     }
+  }
+
+  #seriesOf({ worker, metric }: Channel): number {
+    return this.#parts.store.series(worker ? "worker" : "system", worker?.id ?? "", metric);
   }
 
   #handle(handles: Map<string, number>, scope: Scope, entity: string, metric: string): number {

@@ -7,6 +7,7 @@ import type { LiveAlert } from "./rules/live-alert.ts";
 import type { Rule } from "./rules/rule.ts";
 import { isActive, MAX_SILENCES, matches } from "./rules/silences.ts";
 import type { RuleScene } from "./rules/vocabulary.ts";
+import { finish, type Steps } from "./steps.ts";
 
 /** News is told for so long: whoever reads it out begins when it can. */
 const NEWS_MS = 10_000;
@@ -63,11 +64,15 @@ export class AlertBook {
     this.#engine.resume(now_ms);
   }
 
-  /** Asks all rules, and settles what is told. */
   evaluate(scene: RuleScene): void {
+    finish(this.evaluating(scene));
+  }
+
+  /** Asks all rules, in steps, and settles what is told. */
+  *evaluating(scene: RuleScene): Steps {
     const { now_ms } = scene;
     const told = this.#events.length;
-    this.#engine.evaluate(scene);
+    yield* this.#engine.evaluating(scene);
     this.#hold(now_ms);
     this.#silence(now_ms);
     for (const alert of this.#engine.takeChanged()) {

@@ -1,11 +1,17 @@
 import { expect, test } from "vitest";
-import { AnomalyWatch } from "./anomaly-watch.ts";
+import { AnomalyWatch, type Watchable } from "./anomaly-watch.ts";
+import { Channel, FreshValues } from "./channel.ts";
+import { finish } from "./steps.ts";
 
 const START_MS = 1_700_000_000_000;
 const nothing = () => {};
 
 const W1 = { id: "W1" };
 const heard = () => true;
+
+function judge(watch: AnomalyWatch, watchable: Watchable, now_ms: number): void {
+  finish(watch.judging(watchable, now_ms));
+}
 
 /** One worker's and the system's figures of so many seconds; null where the worker does not report its CPU. */
 function watched(
@@ -17,22 +23,21 @@ function watched(
 ): void {
   for (let second = from; second < from + seconds; second += 1) {
     const value = cpu(second);
-    const values = [
-      { worker: W1, metric: "completed_tasks", value: 1e6 * second },
-      ...(value === null ? [] : [{ worker: W1, metric: "cpu_utilization", value }]),
-    ];
+    const values = new FreshValues();
+    values.push(new Channel(W1, "completed_tasks"), START_MS, 1e6 * second);
+    if (value !== null) values.push(new Channel(W1, "cpu_utilization"), START_MS, value);
     const system = new Map([["queued_tasks", 10 + (second % 3)]]);
-    watch.judge({ system, values, isHeard }, START_MS + second * 1000);
+    judge(watch, { system, values, isHeard }, START_MS + second * 1000);
   }
 }
 
 /** As many workers as given, each with one sample. */
-const samplesOf = (count: number) =>
-  Array.from({ length: count }, (_, i) => ({
-    worker: { id: `W${i}` },
-    metric: "cpu_utilization",
-    value: i % 100,
-  }));
+function samplesOf(count: number): FreshValues {
+  const values = new FreshValues();
+  for (let i = 0; i < count; i += 1)
+    values.push(new Channel({ id: `W${i}` }, "cpu_utilization"), START_MS, i % 100);
+  return values;
+}
 
 const calm = (second: number) => 30 + (second % 5) / 10;
 
@@ -77,7 +82,7 @@ test("what was learnt goes on in another process", () => {
 
 test("it is kept each hour, some at a time", () => {
   const watch = new AnomalyWatch(START_MS, nothing);
-  watch.judge({ system: new Map(), values: samplesOf(120), isHeard: heard }, START_MS);
+  judge(watch, { system: new Map(), values: samplesOf(120), isHeard: heard }, START_MS);
   const kept = (after_s: number) => watch.takeDocuments(START_MS + after_s * 1000, false).length;
   expect([kept(3599), kept(3600), kept(3601), kept(3602), kept(3603)]).toEqual([0, 50, 50, 20, 0]);
   expect(kept(7200)).toBe(50);
@@ -94,9 +99,9 @@ test("what was not seen for long is forgotten", () => {
 
 test("of very many series each is judged every few ticks, in turn", () => {
   const watch = new AnomalyWatch(START_MS, nothing);
-  const judge = (second: number) =>
-    watch.judge({ system: new Map(), values: samplesOf(25_000), isHeard: heard }, START_MS + second * 1000);
-  for (let second = 0; second < 9; second += 1) judge(second);
+  const values = samplesOf(25_000);
+  for (let second = 0; second < 9; second += 1)
+    judge(watch, { system: new Map(), values, isHeard: heard }, START_MS + second * 1000);
   const met = watch.takeDocuments(START_MS + 9000, true).map(({ state }) => state.course.met);
   // Once when it was new, then every third tick.
   expect(new Set(met)).toEqual(new Set([3, 4]));
@@ -105,7 +110,7 @@ test("of very many series each is judged every few ticks, in turn", () => {
 test("beyond the bound nothing more is watched, and that is said", () => {
   const reached: string[] = [];
   const watch = new AnomalyWatch(START_MS, (limit) => reached.push(limit));
-  watch.judge({ system: new Map(), values: samplesOf(50_001), isHeard: heard }, START_MS);
+  judge(watch, { system: new Map(), values: samplesOf(50_001), isHeard: heard }, START_MS);
   expect([watch.size, reached]).toEqual([50_000, ["series watched for anomalies"]]);
 });
 

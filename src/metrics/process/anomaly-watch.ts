@@ -1,8 +1,13 @@
 import { CATALOGUE, findMetric, scaleOf } from "../catalogue.ts";
 import { ALERT_SCORE, AnomalyDetector, type AnomalyState, GAP_INTERVALS } from "./anomaly.ts";
+import type { Channel, FreshValues } from "./channel.ts";
 import { DOUBLING_SCORE } from "./rarity.ts";
 import type { AnomalySubject } from "./rules/vocabulary.ts";
+import type { Steps } from "./steps.ts";
 
+/** Values that one step judges. */
+const STEP_VALUES = 2000;
+const NEVER = Number.NEGATIVE_INFINITY;
 /** Series that are watched; each takes some 4 KB. */
 const MAX_SERIES = 50_000;
 /** Samples that are judged in one tick, some 20 ms: of more, each series is judged every few ticks. */
@@ -21,13 +26,16 @@ export interface DetectorDocument {
   readonly state: AnomalyState;
 }
 
-interface Watched {
+/** A series that is watched. */
+export interface Watched {
   readonly scope: "system" | "worker";
   readonly entity: string;
   readonly metric: string;
   readonly detector: AnomalyDetector;
   /** Counts series in the order in which they came. */
   readonly number: number;
+  /** False once it is forgotten. */
+  known: boolean;
   seen_ms: number;
   /** Samples since it was last silent while its worker was not. */
   regular: number;
@@ -37,11 +45,7 @@ interface Watched {
 export interface Watchable {
   readonly system: ReadonlyMap<string, number>;
   /** What reports brought since the last tick, and what follows of it. */
-  readonly values: readonly {
-    readonly worker: { readonly id: string } | null;
-    readonly metric: string;
-    readonly value: number;
-  }[];
+  readonly values: FreshValues;
   /** Whether a worker reports. */
   isHeard(worker_id: string): boolean;
 }
@@ -78,6 +82,8 @@ export class AnomalyWatch {
   #now_ms: number;
   #ticks = 0;
   #numbered = 0;
+  /** Counts up when series are forgotten. */
+  #forgotten = 0;
   #kept_ms: number;
   #to_keep: Watched[] = [];
   readonly #reached: (limit: string) => void;
@@ -102,39 +108,71 @@ export class AnomalyWatch {
     detector: AnomalyDetector,
     seen_ms: number,
   ): Watched {
-    const watched = { scope, entity, metric, detector, number: this.#numbered, seen_ms, regular: 0 };
+    const watched = {
+      scope,
+      entity,
+      metric,
+      detector,
+      number: this.#numbered,
+      known: true,
+      seen_ms,
+      regular: 0,
+    };
     this.#numbered += 1;
     this.#series.set(keyOf(scope, entity, metric), watched);
     return watched;
   }
 
-  /** Judges what came, of very many series some, and notes what ceased to come. */
-  judge({ system, values, isHeard }: Watchable, now_ms: number): void {
+  /** Judges what came, of very many series some, and notes what ceased to come; in steps. */
+  *judging({ system, values, isHeard }: Watchable, now_ms: number): Steps {
     this.#now_ms = now_ms;
     this.#ticks += 1;
     const turns = Math.max(1, Math.ceil((system.size + values.length) / SAMPLES_A_TICK));
     for (const [metric, value] of system) {
-      if (WATCHED.system.has(metric)) this.#observe("system", "", metric, value, turns);
+      if (!WATCHED.system.has(metric)) continue;
+      const watched = this.#find("system", "", metric);
+      if (watched) this.#observe(watched, value, turns);
     }
-    for (const { worker, metric, value } of values) {
-      if (worker && WATCHED.worker.has(metric)) this.#observe("worker", worker.id, metric, value, turns);
+    const { channels } = values;
+    for (let i = 0; i < channels.length; i += 1) {
+      if (i % STEP_VALUES === 0) yield;
+      const watched = this.#watchedOf(channels[i]!);
+      if (watched) this.#observe(watched, values.values[i]!, turns);
     }
+    yield;
     this.#silent = [...this.#ceased(isHeard)];
   }
 
-  #observe(scope: Watched["scope"], entity: string, metric: string, value: number, turns: number): void {
-    const key = keyOf(scope, entity, metric);
-    let watched = this.#series.get(key);
-    if (!watched) {
-      if (this.#series.size >= MAX_SERIES) {
-        this.#reached("series watched for anomalies");
-        return;
-      }
-      watched = this.#add(scope, entity, metric, new AnomalyDetector(optionsOf(scope, metric)), this.#now_ms);
-    } else if ((this.#ticks + watched.number) % turns !== 0) return;
+  #watchedOf(channel: Channel): Watched | null {
+    const { worker, metric, watched } = channel;
+    if (watched?.known) return watched;
+    if (worker === null || channel.unwatched_since === this.#forgotten || !WATCHED.worker.has(metric))
+      return null;
+    channel.watched = this.#find("worker", worker.id, metric);
+    // There is no room for it before others are forgotten.
+    if (channel.watched === null) channel.unwatched_since = this.#forgotten;
+    return channel.watched;
+  }
+
+  /** Null where there are too many. */
+  #find(scope: Watched["scope"], entity: string, metric: string): Watched | null {
+    const found = this.#series.get(keyOf(scope, entity, metric));
+    if (found) return found;
+    if (this.#series.size >= MAX_SERIES) {
+      this.#reached("series watched for anomalies");
+      return null;
+    }
+    return this.#add(scope, entity, metric, new AnomalyDetector(optionsOf(scope, metric)), NEVER);
+  }
+
+  /** The first sample is always judged, of the others one in so many ticks. */
+  #observe(watched: Watched, value: number, turns: number): void {
+    if (watched.seen_ms !== NEVER && (this.#ticks + watched.number) % turns !== 0) return;
     watched.seen_ms = this.#now_ms;
     watched.regular += 1;
     watched.detector.observe(this.#now_ms, value);
+    if (watched.detector.alert_since_ms === null && this.#due.size === 0) return;
+    const key = keyOf(watched.scope, watched.entity, watched.metric);
     if (watched.detector.alert_since_ms !== null) this.#due.set(key, watched);
     else this.#due.delete(key);
   }
@@ -154,8 +192,10 @@ export class AnomalyWatch {
 
   /** Forgets what was not seen for so long, and no longer tells of what fell silent. */
   forget(now_ms: number, after_ms: number): void {
-    for (const [key, { seen_ms }] of this.#series) {
-      if (now_ms - seen_ms < after_ms) continue;
+    this.#forgotten += 1;
+    for (const [key, watched] of this.#series) {
+      if (now_ms - watched.seen_ms < after_ms) continue;
+      watched.known = false;
       this.#series.delete(key);
       this.#due.delete(key);
     }

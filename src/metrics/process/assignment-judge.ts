@@ -1,6 +1,7 @@
 import type { Ledger } from "./ledger.ts";
 import { capabilityOf, fixedPart, has, performanceOf, required, type Wanted } from "./match.ts";
 import { Part, Roster } from "./roster.ts";
+import type { Steps } from "./steps.ts";
 import type { TaskEntry } from "./task.ts";
 import type { WorkerEntry } from "./worker.ts";
 
@@ -77,8 +78,8 @@ export class AssignmentJudge {
     if (place !== undefined) this.#performances.get(family)?.outdate(place);
   }
 
-  /** Judges what was assigned since the last call. */
-  judge(now_ms: number): void {
+  /** Judges what was assigned since the last call, in steps. */
+  *judging(now_ms: number): Steps {
     const recent = this.#waiting.filter(({ task, worker_id }) => {
       const at_ms = task.assigned_at_ms ?? task.started_at_ms;
       return at_ms !== null && now_ms - at_ms <= RECENT_MS && this.#fleet.workers.has(worker_id);
@@ -90,7 +91,7 @@ export class AssignmentJudge {
     this.#comparisons = 0;
     for (const alike of groupBy(recent, ({ task }) => kindOf(task) + SEPARATOR + (task.model_family ?? ""))) {
       if (this.#comparisons > MAX_COMPARISONS) break;
-      this.#judgeAlike(alike, now_ms);
+      yield* this.#judgingAlike(alike, now_ms);
     }
     if (this.#comparisons > MAX_COMPARISONS) this.#fleet.reached("assignments judged a tick");
   }
@@ -108,10 +109,11 @@ export class AssignmentJudge {
   }
 
   /** Judges assignments of tasks that differ in nothing but the memory that they ask for. */
-  #judgeAlike(assignments: readonly Assignment[], now_ms: number): void {
+  *#judgingAlike(assignments: readonly Assignment[], now_ms: number): Steps {
     this.#score(assignments[0]!.task, now_ms);
     for (const sized of groupBy(assignments, ({ task }) => sizeOf(task))) {
       if (this.#comparisons > MAX_COMPARISONS) return;
+      yield;
       const { memory_bytes = 0, gpu_memory_bytes = 0 } = sized[0]!.task.requirements ?? {};
       const best = this.#best(memory_bytes, gpu_memory_bytes);
       for (const { task, worker_id } of sized) {

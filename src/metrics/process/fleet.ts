@@ -11,10 +11,13 @@ import type {
 } from "../model.ts";
 import { runOf } from "../runs.ts";
 import { AssignmentJudge } from "./assignment-judge.ts";
+import { Channel, FreshValues } from "./channel.ts";
 import { Ledger } from "./ledger.ts";
 import { ClockOffset, Hearing } from "./presence.ts";
-import { type Register, type SourceClock, type Stamp, update } from "./register.ts";
+import { QueueBook } from "./queue-book.ts";
+import { type SourceClock, type Stamp, update } from "./register.ts";
 import { RunLog } from "./run-log.ts";
+import { finish, type Steps } from "./steps.ts";
 import { type OrphanCause, type TaskDocument, TaskEntry } from "./task.ts";
 import { type WorkerDocument, WorkerEntry } from "./worker.ts";
 
@@ -27,31 +30,17 @@ export interface FleetOptions {
   grace_ms: number;
 }
 
+/** Workers or tasks that one step works off; of those that it merely looks at, ten times as many. */
+const STEP_ITEMS = 500;
 /** Ended tasks held in full; older ones leave a tombstone until the grace period is over. */
 const MAX_ENDED_HELD = 5000;
 const MAX_TOMBSTONES = 500_000;
-/** A worker's metrics that follow from its GPUs. */
-const GPU_METRICS = [
-  "gpu_utilization",
-  "gpu_utilization_max",
-  "gpu_memory_utilization",
-  "gpu_temperature_celsius",
-  "throttled_gpus",
-] as const;
 /** Sources told apart; what comes beyond is taken as one. */
 const MAX_SOURCES = 1000;
 /** Tasks age by hours: they need no look each second. */
 const AGE_EVERY_MS = 10_000;
 const AWAY: ReadonlySet<StateChange["state"]> = new Set(["stale", "lost", "offline", "gone"]);
 const OVERFLOW_SOURCE = "(more sources)";
-
-/** A value that a report brought, for the store. Times are ours, Unix milliseconds. */
-export interface FreshValue {
-  worker: WorkerEntry | null;
-  metric: string;
-  at_ms: number;
-  value: number;
-}
 
 /** A worker came into another state, or was forgotten. */
 export interface StateChange {
@@ -99,7 +88,7 @@ export class Fleet {
   readonly tasks = new Map<string, TaskEntry>();
   /** The unfinished ones of them, and those of these that wait. */
   readonly live = new Map<string, TaskEntry>();
-  readonly queued = new Map<string, TaskEntry>();
+  readonly queues = new QueueBook((limit) => this.reached(limit));
   readonly ledger: Ledger;
   /** What ran where until lately. */
   readonly runs: RunLog;
@@ -115,9 +104,9 @@ export class Fleet {
   #gone_workers = new Set<string>();
   #gone_tasks = new Set<string>();
   #states: StateChange[] = [];
-  #values: FreshValue[] = [];
+  #fresh = new FreshValues();
+  readonly #system_channels = new Map<string, Channel>();
   readonly #sources = new Map<string, SourceEntry>();
-  readonly #system = new Map<string, Register<number>>();
   readonly #tombstones = new Map<string, { attempt: number; until_ms: number }>();
   /** Ended tasks in the order in which they were seen to end. */
   readonly #ended = new Map<string, number>();
@@ -159,6 +148,11 @@ export class Fleet {
   }
 
   apply(report: Report): void {
+    finish(this.applying(report));
+  }
+
+  /** Takes a report in, in steps. */
+  *applying(report: Report): Steps {
     const source = this.#source(report.source, report.received_ms);
     source.reports += 1;
     source.hearing.hear(report.received_ms);
@@ -167,8 +161,15 @@ export class Fleet {
       source.offset_ms = source.clock.observe(report.at_ms, report.received_ms, source.offset_ms);
     }
     const stamp: Stamp = { at_ms: report.at_ms ?? report.received_ms - source.offset_ms, source };
-    for (const worker of report.workers) this.#applyWorker(worker, stamp, report.received_ms, source);
-    for (const task of report.tasks) this.#applyTask(task, stamp, report);
+    let items = 0;
+    for (const worker of report.workers) {
+      if (++items % STEP_ITEMS === 0) yield;
+      this.#applyWorker(worker, stamp, report.received_ms, source);
+    }
+    for (const task of report.tasks) {
+      if (++items % STEP_ITEMS === 0) yield;
+      this.#applyTask(task, stamp, report);
+    }
     this.#applySystem(report.system, stamp, report.received_ms);
     if (report.complete) this.#applyWhole(report, source, stamp);
   }
@@ -200,21 +201,10 @@ export class Fleet {
       this.#changed_workers.add(worker.id);
     }
     worker.hearing.source_stated_ms = hearing.stated_ms;
-    if (worker.apply(change, stamp, received_ms)) {
+    if (worker.apply(change, stamp, received_ms, this.#fresh)) {
       this.#changed_workers.add(worker.id);
       this.#assignments.offerChanged(worker.id);
     }
-    const at_ms = Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms);
-    for (const metric in change.metrics) this.#value(worker, metric, change.metrics[metric], at_ms);
-    if (change.gpus) {
-      for (const metric of GPU_METRICS) {
-        this.#value(worker, metric, worker.metrics.get(metric), at_ms);
-      }
-    }
-  }
-
-  #value(worker: WorkerEntry | null, metric: string, value: number | null | undefined, at_ms: number): void {
-    if (value !== null && value !== undefined) this.#values.push({ worker, metric, at_ms, value });
   }
 
   /** Tasks that named this worker before it was known are its own. */
@@ -291,18 +281,20 @@ export class Fleet {
       this.live.set(task.id, task);
       this.#ended.delete(task.id);
     }
-    if (task.state === "queued") this.queued.set(task.id, task);
-    else this.queued.delete(task.id);
+    if (task.state === "queued") this.queues.put(task);
+    else this.queues.remove(task.id);
   }
 
   #applySystem(metrics: Metrics, stamp: Stamp, received_ms: number): void {
     for (const name in metrics) {
-      const register = update(this.#system.get(name), metrics[name], stamp);
-      if (!register) continue;
-      this.#system.set(name, register);
-      if (register.value === null) this.system.delete(name);
-      else this.system.set(name, register.value);
-      this.#value(null, name, metrics[name], Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms));
+      const value = metrics[name]!;
+      const channel = this.#system_channels.get(name) ?? new Channel(null, name);
+      this.#system_channels.set(name, channel);
+      channel.said = update(channel.said ?? undefined, value, stamp)!;
+      if (channel.said.value === null) this.system.delete(name);
+      else this.system.set(name, channel.said.value);
+      const at_ms = Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms);
+      if (value !== null) this.#fresh.push(channel, at_ms, value);
     }
   }
 
@@ -343,8 +335,12 @@ export class Fleet {
     this.#states.push({ worker_id: worker.id, at_ms: now_ms, state, last_report_ms: worker.last_report_ms });
   }
 
-  /** Judges silence, pressure and age as of now, and forgets what is over. */
   advance(now_ms: number): void {
+    finish(this.advancing(now_ms));
+  }
+
+  /** Judges silence, pressure and age as of now, and forgets what is over, in steps. */
+  *advancing(now_ms: number): Steps {
     this.ledger.advance(now_ms);
     for (const source of this.#sources.values()) {
       source.presence = source.hearing.presence(now_ms, this.#hearing_since_ms);
@@ -353,11 +349,12 @@ export class Fleet {
     }
     const lost = new Set<string>();
     const back = new Set<string>();
+    let looked = 0;
     for (const worker of this.workers.values()) {
+      if (++looked % STEP_ITEMS === 0) yield;
       const before = worker.presence;
       worker.judge(now_ms, this.#hearing_since_ms);
-      for (const metric of worker.assess(now_ms))
-        this.#value(worker, metric, worker.metrics.get(metric), now_ms);
+      for (const metric of worker.assess(now_ms)) worker.tell(metric, now_ms, this.#fresh);
       if (worker.standing.isRecordDue(worker.record, now_ms)) this.#changed_workers.add(worker.id);
       if (worker.presence !== before) this.#changed_workers.add(worker.id);
       if (worker.state !== worker.noted_state) this.#noteState(worker, worker.state, now_ms);
@@ -369,14 +366,18 @@ export class Fleet {
         back.add(worker.id);
       }
     }
-    this.#judgeTasks(now_ms, lost, back);
+    yield* this.#judgingTasks(now_ms, lost, back);
     this.#forgetEnded(now_ms);
     this.runs.advance(now_ms);
   }
 
-  /** Compares what was assigned since the last call with the best matches that there were. */
   judgeAssignments(now_ms: number): void {
-    this.#assignments.judge(now_ms);
+    finish(this.judgingAssignments(now_ms));
+  }
+
+  /** Compares what was assigned since the last call with the best matches that there were, in steps. */
+  judgingAssignments(now_ms: number): Steps {
+    return this.#assignments.judging(now_ms);
   }
 
   /** What is silence of theirs, and not a sleep of ours. */
@@ -398,12 +399,14 @@ export class Fleet {
     this.ledger.resume(now_ms);
   }
 
-  #judgeTasks(now_ms: number, lost: Set<string>, back: Set<string>): void {
+  *#judgingTasks(now_ms: number, lost: Set<string>, back: Set<string>): Steps {
     const aged = now_ms - this.#aged_ms >= AGE_EVERY_MS;
     if (lost.size === 0 && back.size === 0 && !aged) return;
     if (aged) this.#aged_ms = now_ms;
     const forgotten_ms = now_ms - this.#options.task_ttl_ms;
+    let looked = 0;
     for (const task of this.live.values()) {
+      if (++looked % (10 * STEP_ITEMS) === 0) yield;
       const worker_id = task.worker_id;
       if (task.orphaned !== null) {
         // The worker was only out of hearing: its tasks are what they were last said to be.
@@ -420,7 +423,7 @@ export class Fleet {
   #dropTask(task: TaskEntry): void {
     this.tasks.delete(task.id);
     this.live.delete(task.id);
-    this.queued.delete(task.id);
+    this.queues.remove(task.id);
     this.ledger.forget(task.id);
     this.#changed_tasks.delete(task.id);
     this.#gone_tasks.add(task.id);
@@ -507,8 +510,8 @@ export class Fleet {
   }
 
   /** What reports brought since the last `takeChanges`, and what follows of it. */
-  get fresh(): readonly FreshValue[] {
-    return this.#values;
+  get fresh(): FreshValues {
+    return this.#fresh;
   }
 
   /** What changed since the last call, for the store. */
@@ -519,14 +522,14 @@ export class Fleet {
       gone_workers: [...this.#gone_workers],
       gone_tasks: [...this.#gone_tasks],
       states: this.#states,
-      values: this.#values,
+      values: this.#fresh,
     };
     this.#changed_workers = new Set();
     this.#changed_tasks = new Set();
     this.#gone_workers = new Set();
     this.#gone_tasks = new Set();
     this.#states = [];
-    this.#values = [];
+    this.#fresh = new FreshValues();
     return changes;
   }
 

@@ -43,6 +43,15 @@ export function update<T>(
   return register;
 }
 
+/** Takes a value into a register in place. @returns false where what is known stands */
+export function take<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean {
+  if (!wins(register, value, stamp)) return false;
+  register.value = value;
+  register.at_ms = stamp.at_ms;
+  register.source = stamp.source;
+  return true;
+}
+
 function wins<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean {
   const held_ms = register.at_ms + register.source.offset_ms;
   const came_ms = stamp.at_ms + stamp.source.offset_ms;

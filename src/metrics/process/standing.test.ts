@@ -6,8 +6,8 @@ const DERIVED = ["health", "success_ratio", "processing_time_mean_s", "tasks_per
 /** The derived metrics that the store gets in one second in which W1 reports. */
 function second(scene: Scene, cpu_utilization = 10) {
   scene.report({ workers: [worker("W1", { metrics: { cpu_utilization } })] }).later(1000);
-  const { values } = scene.fleet.takeChanges();
-  return values.filter(({ metric }) => DERIVED.includes(metric)).map(({ metric, value }) => [metric, value]);
+  const { channels, values } = scene.fleet.takeChanges().values;
+  return channels.flatMap(({ metric }, i) => (DERIVED.includes(metric) ? [[metric, values[i]]] : []));
 }
 
 const took = (scene: Scene, took_s: number) => ({

@@ -1,9 +1,8 @@
 import { type Cut, findMetric, RESOURCES, type Scope, scaleOf } from "../catalogue.ts";
-import type { Source, Task, Worker, WorkerState } from "../model.ts";
+import { type Source, type Task, WORKER_STATES, type Worker, type WorkerState } from "../model.ts";
 import type { EndedByModel } from "../models.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Flow } from "./flow.ts";
-import type { WorkerEntry } from "./worker.ts";
 
 const STATE_METRIC: Record<WorkerState, string> = {
   active: "active_workers",
@@ -25,9 +24,10 @@ export interface FleetFigures {
 /** What ended by model is counted when it is first asked for. */
 export function fleetFigures(fleet: Fleet, now_ms: number): FleetFigures {
   let ended: EndedByModel | undefined;
+  const { all, by_type } = tallies(fleet);
   return {
-    system: systemMetrics(fleet, now_ms),
-    cuts: cutMetrics(fleet),
+    system: withFlow(fleet, all.metrics(), now_ms),
+    cuts: cutMetrics(fleet, by_type),
     sources: fleet.sources(),
     endedByModel: () => {
       ended ??= fleet.ledger.models.lastHour(now_ms);
@@ -38,23 +38,24 @@ export function fleetFigures(fleet: Fleet, now_ms: number): FleetFigures {
 
 /** Every derived metric of the whole fleet as of now; one that cannot be measured is absent. */
 export function systemMetrics(fleet: Fleet, now_ms: number): Map<string, number> {
+  return withFlow(fleet, workerMetrics(fleet.workers.values()), now_ms);
+}
+
+function withFlow(fleet: Fleet, workers: ReadonlyMap<string, number>, now_ms: number): Map<string, number> {
   const metrics = new Map(fleet.system);
-  addAll(metrics, workerMetrics(fleet.workers.values()));
+  addAll(metrics, workers);
   addAll(metrics, fleet.ledger.all.metrics());
-  const oldest_ms = oldestOf(fleet.queued.values())?.queued_at_ms ?? null;
+  const oldest_ms = fleet.queues.oldest()?.queued_at_ms ?? null;
   if (oldest_ms !== null) metrics.set("oldest_queued_s", Math.max(0, now_ms - oldest_ms) / 1000);
   return precise("system", metrics);
 }
 
 /** Every cut that history can be filtered by: its parts by name, each with its metrics as of now. */
-function cutMetrics(fleet: Fleet): FleetFigures["cuts"] {
+function cutMetrics(fleet: Fleet, types: ReadonlyMap<string, Tally>): FleetFigures["cuts"] {
   const worker_type = new Map<string, ReadonlyMap<string, number>>();
-  for (const [name, workers] of byType(fleet)) {
-    const metrics = workerMetrics(workers);
-    metrics.set(
-      "running_tasks",
-      workers.reduce((sum, { counts }) => sum + counts.running, 0),
-    );
+  for (const [name, tally] of types) {
+    const metrics = tally.metrics();
+    metrics.set("running_tasks", tally.running_tasks);
     worker_type.set(name, precise("worker_type", metrics));
   }
   const { by_type, by_family } = fleet.ledger;
@@ -72,16 +73,24 @@ function flowMetrics(cut: Cut, flows: ReadonlyMap<string, Flow>): Map<string, Re
 /** Worker types told apart; what comes beyond is in the fleet's figures alone. */
 const MAX_WORKER_TYPES = 64;
 
-function byType(fleet: Fleet): Map<string, WorkerEntry[]> {
-  const types = new Map<string, WorkerEntry[]>();
+/** Every worker is looked at once, for the fleet and for its type. */
+function tallies(fleet: Fleet): { all: Tally; by_type: ReadonlyMap<string, Tally> } {
+  const all = new Tally();
+  const by_type = new Map<string, Tally>();
   for (const worker of fleet.workers.values()) {
-    if (worker.type === null) continue;
-    const known = types.get(worker.type);
-    if (known) known.push(worker);
-    else if (types.size < MAX_WORKER_TYPES) types.set(worker.type, [worker]);
-    else fleet.reached("worker types counted apart");
+    const { type, state } = worker;
+    const used = worker.presence === "fresh" ? USED.map((name) => worker.metrics.get(name)) : null;
+    all.add(state, used, worker.running_tasks);
+    if (type === null) continue;
+    const tally = by_type.get(type) ?? new Tally();
+    if (!by_type.has(type) && by_type.size >= MAX_WORKER_TYPES) {
+      fleet.reached("worker types counted apart");
+      continue;
+    }
+    by_type.set(type, tally);
+    tally.add(state, used, worker.running_tasks);
   }
-  return types;
+  return { all, by_type };
 }
 
 function addAll(metrics: Map<string, number>, more: ReadonlyMap<string, number>): void {
@@ -99,26 +108,52 @@ export function precise(scope: Scope, metrics: Map<string, number>): Map<string,
   return metrics;
 }
 
+const USED = RESOURCES.map((resource) => `${resource}_utilization`);
+
 /** Counts by state, and what the reporting ones use. */
-export function workerMetrics(workers: Iterable<Worker>): Map<string, number> {
-  const metrics = new Map<string, number>(Object.values(STATE_METRIC).map((name) => [name, 0]));
-  const used = RESOURCES.map((resource) => ({ name: `${resource}_utilization`, values: [] as number[] }));
-  let total = 0;
-  for (const worker of workers) {
-    total += 1;
-    const name = STATE_METRIC[worker.state];
-    metrics.set(name, metrics.get(name)! + 1);
-    if (worker.presence !== "fresh") continue;
-    for (const { name, values } of used) {
-      const value = worker.metrics.get(name);
-      if (value !== undefined) values.push(value);
-    }
+class Tally {
+  running_tasks = 0;
+  readonly #states: Record<WorkerState, number> = {
+    active: 0,
+    draining: 0,
+    offline: 0,
+    stale: 0,
+    lost: 0,
+    overloaded: 0,
+  };
+  readonly #used: readonly number[][] = RESOURCES.map(() => []);
+
+  /** @param used by resource; null of one that does not report */
+  add(state: WorkerState, used: readonly (number | undefined)[] | null, running_tasks: number): void {
+    this.#states[state] += 1;
+    this.running_tasks += running_tasks;
+    if (used === null) return;
+    for (let i = 0; i < used.length; i += 1) if (used[i] !== undefined) this.#used[i]!.push(used[i]!);
   }
-  metrics.set("total_workers", total);
-  // An overloaded worker reports and takes tasks: it is one of the active.
-  metrics.set("active_workers", metrics.get("active_workers")! + metrics.get("overloaded_workers")!);
-  for (const { name, values } of used) setStatistics(metrics, name, Float64Array.from(values).sort());
-  return metrics;
+
+  metrics(): Map<string, number> {
+    const metrics = new Map<string, number>();
+    let total = 0;
+    for (const state of WORKER_STATES) {
+      metrics.set(STATE_METRIC[state], this.#states[state]);
+      total += this.#states[state];
+    }
+    metrics.set("total_workers", total);
+    // An overloaded worker reports and takes tasks: it is one of the active.
+    metrics.set("active_workers", this.#states.active + this.#states.overloaded);
+    USED.forEach((name, i) => {
+      setStatistics(metrics, name, Float64Array.from(this.#used[i]!).sort());
+    });
+    return metrics;
+  }
+}
+
+export function workerMetrics(workers: Iterable<Worker>): Map<string, number> {
+  const tally = new Tally();
+  for (const { state, presence, metrics, running_tasks } of workers) {
+    tally.add(state, presence === "fresh" ? USED.map((name) => metrics.get(name)) : null, running_tasks);
+  }
+  return tally.metrics();
 }
 
 function setStatistics(metrics: Map<string, number>, name: string, sorted: Float64Array): void {

@@ -9,6 +9,7 @@ import type {
   WorkerStatus,
   WorkerUpdate,
 } from "../model.ts";
+import { Channel, type FreshValues } from "./channel.ts";
 import { type HealthInput, healthScore } from "./health.ts";
 import type { Offer } from "./match.ts";
 import { Hearing } from "./presence.ts";
@@ -19,6 +20,7 @@ import {
   type SourceClock,
   type Stamp,
   type StoredRegister,
+  take,
   update,
 } from "./register.ts";
 import { load, OVERLOAD_HOLD_MS, overload } from "./scores.ts";
@@ -39,6 +41,14 @@ export interface WorkerDocument {
   record?: TrackDocument;
 }
 
+/** A worker's metrics that follow from its GPUs. */
+const GPU_METRICS = [
+  "gpu_utilization",
+  "gpu_utilization_max",
+  "gpu_memory_utilization",
+  "gpu_temperature_celsius",
+  "throttled_gpus",
+] as const;
 /** Departures are counted over this long, and so many of them are remembered. */
 const DEPARTURES_MS = 900_000;
 const MAX_DEPARTURES = 20;
@@ -57,8 +67,6 @@ export class WorkerEntry implements Worker {
   /** The sources that named it, and each one's own time of its last word. */
   readonly sources = new Map<string, number>();
   readonly metrics = new Map<string, number>();
-  /** The store's handles of the worker's series, by metric. */
-  readonly series = new Map<string, number>();
   /** Unfinished tasks of this worker by state, kept by the fleet. */
   readonly counts = { assigned: 0, running: 0, orphaned: 0 };
   readonly running_by_type = new Map<string, number>();
@@ -73,7 +81,7 @@ export class WorkerEntry implements Worker {
   #silence_ms = 0;
   readonly #fields = new Map<string, Register<unknown>>();
   readonly #capabilities = new Map<string, Register<Capabilities[string]>>();
-  readonly #metrics = new Map<string, Register<number>>();
+  readonly #channels = new Map<string, Channel>();
 
   constructor(id: string, now_ms: number) {
     this.id = id;
@@ -82,8 +90,11 @@ export class WorkerEntry implements Worker {
     this.standing = new Standing(id);
   }
 
-  /** @returns true when something besides the metrics' values changed, which the store then keeps */
-  apply(change: WorkerUpdate, stamp: Stamp, received_ms: number): boolean {
+  /**
+   * @param fresh takes the values that came, also those that are older than what is known
+   * @returns true when something besides the metrics' values changed, which the store then keeps
+   */
+  apply(change: WorkerUpdate, stamp: Stamp, received_ms: number, fresh: FreshValues): boolean {
     if (change.heard_at_ms === undefined) this.hearing.hear(received_ms);
     else this.hearing.hearOf(change.heard_at_ms + stamp.source.offset_ms, received_ms);
     if (change.interval_s !== undefined) this.hearing.stated_ms = change.interval_s * 1000;
@@ -101,21 +112,42 @@ export class WorkerEntry implements Worker {
       this.#shown_capabilities = null;
       changed = true;
     }
-    for (const name in change.metrics) this.setMetric(name, change.metrics[name]!, stamp);
+    const at_ms = Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms);
+    for (const name in change.metrics) {
+      const value = change.metrics[name]!;
+      const channel = this.setMetric(name, value, stamp);
+      if (value !== null) fresh.push(channel, at_ms, value);
+    }
     if (change.gpus !== undefined) this.#spreadGpus(stamp);
+    if (change.gpus) for (const metric of GPU_METRICS) this.tell(metric, at_ms, fresh);
     this.load = load(this.metrics);
     if (changed) this.#offer = null;
     return changed;
   }
 
   /** Sets a metric by the rules of merging; null clears it. */
-  setMetric(name: string, value: number | null, stamp: Stamp): void {
-    const held = this.#metrics.get(name);
-    const register = update(held, value, stamp);
-    if (register === held || register === undefined) return;
-    this.#metrics.set(name, register);
-    if (register.value === null) this.metrics.delete(name);
-    else this.metrics.set(name, register.value);
+  setMetric(name: string, value: number | null, stamp: Stamp): Channel {
+    const channel = this.#channel(name);
+    if (channel.said === null) channel.said = { value, at_ms: stamp.at_ms, source: stamp.source };
+    else if (!take(channel.said, value, stamp)) return channel;
+    if (value === null) this.metrics.delete(name);
+    else this.metrics.set(name, value);
+    return channel;
+  }
+
+  /** A metric's value as of now, where it has one. */
+  tell(metric: string, at_ms: number, fresh: FreshValues): void {
+    const value = this.metrics.get(metric);
+    if (value !== undefined) fresh.push(this.#channel(metric), at_ms, value);
+  }
+
+  #channel(metric: string): Channel {
+    let channel = this.#channels.get(metric);
+    if (channel === undefined) {
+      channel = new Channel(this, metric);
+      this.#channels.set(metric, channel);
+    }
+    return channel;
   }
 
   #field(name: string, value: unknown, stamp: Stamp): boolean {
@@ -166,7 +198,7 @@ export class WorkerEntry implements Worker {
 
   /** How long ago a metric was last reported; infinite where it never was. */
   metricAge_ms(name: string, now_ms: number): number {
-    const register = this.#metrics.get(name);
+    const register = this.#channels.get(name)?.said;
     if (!register || register.value === null) return Infinity;
     return now_ms - (register.at_ms + register.source.offset_ms);
   }

@@ -5,7 +5,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { backupDatabase } from "./backup.ts";
 import { checkDatabase, isEmptyDatabase } from "./check.ts";
-import { NOTHING } from "./conformance.ts";
+import { NOTHING, samplesOf } from "./conformance.ts";
 import type { MetricStore } from "./contract.ts";
 import { openStore } from "./sqlite.ts";
 import { PACK_TASKS } from "./task-pack.ts";
@@ -28,7 +28,9 @@ function append(store: MetricStore, at_ms: number): void {
   store.append({
     ...NOTHING,
     at_ms,
-    samples: [{ series: store.series(CPU.scope, CPU.entity, CPU.metric), at_ms, value: (at_ms / 1000) % 97 }],
+    samples: samplesOf([
+      { series: store.series(CPU.scope, CPU.entity, CPU.metric), at_ms, value: (at_ms / 1000) % 97 },
+    ]),
     workers: [{ id: "W1", document: "{}" }],
     histograms: [{ name: { ...CPU, metric: "total_time_s" }, at_ms, sum: 3, buckets: [[7, 1]] }],
     tasks: [{ id: `t${at_ms}`, ...task, queued_at_ms: at_ms, ended_at_ms: null, document: "{}" }],

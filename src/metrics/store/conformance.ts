@@ -6,7 +6,7 @@ import {
   type EndedTasksQuery,
   GONE,
   type MetricStore,
-  type Sample,
+  type Samples,
   type TaskRecord,
   type TickBatch,
 } from "./contract.ts";
@@ -22,7 +22,7 @@ export interface Engine {
 
 /** A batch that writes nothing. */
 export const NOTHING: Omit<TickBatch, "at_ms"> = {
-  samples: [],
+  samples: { series: [], at_ms: [], values: [] },
   workers: [],
   workers_gone: [],
   worker_states: [],
@@ -248,7 +248,10 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       ]);
       assert.throws(() => store.append({ ...batch, ...records }), refused);
     }
-    const stray = { ...batchOf(store, T0, []), samples: [{ series: 4_000_000_000, at_ms: T0, value: 1 }] };
+    const stray = {
+      ...batchOf(store, T0, []),
+      samples: samplesOf([{ series: 4_000_000_000, at_ms: T0, value: 1 }]),
+    };
     assert.throws(() => store.append({ ...stray, ...records }), refused);
     assert.deepEqual(store.latest(0), []);
     assert.deepEqual(store.workers(), []);
@@ -947,17 +950,24 @@ function endedTasks(count: number, prefix = "E", from_ms = T0): TaskRecord[] {
   );
 }
 
+/** The samples of a list side by side, as the store takes them. */
+export function samplesOf(list: readonly { series: number; at_ms: number; value: number }[]): Samples {
+  return {
+    series: list.map(({ series }) => series),
+    at_ms: list.map(({ at_ms }) => at_ms),
+    values: list.map(({ value }) => value),
+  };
+}
+
 type Written = [series: SeriesName, at_ms: number, value: number];
 
 function batchOf(store: MetricStore, at_ms: number, written: readonly Written[]): TickBatch {
-  const samples = written.map(
-    ([{ scope, entity, metric }, sampled_ms, value]): Sample => ({
-      series: store.series(scope, entity, metric),
-      at_ms: sampled_ms,
-      value,
-    }),
-  );
-  return { ...NOTHING, at_ms, samples };
+  const samples = written.map(([{ scope, entity, metric }, sampled_ms, value]) => ({
+    series: store.series(scope, entity, metric),
+    at_ms: sampled_ms,
+    value,
+  }));
+  return { ...NOTHING, at_ms, samples: samplesOf(samples) };
 }
 
 function write(store: MetricStore, at_ms: number, written: readonly Written[]): void {

@@ -3,12 +3,15 @@ import type { Mark } from "../model.ts";
 import type { Outbox, OutboxMessage, OutboxRecord } from "../outbox.ts";
 import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts";
 
-/** One value of a series at one instant. Instants are kept to the second (floor). */
-export interface Sample {
+/**
+ * Values of series at instants, side by side: the i-th of each list belong together. As objects, the hundred
+ * thousand of a large tick would be garbage at once. Instants are kept to the second (floor).
+ */
+export interface Samples {
   /** From `series()`. */
-  series: number;
-  at_ms: number;
-  value: number;
+  readonly series: readonly number[];
+  readonly at_ms: readonly number[];
+  readonly values: readonly number[];
 }
 
 /** What is kept of a worker or a task besides its samples: opaque to the store but for the columns it is found by. */
@@ -118,7 +121,7 @@ export interface HistogramRecord extends Omit<Histogram, "span_ms"> {
 export interface TickBatch {
   /** The tick's time; the same tick appended again, before any other, changes nothing more. */
   at_ms: number;
-  samples: readonly Sample[];
+  samples: Samples;
   workers: readonly WorkerRecord[];
   /** No longer told by `workers()`, and kept for the past for as long as ended tasks are. */
   workers_gone: readonly string[];

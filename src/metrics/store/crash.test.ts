@@ -23,7 +23,7 @@ const CHILD = `
   let compacting = false;
   for (let tick = Number(process.argv[2]); ; tick++) {
     const at_ms = ${T0} + tick * ${TICK_MS};
-    const samples = series.map((series, i) => ({ series, at_ms, value: (tick + i) % 100 }));
+    const samples = { series, at_ms: series.map(() => at_ms), values: series.map((_, i) => (tick + i) % 100) };
     const workers = [{ id: "W1", document: String(tick) }];
     const tasks = Array.from({ length: ${TASKS} }, (_, i) => ({
       id: tick + "-" + i, status: "completed", type: null, model_family: null, worker_id: "W" + i, attempt: 1,

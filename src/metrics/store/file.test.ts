@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { NOTHING } from "./conformance.ts";
+import { NOTHING, samplesOf } from "./conformance.ts";
 import { openDatabase } from "./file.ts";
 import { readMigrations } from "./migrations.ts";
 import { openStore } from "./sqlite.ts";
@@ -22,7 +22,7 @@ async function makeStore(): Promise<void> {
   const series = store.series("worker", "W1", "cpu_utilization");
   for (let at_ms = 1e12; at_ms < 1e12 + 300_000; at_ms += 1000) {
     const samples = Array.from({ length: 100 }, (_, i) => ({ series, at_ms: at_ms - i * 1000, value: i }));
-    store.append({ ...NOTHING, at_ms, samples });
+    store.append({ ...NOTHING, at_ms, samples: samplesOf(samples) });
   }
   await store.close();
 }

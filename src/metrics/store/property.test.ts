@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { SeriesName } from "../range.ts";
-import { NOTHING } from "./conformance.ts";
+import { NOTHING, samplesOf } from "./conformance.ts";
 import type { MetricStore } from "./contract.ts";
 import { asIfDied } from "./fixture.ts";
 import { openStore } from "./sqlite.ts";
@@ -113,10 +113,13 @@ function append(
   store.append({
     ...NOTHING,
     at_ms: Math.max(0, ...samples.map((s) => s.second + T0_SECOND)) * 1000,
-    samples: samples.map(({ series, second, value }) => {
-      const { scope, entity, metric } = SERIES[series]!;
-      return { series: store.series(scope, entity, metric), at_ms: (T0_SECOND + second) * 1000 + 321, value };
-    }),
+    samples: samplesOf(
+      samples.map(({ series, second, value }) => {
+        const { scope, entity, metric } = SERIES[series]!;
+        const handle = store.series(scope, entity, metric);
+        return { series: handle, at_ms: (T0_SECOND + second) * 1000 + 321, value };
+      }),
+    ),
   });
   for (const { series, second, value } of samples) {
     model[series]!.set(T0_SECOND + second, quantize(value, SERIES[series]!.scale));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { NOTHING, PROMISES } from "./conformance.ts";
+import { NOTHING, PROMISES, samplesOf } from "./conformance.ts";
 import type { MetricStore, TickBatch } from "./contract.ts";
 import { openStore, type StoreOptions } from "./sqlite.ts";
 
@@ -23,7 +23,7 @@ const open = (options: Partial<StoreOptions> = {}) => openStore(path, { housekee
 
 function cpuBatch(store: MetricStore, at_ms: number, value: number): TickBatch {
   const series = store.series("worker", "W1", "cpu_utilization");
-  return { ...NOTHING, at_ms, samples: [{ series, at_ms, value }] };
+  return { ...NOTHING, at_ms, samples: samplesOf([{ series, at_ms, value }]) };
 }
 
 describe("the SQLite engine holds every promise of a MetricStore:", () => {
@@ -108,7 +108,7 @@ test("closing while a compaction runs ends it after its slice", async () => {
   const store = open();
   for (let i = 0; i < 100; i++) {
     const series = store.series("worker", `W${i}`, "cpu_utilization");
-    store.append({ ...NOTHING, at_ms: T0, samples: [{ series, at_ms: T0, value: i }] });
+    store.append({ ...NOTHING, at_ms: T0, samples: samplesOf([{ series, at_ms: T0, value: i }]) });
   }
   const compacting = store.compact(T0 + HOUR_MS * 2);
   await store.close();
@@ -126,7 +126,7 @@ test("no moment has all the sealing: series take their turns after the hour and 
     at_ms: T0,
     value: i,
   }));
-  store.append({ ...NOTHING, at_ms: T0, samples });
+  store.append({ ...NOTHING, at_ms: T0, samples: samplesOf(samples) });
   const sealed: number[] = [];
   for (const minutes of [14, 15, 20, 25]) {
     await store.compact(T0 + HOUR_MS + minutes * 60_000);
@@ -189,7 +189,7 @@ test("beyond the disk's limit the oldest hours give way to their summaries", asy
       const series = store.series("worker", `W${i}`, "made_up");
       return { series, at_ms, value: noise };
     });
-    store.append({ ...NOTHING, at_ms, samples });
+    store.append({ ...NOTHING, at_ms, samples: samplesOf(samples) });
     if (at_ms % 600_000 === 0) await store.compact(at_ms);
   }
   const look = (step_ms: number) =>
@@ -207,7 +207,7 @@ test("beyond the disk's limit the oldest hours give way to their summaries", asy
   expect(by_half_hour.slice(0, 2)).toEqual([360, 0]);
   expect(by_half_hour.slice(-2)).toEqual([180, 180]);
   const late = { series: store.series("worker", "W7", "made_up"), at_ms: T0, value: 1 };
-  store.append({ ...NOTHING, at_ms: T0 + 6 * HOUR_MS, samples: [late] });
+  store.append({ ...NOTHING, at_ms: T0 + 6 * HOUR_MS, samples: samplesOf([late]) });
   await store.compact(T0 + 6 * HOUR_MS);
   expect(look(HOUR_MS)).toEqual(before);
   await store.close();
@@ -224,10 +224,10 @@ test("the seed's three tables can be read from a plain shell", async () => {
   store.append({
     ...NOTHING,
     at_ms,
-    samples: [
+    samples: samplesOf([
       { series: system, at_ms: at_ms - 1000, value: 3 },
       { series: task, at_ms, value: 0.5 },
-    ],
+    ]),
   });
   const shell = new Database(path, { readonly: true });
   const all = (view: string) => shell.prepare(`SELECT * FROM ${view} ORDER BY timestamp`).raw().all();

@@ -17,7 +17,7 @@ import type {
   InstantValue,
   LatestSample,
   MetricStore,
-  Sample,
+  Samples,
   TaskRecord,
   TickBatch,
   WorkerAt,
@@ -101,11 +101,11 @@ export function openStore(path: string, options: Partial<StoreOptions> = {}): Me
   });
 }
 
-/** One sample on its way into the head row and its column. */
-interface Arrival {
-  series: Series;
-  second: number;
-  value: number;
+/** The samples of a batch on their way into the head row and their columns, side by side. */
+interface Arrivals {
+  readonly series: readonly Series[];
+  readonly seconds: readonly number[];
+  readonly values: readonly number[];
 }
 
 class SqliteStore implements MetricStore {
@@ -122,7 +122,7 @@ class SqliteStore implements MetricStore {
   readonly #housekeeping: Housekeeping;
   readonly #compaction: Compaction;
   readonly #newest_summary: Statement<[], number | null>;
-  readonly #write: (batch: TickBatch, arrivals: readonly Arrival[], head: string) => void;
+  readonly #write: (batch: TickBatch, arrivals: Arrivals, head: string) => void;
   readonly #forget: (series: readonly Series[]) => void;
   #next_row: number;
   #compacting: Promise<void> = Promise.resolve();
@@ -160,11 +160,11 @@ class SqliteStore implements MetricStore {
     const put_head: Statement<[number, number, string]> = this.#db.prepare(
       "INSERT INTO head VALUES (?, ?, ?)",
     );
-    return this.#db.transaction((batch: TickBatch, arrivals: readonly Arrival[], head: string) => {
+    return this.#db.transaction((batch: TickBatch, arrivals: Arrivals, head: string) => {
       const first_seen = new Set<Series>();
-      for (const { series } of arrivals) if (!series.stored) first_seen.add(series);
+      for (const series of arrivals.series) if (!series.stored) first_seen.add(series);
       for (const { id, scope, entity, metric } of first_seen) put_series.run(id, scope, entity, metric);
-      if (arrivals.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
+      if (arrivals.series.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
       this.#past.write(batch);
       this.#outbox.write(batch.messages);
@@ -198,31 +198,41 @@ class SqliteStore implements MetricStore {
   }
 
   append(batch: TickBatch): void {
-    const arrivals = batch.samples.map((sample) => this.#check(sample));
+    const arrivals = this.#check(batch.samples);
+    const { series, seconds, values } = arrivals;
     const head = new HeadRow(Math.floor(batch.at_ms / 1000));
-    for (const { series, second, value } of arrivals) head.add(series.id, second, value);
+    for (let i = 0; i < series.length; i += 1) head.add(series[i]!.id, seconds[i]!, values[i]!);
     withDatabase(this.#path, "write to", () => this.#write(batch, arrivals, head.toString()));
     // Only what is in the file is remembered: after a failure both are as before.
-    for (const { series, second, value } of arrivals) {
-      series.stored = true;
-      this.#registry.remember(series, second, value, this.#next_row);
+    for (let i = 0; i < series.length; i += 1) {
+      series[i]!.stored = true;
+      this.#registry.remember(series[i]!, seconds[i]!, values[i]!, this.#next_row);
     }
-    if (arrivals.length > 0) this.#next_row += 1;
+    if (series.length > 0) this.#next_row += 1;
   }
 
-  #check({ series: handle, at_ms, value }: Sample): Arrival {
-    const series = this.#registry.get(handle);
-    if (!series) {
-      throw new EvenkeelError("invalid", `No series has the handle ${handle}; ask series() for it again`);
+  #check({ series: handles, at_ms, values }: Samples): Arrivals {
+    const arrivals = { series: [] as Series[], seconds: [] as number[], values: [] as number[] };
+    for (let i = 0; i < handles.length; i += 1) {
+      const series = this.#registry.get(handles[i]!);
+      if (!series) {
+        throw new EvenkeelError(
+          "invalid",
+          `No series has the handle ${handles[i]}; ask series() for it again`,
+        );
+      }
+      const [second, value] = [Math.floor(at_ms[i]! / 1000), values[i]!];
+      if (!(second >= 0 && second <= MAX_SECOND) || !Number.isFinite(value)) {
+        throw new EvenkeelError(
+          "invalid",
+          `A sample of "${series.metric}" of ${series.scope} "${series.entity}" must be a finite number at an instant from 1970 to 2089; got ${value} at ${at_ms[i]}`,
+        );
+      }
+      arrivals.series.push(series);
+      arrivals.seconds.push(second);
+      arrivals.values.push(quantize(value, series.scale));
     }
-    const second = Math.floor(at_ms / 1000);
-    if (!(second >= 0 && second <= MAX_SECOND) || !Number.isFinite(value)) {
-      throw new EvenkeelError(
-        "invalid",
-        `A sample of "${series.metric}" of ${series.scope} "${series.entity}" must be a finite number at an instant from 1970 to 2089; got ${value} at ${at_ms}`,
-      );
-    }
-    return { series, second, value: quantize(value, series.scale) };
+    return arrivals;
   }
 
   latest(since_ms: number): LatestSample[] {

@@ -1,10 +1,13 @@
 import type { Alert } from "../../model.ts";
+import type { Steps } from "../steps.ts";
 import { LiveAlert, type Words } from "./live-alert.ts";
 import type { Armed, Rule } from "./rule.ts";
 import type { RuleScene } from "./vocabulary.ts";
 
 /** Alerts that are pending or fire at once; what comes beyond is not told of. */
 export const MAX_ALERTS = 10_000;
+/** Subjects that all rules of their kind are asked of in one step. */
+const STEP_SUBJECTS = 1000;
 /** An alert that fires so often in so long comes and goes: it then goes on firing until it was quiet for a while. */
 const FLAPS = 3;
 const FLAPPING_MS = 900_000;
@@ -95,15 +98,15 @@ export class RuleEngine {
     }
   }
 
-  /** Asks every rule of every subject. */
-  evaluate(scene: RuleScene): void {
+  /** Asks every rule of every subject, in steps. */
+  *evaluating(scene: RuleScene): Steps {
     this.#said = 0;
-    for (const asked of groupedByKind(this.#watched)) this.#ask(asked, scene);
+    for (const asked of groupedByKind(this.#watched)) yield* this.#asking(asked, scene);
     if (scene.now_ms >= this.#settled_ms) this.#restored.clear();
   }
 
   /** All rules of one kind: what is known of one subject is at hand while they are asked of it. */
-  #ask(watched: readonly Watched[], scene: RuleScene): void {
+  *#asking(watched: readonly Watched[], scene: RuleScene): Steps {
     const { kind } = watched[0]!.rule;
     const asked = watched.map((one) => ({
       ...one,
@@ -111,7 +114,9 @@ export class RuleEngine {
       missing: one.live.size > 0 ? new Map(one.live) : null,
       samples: one.armed.windows.begin(scene.now_ms),
     }));
+    let subjects = 0;
     for (const subject of kind.each(scene)) {
+      if (++subjects % STEP_SUBJECTS === 0) yield;
       const planned = kind.planned?.(subject) ?? false;
       for (const one of asked) {
         const { rule, armed, missing } = one;
@@ -124,6 +129,7 @@ export class RuleEngine {
         else this.#release(one, subject, Number.isNaN(held), scene);
       }
     }
+    yield;
     for (const { armed, live, missing, samples } of asked) {
       if (samples) armed.windows.end(scene.now_ms);
       for (const [id, alert] of missing ?? []) {

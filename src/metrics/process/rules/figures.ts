@@ -15,58 +15,8 @@ export interface ModelFigures {
   failed: number;
 }
 
-/** What rules may know of the waiting tasks of one priority and model. */
-export interface QueueFigures {
-  readonly id: string;
-  readonly priority: number | null;
-  readonly model_id: string | null;
-  readonly model_family: string | null;
-  waiting: number;
-  oldest_queued_at_ms: number | null;
-  oldest_id: string | null;
-}
-
-/** Queues told apart; what comes beyond is looked at by its model alone. */
-const MAX_QUEUES = 4096;
-
-/** Waiting tasks by priority and model. */
-export function queuesOf(fleet: Fleet): Map<string, QueueFigures> {
-  const queues = new Map<string, QueueFigures>();
-  for (const { id, priority, model_id, model_family, queued_at_ms } of fleet.queued.values()) {
-    const key = `${priority ?? ""} ${model_id ?? ""}`;
-    let queue = queues.get(key);
-    if (!queue) {
-      if (queues.size >= MAX_QUEUES) {
-        fleet.reached("queues by priority and model");
-        break;
-      }
-      queue = {
-        id: key,
-        priority,
-        model_id,
-        model_family,
-        waiting: 0,
-        oldest_queued_at_ms: null,
-        oldest_id: null,
-      };
-      queues.set(key, queue);
-    }
-    queue.waiting += 1;
-    if (queued_at_ms !== null && queued_at_ms < (queue.oldest_queued_at_ms ?? Infinity)) {
-      queue.oldest_queued_at_ms = queued_at_ms;
-      queue.oldest_id = id;
-    }
-  }
-  return queues;
-}
-
 /** Every model that has waiting tasks, or had any started or ended lately. */
-export function modelsOf(
-  fleet: Fleet,
-  queues: ReadonlyMap<string, QueueFigures>,
-  ended: EndedByModel,
-  now_ms: number,
-): Map<string, ModelFigures> {
+export function modelsOf(fleet: Fleet, ended: EndedByModel, now_ms: number): Map<string, ModelFigures> {
   const models = new Map<string, ModelFigures>();
   const modelOf = (id: string, model_family: string | null): ModelFigures => {
     let model = models.get(id);
@@ -86,7 +36,7 @@ export function modelsOf(
     model.model_family ??= model_family;
     return model;
   };
-  for (const { model_id, model_family, waiting, oldest_queued_at_ms } of queues.values()) {
+  for (const { model_id, model_family, waiting, oldest_queued_at_ms } of fleet.queues.queues.values()) {
     if (model_id === null) continue;
     const model = modelOf(model_id, model_family);
     model.waiting += waiting;

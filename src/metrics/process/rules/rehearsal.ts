@@ -2,6 +2,7 @@ import type { AlertEvent } from "../../model.ts";
 import { AlertBook } from "../alert-book.ts";
 import { AnomalyWatch } from "../anomaly-watch.ts";
 import type { Fleet } from "../fleet.ts";
+import { finish } from "../steps.ts";
 import { fleetFigures } from "../system.ts";
 import type { Rule } from "./rule.ts";
 import { ruleScene } from "./rule-scene.ts";
@@ -30,7 +31,7 @@ export class Rehearsal {
     const system = new Map([...figures.system, ...this.system]);
     const anomalies = this.#anomalies;
     const isHeard = (id: string) => fleet.workers.get(id)?.presence === "fresh";
-    anomalies.judge({ system, values: fleet.takeChanges().values, isHeard }, now_ms);
+    finish(anomalies.judging({ system, values: fleet.takeChanges().values, isHeard }, now_ms));
     this.book.evaluate(ruleScene(fleet, { ...figures, system }, this.own, anomalies, now_ms));
     return this.book.takeEvents();
   }

@@ -1,10 +1,10 @@
 import type { AnomalyWatch } from "../anomaly-watch.ts";
 import type { Fleet } from "../fleet.ts";
 import type { FleetFigures } from "../system.ts";
-import { modelsOf, queuesOf } from "./figures.ts";
+import { modelsOf } from "./figures.ts";
 import type { RuleScene } from "./vocabulary.ts";
 
-/** What a tick's rules are asked of; queues and models are counted when the first of them asks. */
+/** What a tick's rules are asked of; models are counted when the first of them asks. */
 export function ruleScene(
   fleet: Fleet,
   { system, cuts, sources, endedByModel }: FleetFigures,
@@ -12,7 +12,6 @@ export function ruleScene(
   anomalies: Pick<AnomalyWatch, "due" | "score">,
   now_ms: number,
 ): RuleScene {
-  let queues: ReturnType<typeof queuesOf> | undefined;
   let models: ReturnType<typeof modelsOf> | undefined;
   const scene: RuleScene = {
     now_ms,
@@ -21,12 +20,9 @@ export function ruleScene(
     cuts,
     sources,
     own,
-    queues: () => {
-      queues ??= queuesOf(fleet);
-      return queues;
-    },
+    queues: () => fleet.queues.queues,
     models: () => {
-      models ??= modelsOf(fleet, scene.queues(), endedByModel(), now_ms);
+      models ??= modelsOf(fleet, endedByModel(), now_ms);
       return models;
     },
     anomalies: () => anomalies.due(),

@@ -1,10 +1,11 @@
 import { CATALOGUE, type Cut, findMetric, type Scope, type Unit } from "../../catalogue.ts";
 import type { Presence, Source } from "../../model.ts";
 import type { Fleet } from "../fleet.ts";
+import type { QueueFigures } from "../queue-book.ts";
 import type { TaskEntry } from "../task.ts";
 import type { WorkerEntry } from "../worker.ts";
 import { inWords } from "./anomaly-words.ts";
-import type { ModelFigures, QueueFigures } from "./figures.ts";
+import type { ModelFigures } from "./figures.ts";
 import type { AnomalySubject, RuleScene, SubjectKind, Value } from "./vocabulary.ts";
 
 type Values<S> = Readonly<Record<string, Value<S>>>;

@@ -2,7 +2,8 @@ import type { Cut, Scope, Unit } from "../../catalogue.ts";
 import type { AlertLabel, AlertSubjectKind, Source } from "../../model.ts";
 import type { Anomaly, Aspect } from "../anomaly.ts";
 import type { Fleet } from "../fleet.ts";
-import type { ModelFigures, QueueFigures } from "./figures.ts";
+import type { QueueFigures } from "../queue-book.ts";
+import type { ModelFigures } from "./figures.ts";
 
 /** What one tick's rules are asked of. */
 export interface RuleScene {

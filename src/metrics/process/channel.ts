@@ -1,0 +1,40 @@
+import type { Watched } from "./anomaly-watch.ts";
+import type { Register } from "./register.ts";
+
+/** One metric of a worker, or of the whole fleet: what was last said of it, and where its values go. */
+export class Channel {
+  /** Null for the whole fleet. */
+  readonly worker: { readonly id: string } | null;
+  readonly metric: string;
+  /** What was last said of it; null where it only follows from others. */
+  said: Register<number> | null = null;
+  /** The store's handle of its series; null until a value of it is written. */
+  series: number | null = null;
+  /** Who watches it for what is unusual; null until a value of it was judged. */
+  watched: Watched | null = null;
+  /** Which time of forgetting it waits to be watched after; null where it never had to. */
+  unwatched_since: number | null = null;
+
+  constructor(worker: Channel["worker"], metric: string) {
+    this.worker = worker;
+    this.metric = metric;
+  }
+}
+
+/** Values in the order in which they came, side by side: a hundred thousand objects a tick would be garbage at once. */
+export class FreshValues {
+  readonly channels: Channel[] = [];
+  /** Times are ours, Unix milliseconds. */
+  readonly at_ms: number[] = [];
+  readonly values: number[] = [];
+
+  get length(): number {
+    return this.values.length;
+  }
+
+  push(channel: Channel, at_ms: number, value: number): void {
+    this.channels.push(channel);
+    this.at_ms.push(at_ms);
+    this.values.push(value);
+  }
+}
