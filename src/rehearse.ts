@@ -156,7 +156,7 @@ async function rehearseTrace(file: string, options: RehearseOptions): Promise<St
 async function taken(collector: Collector, report: unknown, file: string, number: number): Promise<Report[]> {
   try {
     await collector.accept(new TextEncoder().encode(JSON.stringify(report)), "json");
-    return collector.drain();
+    return [...collector.drain()];
   } catch (error) {
     throw new EvenkeelError("invalid", `${file}, line ${number}: ${(error as Error).message}`);
   }

@@ -57,6 +57,8 @@ const BACK_MS = 2000;
 /** A series that has no sample for so long is watched no more; that is looked at every so many ticks. */
 const FORGET_AFTER_MS = 7 * 86_400_000;
 const FORGET_EVERY_TICKS = 600;
+/** The part of a tick's time after which what is left of the reports waits for the next: others have work, too. */
+const APPLIED_SHARE = 0.3;
 /** Moments of the past that may wait to be read. */
 const MAX_PAST_READS = 16;
 
@@ -174,12 +176,14 @@ export class Pipeline {
     }
     this.#ticked_ms = now_ms;
     let failure: unknown;
+    const until_ms = started + APPLIED_SHARE * this.#options.tick_ms;
     for (const report of this.collector.drain()) {
       try {
         yield* fleet.applying(report);
       } catch (error) {
         failure ??= error;
       }
+      if (performance.now() > until_ms) break;
     }
     yield* fleet.advancing(now_ms);
     yield* fleet.judgingAssignments(now_ms);

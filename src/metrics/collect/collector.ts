@@ -102,6 +102,8 @@ export class Collector {
   readonly #mending: ReportSchema;
   readonly #held: Held;
   #buffer: Report[] = [];
+  /** Where the first of them is that was not handed out. */
+  #first = 0;
   /** Metric names beyond the catalogue, by source. */
   readonly #made_up = new Map<string, Set<string>>();
   /** Ids that wait in the buffer and that the fleet does not know yet. */
@@ -126,16 +128,23 @@ export class Collector {
   }
 
   get buffered(): number {
-    return this.#buffer.length;
+    return this.#buffer.length - this.#first;
   }
 
-  /** Everything taken since the last call, in order of receipt. */
-  drain(): Report[] {
-    const reports = this.#buffer;
-    this.#buffer = [];
-    this.#new_workers.clear();
-    this.#new_tasks.clear();
-    return reports;
+  /** What was taken, in order of receipt: whoever stops leaves the rest for the next time. */
+  *drain(): Generator<Report, void> {
+    try {
+      while (this.#first < this.#buffer.length) {
+        const report = this.#buffer[this.#first]!;
+        this.#first += 1;
+        for (const { id } of report.workers) this.#new_workers.delete(id);
+        for (const { id } of report.tasks) this.#new_tasks.delete(id);
+        yield report;
+      }
+    } finally {
+      this.#buffer.splice(0, this.#first);
+      this.#first = 0;
+    }
   }
 
   /**
@@ -253,7 +262,7 @@ export class Collector {
 
   #reserve(reports: number): void {
     const max = this.#limits.max_buffered_reports;
-    if (this.#buffer.length + this.#reserved + reports > max) {
+    if (this.buffered + this.#reserved + reports > max) {
       this.#reached("max_buffered_reports");
       throw new EvenkeelError(
         "too_many",
