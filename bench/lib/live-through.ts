@@ -1,4 +1,5 @@
-import { loadSettings } from "../../src/config.ts";
+import { loadSettings, type Settings } from "../../src/config.ts";
+import type { Clock } from "../../src/metrics/clock.ts";
 import { createDemo } from "../../src/metrics/collect/demo/demo.ts";
 import { NO_LINKS } from "../../src/metrics/links-out.ts";
 import { Pipeline } from "../../src/metrics/pipeline.ts";
@@ -18,8 +19,20 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
   const { settings } = loadSettings({ flags: {}, env: {}, readFile: () => "" });
   let now_ms = end_ms - minutes * 60_000;
   const demo = createDemo({ ...SEED_FLEET, seed: 7, start_ms: now_ms });
-  const pipeline = new Pipeline({
-    clock: { now: () => now_ms },
+  const pipeline = pipelineOn(store, { now: () => now_ms }, settings);
+  for (; now_ms <= end_ms; now_ms += 1000) {
+    for (const body of bodiesOf(demo.reportsUntil(now_ms), Number.POSITIVE_INFINITY))
+      await pipeline.collector.accept(Buffer.from(body), "json");
+    pipeline.tick(now_ms);
+    if (compacts && now_ms % 60_000 === 0) await store.compact(now_ms);
+  }
+}
+
+/** A pipeline as a server has it, that tells nobody. */
+export function pipelineOn(store: MetricStore, clock: Clock, settings: Settings): Pipeline {
+  const started_at_ms = clock.now();
+  return new Pipeline({
+    clock,
     store,
     demo: false,
     tick_ms: settings.tick_ms,
@@ -34,7 +47,7 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
       token_needed: false,
       alerts_file: false,
       links: NO_LINKS,
-      started_at_ms: now_ms,
+      started_at_ms,
       connectors: [],
       memory_bytes: 0,
       disk_free_bytes: null,
@@ -44,10 +57,4 @@ export async function liveThrough(store: MetricStore, { minutes, end_ms, compact
       limits_reached: {},
     }),
   });
-  for (; now_ms <= end_ms; now_ms += 1000) {
-    for (const body of bodiesOf(demo.reportsUntil(now_ms), Number.POSITIVE_INFINITY))
-      await pipeline.collector.accept(Buffer.from(body), "json");
-    pipeline.tick(now_ms);
-    if (compacts && now_ms % 60_000 === 0) await store.compact(now_ms);
-  }
 }

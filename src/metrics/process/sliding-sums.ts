@@ -51,9 +51,11 @@ export class SlidingSums {
 
   /** The steps that hold anything, each with its sums: to be kept, and taken back by `restore`. */
   toDocument(): number[][] {
-    return Array.from({ length: this.#steps }, (_, slot) => [
-      ...this.#slots.subarray(slot * this.#width, (slot + 1) * this.#width),
-    ]).filter(([step]) => step !== 0);
+    const document: number[][] = [];
+    for (let slot = 0; slot < this.#slots.length; slot += this.#width) {
+      if (this.#slots[slot] !== 0) document.push(Array.from(this.#slots.subarray(slot, slot + this.#width)));
+    }
+    return document;
   }
 
   restore(document: readonly (readonly number[])[]): void {

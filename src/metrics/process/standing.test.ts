@@ -65,3 +65,16 @@ describe("the derived metrics of a worker", () => {
     expect(kept(600, true)).toBe(3);
   });
 });
+
+it("the turns of workers whose names differ little are spread over all seconds", () => {
+  const scene = new Scene();
+  const ids = Array.from({ length: 1000 }, (_, i) => `worker-${i}`);
+  const stored = Array.from({ length: 10 }, () => {
+    scene.report({ workers: ids.map((id) => worker(id)) }).later(1000);
+    const { channels } = scene.fleet.takeChanges().values;
+    return channels.filter(({ metric }) => metric === "health").length;
+  });
+  // All are stored when they are new, and then a tenth of them each second.
+  expect(stored[0]).toBe(1000);
+  for (const count of stored.slice(1)) expect(Math.abs(count - 100)).toBeLessThan(40);
+});

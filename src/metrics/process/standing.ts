@@ -24,7 +24,7 @@ export class Standing {
   constructor(worker_id: string) {
     let hash = 0;
     for (let i = 0; i < worker_id.length; i += 1) hash = (31 * hash + worker_id.charCodeAt(i)) | 0;
-    this.#phase = (hash >>> 0) / 2 ** 32;
+    this.#phase = (mixed(hash) >>> 0) / 2 ** 32;
   }
 
   /** @returns the names of those that the store is to have as they are now */
@@ -64,6 +64,13 @@ export class Standing {
   #turn(every_ms: number, now_ms: number): number {
     return Math.floor(now_ms / every_ms + this.#phase);
   }
+}
+
+/** Spreads numbers that differ little over all of 32 bits (the finalizer of MurmurHash3). */
+function mixed(hash: number): number {
+  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return twice ^ (twice >>> 16);
 }
 
 /** Sets a metric as precisely as it is stored, or clears it. @returns whether it changed */

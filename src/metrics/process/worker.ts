@@ -59,6 +59,12 @@ export class WorkerEntry implements Worker {
   first_seen_ms: number;
   readonly hearing: Hearing;
   presence: Presence = "fresh";
+  // What the registers say, as plain fields: of ten thousand workers they are asked each second.
+  status: WorkerStatus = "active";
+  type: string | null = null;
+  hostname: string | null = null;
+  tags: readonly string[] = [];
+  gpus: readonly Gpu[] = [];
   load: number | null = null;
   overload: Overload | null = null;
   overloaded = false;
@@ -155,7 +161,18 @@ export class WorkerEntry implements Worker {
     const register = update(held, value as object | null | undefined, stamp);
     if (register === held || register === undefined) return false;
     this.#fields.set(name, register);
+    this.#spread();
     return name !== "gpus";
+  }
+
+  /** Brings the plain fields up to date. */
+  #spread(): void {
+    const value = (name: string) => this.#fields.get(name)?.value ?? null;
+    this.status = (value("status") as WorkerStatus | null) ?? "active";
+    this.type = value("type") as string | null;
+    this.hostname = value("hostname") as string | null;
+    this.tags = (value("tags") as readonly string[] | null) ?? [];
+    this.gpus = (value("gpus") as readonly Gpu[] | null) ?? [];
   }
 
   /** The worker's GPU figures follow from its devices: their mean, the busiest, the hottest and those that are slowed down. */
@@ -237,21 +254,6 @@ export class WorkerEntry implements Worker {
     return this.status === "draining" ? "draining" : "active";
   }
 
-  get status(): WorkerStatus {
-    return this.#value("status") ?? "active";
-  }
-  get type(): string | null {
-    return this.#value("type");
-  }
-  get hostname(): string | null {
-    return this.#value("hostname");
-  }
-  get tags(): readonly string[] {
-    return this.#value("tags") ?? [];
-  }
-  get gpus(): readonly Gpu[] {
-    return this.#value("gpus") ?? [];
-  }
   get capabilities(): Readonly<Capabilities> {
     this.#shown_capabilities ??= Object.fromEntries(
       [...this.#capabilities].flatMap(([name, { value }]) => (value === null ? [] : [[name, value]])),
@@ -282,10 +284,6 @@ export class WorkerEntry implements Worker {
     return Math.max(this.counts.assigned, own);
   }
 
-  #value<T>(name: string): T | null {
-    return (this.#fields.get(name)?.value as T | undefined) ?? null;
-  }
-
   toDocument(): WorkerDocument {
     const registers = new RegisterWriter(this.last_report_ms);
     return {
@@ -313,6 +311,7 @@ export class WorkerEntry implements Worker {
     const registers = new RegisterReader(document.last_report_ms, document.register_sources, clock);
     for (const [name, register] of Object.entries(document.fields))
       entry.#fields.set(name, registers.read(register));
+    entry.#spread();
     for (const [name, register] of Object.entries(document.capabilities)) {
       entry.#capabilities.set(name, registers.read(register));
     }
