@@ -385,8 +385,8 @@ function fail(error: unknown): never {
 // What it keeps is for whoever runs it alone.
 process.umask(0o077);
 
-try {
+run().catch(fail);
+
+async function run(): Promise<void> {
   await main(parseCommand(process.argv.slice(2), process.env));
-} catch (error) {
-  fail(error);
 }

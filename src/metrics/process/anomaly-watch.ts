@@ -1,6 +1,6 @@
 import { CATALOGUE, findMetric, scaleOf } from "../catalogue.ts";
 import { ALERT_SCORE, AnomalyDetector, type AnomalyState, GAP_INTERVALS } from "./anomaly.ts";
-import type { Channel, FreshValues } from "./channel.ts";
+import type { Channel, FreshValues, Watched } from "./channel.ts";
 import { DOUBLING_SCORE } from "./rarity.ts";
 import type { AnomalySubject } from "./rules/vocabulary.ts";
 import type { Steps } from "./steps.ts";
@@ -24,21 +24,6 @@ export interface DetectorDocument {
   readonly entity: string;
   readonly metric: string;
   readonly state: AnomalyState;
-}
-
-/** A series that is watched. */
-export interface Watched {
-  readonly scope: "system" | "worker";
-  readonly entity: string;
-  readonly metric: string;
-  readonly detector: AnomalyDetector;
-  /** Counts series in the order in which they came. */
-  readonly number: number;
-  /** False once it is forgotten. */
-  known: boolean;
-  seen_ms: number;
-  /** Samples since it was last silent while its worker was not. */
-  regular: number;
 }
 
 /** What there is to judge at a tick. */

@@ -1,5 +1,20 @@
-import type { Watched } from "./anomaly-watch.ts";
+import type { AnomalyDetector } from "./anomaly.ts";
 import type { Register } from "./register.ts";
+
+/** A series that is watched for what is unusual. */
+export interface Watched {
+  readonly scope: "system" | "worker";
+  readonly entity: string;
+  readonly metric: string;
+  readonly detector: AnomalyDetector;
+  /** Counts series in the order in which they came. */
+  readonly number: number;
+  /** False once it is forgotten. */
+  known: boolean;
+  seen_ms: number;
+  /** Samples since it was last silent while its worker was not. */
+  regular: number;
+}
 
 /** One metric of a worker, or of the whole fleet: what was last said of it, and where its values go. */
 export class Channel {

@@ -3,7 +3,7 @@ import { EvenkeelError } from "../../errors.ts";
 import type { Answer, ClosedHour, Edges, Housekeeping, OpenHour, Request } from "./housekeeper.ts";
 
 const FROM_SOURCES = import.meta.url.endsWith(".ts");
-const MODULE = new URL(`./housekeeping-worker.${FROM_SOURCES ? "ts" : "js"}`, import.meta.url);
+const MODULE = new URL(`./housekeeping-worker.${FROM_SOURCES ? "ts" : "cjs"}`, import.meta.url);
 /** A worker of Node 20 can't load TypeScript: from the sources (tests, development) it takes tsx first. */
 const LOAD_SOURCES = `
   const { module, loader } = require("node:worker_threads").workerData;
