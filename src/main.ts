@@ -382,6 +382,13 @@ function fail(error: unknown): never {
   process.exit(error instanceof UsageError ? error.exit_code : 1);
 }
 
+// Whoever reads what is printed may have had enough, as head has.
+for (const output of [process.stdout, process.stderr]) {
+  output.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 // What it keeps is for whoever runs it alone.
 process.umask(0o077);
 
