@@ -10,6 +10,7 @@ import {
   loadSettings,
   type SettingTexts,
   serverUrl,
+  settingsInForce,
 } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
 import { didYouMean } from "./kinds.ts";
@@ -213,9 +214,10 @@ async function testNotify({ receiver, flags }: Extract<Command, { name: "test-no
 }
 
 async function serve(flags: SettingTexts): Promise<void> {
-  const { settings, connectors } = load(flags);
+  const loaded = load(flags);
+  const { settings, connectors } = loaded;
   const log = createLog(settings.log_level, (line) => process.stderr.write(line));
-  const server = await startServer(settings, log, connectors);
+  const server = await startServer(settings, log, connectors, settingsInForce(loaded));
   process.stdout.write(`Evenkeel is listening on ${server.url}\n${server.describe()}\n`);
   process.on("SIGHUP", () => server.reload());
   onInterrupt(() => {

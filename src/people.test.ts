@@ -39,7 +39,7 @@ describe("the command line", () => {
     const [secret] = printed.slice(-1);
     people.listUsers();
     people.listTokens();
-    const [{ id }] = accounts.tokens() as [{ id: string }];
+    const { id } = accounts.tokens()[0]!;
     expect(printed).toEqual([
       "There are no users: nobody has to log in",
       "There are no tokens",

@@ -69,7 +69,8 @@ export class People {
     const { accounts, print } = this.#deps;
     const users = accounts.users();
     if (users.length === 0) print("There are no users: nobody has to log in");
-    for (const { name, role, created_ms } of users) print(`${visible(name)}  ${role}  since ${instant(created_ms)}`);
+    for (const { name, role, created_ms } of users)
+      print(`${visible(name)}  ${role}  since ${instant(created_ms)}`);
   }
 
   addToken(name: string, role: string, sources: string): void {

@@ -1,16 +1,19 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import type { SettingInForce } from "../kinds.ts";
 import type { Mark } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
 import type { AccountStore } from "../metrics/store/accounts.ts";
-import { renderAccount, renderAdmin, renderLogin } from "../views/account.tsx";
+import { renderAccount, renderLogin } from "../views/account.tsx";
+import { renderAdmin, renderUser } from "../views/admin.tsx";
 import type { Around, Look } from "../views/around.ts";
 import { renderEmbedBuilder } from "../views/embed-builder.tsx";
 import { FILTERS } from "../views/filters.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
 import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
+import { renderServerSettings } from "../views/server-settings.tsx";
 import { isZone, ZONE_RULE } from "../views/window.ts";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
 import { failure } from "./answers.ts";
@@ -20,6 +23,7 @@ import { Access, mayOperate } from "./auth/access.ts";
 import { adminRoutes } from "./auth/admin.ts";
 import { Guard } from "./auth/guard.ts";
 import { loginRoutes } from "./auth/login.ts";
+import { serverSettingsRoutes } from "./auth/server-settings.ts";
 import { embedRoutes } from "./embeds.ts";
 import { Forms } from "./forms.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
@@ -75,6 +79,8 @@ export interface AppDeps {
     report_limits: ReportLimits;
     version: string;
   };
+  /** All of them, as administrators are shown them. */
+  settings_in_force: readonly SettingInForce[];
   /** Who may do what, and what they chose. */
   accounts(): AccountStore;
   /** True where whoever calls is trusted: the app is in nobody's reach. */
@@ -256,7 +262,14 @@ function allRoutes(
       url: () => settings.external_url || read().self.url,
       renderEmbedBuilder: (c, view) => renderEmbedBuilder(view, plain(c)),
     }),
-    ...adminRoutes({ ...accounts, renderAdmin: (c, view) => renderAdmin(view, plain(c)) }),
+    ...adminRoutes({
+      ...accounts,
+      renderAdmin: (c, view) => renderAdmin(view, plain(c)),
+      renderUser: (c, view) => renderUser(view, plain(c)),
+    }),
+    ...serverSettingsRoutes(deps.settings_in_force, (c, settings) =>
+      renderServerSettings(settings, plain(c)),
+    ),
   );
   const api = apiRoutes({
     others: routes,

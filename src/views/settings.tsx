@@ -3,6 +3,7 @@ import { clean, shorten } from "../metrics/format.ts";
 import type { Read } from "../metrics/read.ts";
 import { Name } from "./components.tsx";
 import { FILTER_LABEL } from "./filters.ts";
+import { Done } from "./form.tsx";
 import type { Panel } from "./panel.ts";
 import { chosenPanels, DENSITIES, type Preferences, type SavedView, THEMES } from "./preferences.ts";
 import { MAX_NAME } from "./viewer.tsx";
@@ -31,11 +32,7 @@ export interface SettingsView {
 export function Settings({ read, preferences, panels, shared_views, done }: SettingsView) {
   return (
     <>
-      {done === null ? null : (
-        <p class="done" role="status">
-          {done}
-        </p>
-      )}
+      <Done what={done} />
       <p class="hint">
         Kept on this server for this browser, found by a cookie. An address shows the same to everybody: what
         is chosen here only decides how pages look, and where <a href="./">the overview</a> and{" "}
