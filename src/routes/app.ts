@@ -10,6 +10,7 @@ import { renderAdmin, renderUser } from "../views/admin.tsx";
 import type { Around, Look } from "../views/around.ts";
 import { renderEmbedBuilder } from "../views/embed-builder.tsx";
 import { FILTERS } from "../views/filters.ts";
+import { type FrameLink, linksInFrame } from "../views/frame-links.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
 import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
@@ -22,6 +23,7 @@ import { type Assets, assetRoutes, theAssets } from "./assets.ts";
 import { Access, mayOperate } from "./auth/access.ts";
 import { adminRoutes } from "./auth/admin.ts";
 import { Guard } from "./auth/guard.ts";
+import { linkOpens } from "./auth/links.ts";
 import { loginRoutes } from "./auth/login.ts";
 import { serverSettingsRoutes } from "./auth/server-settings.ts";
 import { embedRoutes } from "./embeds.ts";
@@ -203,7 +205,8 @@ function allRoutes(
           // Frames are many, and over HTTP/1.1 a browser opens six connections to a host.
           const poll = view.stream !== null && c.env?.incoming?.httpVersionMajor === 1;
           const stream = poll ? streamUrl([panel], values, poll) : view.stream;
-          return site.renderEmbed(request.panel, markup, { ...view, stream });
+          const inside = linksInFrame(markup, panel, site.pages, frameLinkOf(c, panel));
+          return site.renderEmbed(request.panel, inside, { ...view, stream });
         },
         embed_headers: embedHeaders(settings.frame_ancestors),
       }),
@@ -284,6 +287,16 @@ function allRoutes(
 function userOf(c: Ctx): Around["user"] {
   const caller = c.get("caller");
   return caller?.kind === "user" ? caller : null;
+}
+
+/** Null for who sees every page. */
+function frameLinkOf(c: Ctx, { id }: Panel): FrameLink | null {
+  const caller = c.get("caller");
+  if (caller?.kind !== "link") return null;
+  return {
+    text: c.req.query("link")!,
+    opens: (params) => linkOpens(caller.link, { path: "", shows: id }, new Map(params)),
+  };
 }
 
 /** What a page about one thing is about, as it is called. */

@@ -14,7 +14,7 @@ const MAX_QUERY = 2000;
 /** How it looks and which stretch of time it shows is up to whoever shows it; all else is bound. */
 const FREE = new Set([
   ...["link", "panels", "poll", "theme", "density", "tz", "refresh", "kiosk", "format", "as_of"],
-  ...["from", "to", "duration", "step", "points"],
+  ...["from", "to", "duration", "minutes", "step", "points"],
 ]);
 
 /**
