@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import type { SettingInForce } from "../kinds.ts";
 import type { Mark } from "../metrics/model.ts";
@@ -13,9 +12,8 @@ import { FILTERS } from "../views/filters.ts";
 import { type FrameLink, linksInFrame } from "../views/frame-links.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
-import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
+import { NO_PREFERENCES, THEMES } from "../views/preferences.ts";
 import { renderServerSettings } from "../views/server-settings.tsx";
-import { isZone, ZONE_RULE } from "../views/window.ts";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
 import { failure } from "./answers.ts";
 import { apiRoutes } from "./api.ts";
@@ -38,7 +36,7 @@ import type { Shown } from "./moment.ts";
 import { mount } from "./mount.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
-import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
+import { type Given, given, LOOK, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import { clientOf, Proxies } from "./proxies.ts";
 import { recordRoutes } from "./record.ts";
 import type { ReportFeed } from "./report-feed.ts";
@@ -90,16 +88,6 @@ export interface AppDeps {
   /** What is shown; left out, it is all there is. */
   site?: Site;
 }
-
-const LOOK = z.object({
-  theme: z.enum(THEMES).optional().describe("Colours; auto follows the viewer's system"),
-  density: z.enum(DENSITIES).optional().describe("How close things stand"),
-  refresh: z
-    .enum(["off"])
-    .optional()
-    .describe("off: without JavaScript the page is not loaded again by itself"),
-  tz: z.string().max(64).refine(isZone, ZONE_RULE).optional().describe("Zone that times are shown in"),
-});
 
 /** The whole HTTP interface. `routes` is the registry that it was made from. */
 export function createApp(deps: AppDeps): { app: App; routes: readonly Route[]; access: Access } {
@@ -225,9 +213,9 @@ function allRoutes(
     ),
   ];
   const home = site.pages.find((page) => page.path === "/");
-  const plain = (c: Ctx, preferences = sessions.preferences(c)) => {
+  const plain = (c: Ctx, preferences = sessions.preferences(c), values = given(c)) => {
     const shown = { read: read(), topic: (request: PanelRequest) => hub.topics.get(request), moment: null };
-    return around(c, [], given(c), shown, preferences, site.header);
+    return around(c, [], values, shown, preferences, site.header);
   };
   const accounts = {
     accounts: () => deps.accounts(),
@@ -262,8 +250,9 @@ function allRoutes(
       access,
       panels: site.panels.filter(({ bare, form }) => !bare && !form),
       frame_ancestors: settings.frame_ancestors,
-      url: () => settings.external_url || read().self.url,
-      renderEmbedBuilder: (c, view) => renderEmbedBuilder(view, plain(c)),
+      url: (c) => settings.external_url || addressAsked(c, base_path) || read().self.url,
+      // The look in its address is the frame's.
+      renderEmbedBuilder: (c, view) => renderEmbedBuilder(view, plain(c, sessions.preferences(c), new Map())),
     }),
     ...adminRoutes({
       ...accounts,
@@ -287,6 +276,13 @@ function allRoutes(
 function userOf(c: Ctx): Around["user"] {
   const caller = c.get("caller");
   return caller?.kind === "user" ? caller : null;
+}
+
+/** Where whoever asks reached the server; empty where that can't be told. */
+function addressAsked(c: Ctx, base_path: string): string {
+  const { scheme, host } = clientOf(c);
+  const url = `${scheme ?? "http"}://${host}${base_path}/`;
+  return URL.canParse(url) ? new URL(url).href : "";
 }
 
 /** Null for who sees every page. */

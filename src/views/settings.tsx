@@ -5,17 +5,10 @@ import { Name } from "./components.tsx";
 import { FILTER_LABEL } from "./filters.ts";
 import { Done } from "./form.tsx";
 import type { Panel } from "./panel.ts";
-import { chosenPanels, DENSITIES, type Preferences, type SavedView, THEMES } from "./preferences.ts";
+import { chosenPanels, DENSITIES, type Preferences, RANGES, type SavedView, THEMES } from "./preferences.ts";
 import { MAX_NAME } from "./viewer.tsx";
 
 const NAME_LENGTH = 64;
-const RANGES = [
-  ["", "1 hour"],
-  ["15m", "15 minutes"],
-  ["6h", "6 hours"],
-  ["24h", "24 hours"],
-  ["7d", "7 days"],
-] as const;
 
 export interface SettingsView {
   readonly read: Read;

@@ -180,7 +180,10 @@ describe("the page of a user", () => {
     expect([role.status, role.headers.get("location")]).toEqual([303, `/${at}?done=role`]);
     expect(await page(`${at}?done=role`)).toContain("The role is set.");
     await send(`${at}/password`, { password: "another password" });
-    expect(accounts.user("vera@a.example")).toMatchObject({ role: "operator", password: expect.stringMatching(/^scrypt/) });
+    expect(accounts.user("vera@a.example")).toMatchObject({
+      role: "operator",
+      password: expect.stringMatching(/^scrypt/),
+    });
     const removed = await send(`${at}/remove`, {});
     expect(removed.headers.get("location")).toBe("/admin?done=removed");
     expect(accounts.user("vera@a.example")).toBeUndefined();

@@ -29,7 +29,9 @@ export async function makeLink(
   now_ms: number,
 ): Promise<string> {
   if (!Number.isInteger(days) || days < 1 || days > MAX_DAYS) {
-    throw new EvenkeelError("invalid", `days must be a whole number from 1 to ${MAX_DAYS}; got ${days}`);
+    throw new EvenkeelError("invalid", `days must be a whole number from 1 to ${MAX_DAYS}; got ${days}`, {
+      details: { path: "days" },
+    });
   }
   const query = bound(given);
   if (query.length > MAX_QUERY)
