@@ -99,11 +99,16 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
 
 /** The page of a viewer's own choices. */
 export function renderSettings(
-  view: Omit<SettingsView, "read">,
+  view: Omit<SettingsView, "read" | "may_operate">,
   around: Around,
   pages: readonly Page[] = PAGES,
 ): string {
-  return renderPlain("Settings", around, <Settings read={around.read} {...view} />, pages);
+  return renderPlain(
+    "Settings",
+    around,
+    <Settings read={around.read} may_operate={around.may_operate} {...view} />,
+    pages,
+  );
 }
 
 /** A page of forms, which is not one of panels. */

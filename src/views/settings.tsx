@@ -17,12 +17,14 @@ export interface SettingsView {
   readonly panels: readonly Panel[];
   /** What is saved for everybody. */
   readonly shared_views: readonly SavedView[];
+  /** Whether who looks may forget what is saved for everybody. */
+  readonly may_operate: boolean;
   /** What was just done, in words. */
   readonly done: string | null;
 }
 
 /** What a viewer can choose, as plain forms. */
-export function Settings({ read, preferences, panels, shared_views, done }: SettingsView) {
+export function Settings({ read, preferences, panels, shared_views, may_operate, done }: SettingsView) {
   return (
     <>
       <Done what={done} />
@@ -34,7 +36,7 @@ export function Settings({ read, preferences, panels, shared_views, done }: Sett
       <Look read={read} preferences={preferences} />
       <PanelOrder preferences={preferences} panels={panels} />
       <Views preferences={preferences} />
-      <SharedViews views={shared_views} />
+      <SharedViews views={shared_views} may_operate={may_operate} />
       {/* The page's script shows it, and says what the button does. */}
       <section id="notify" class="panel" aria-labelledby="st-notify" hidden>
         <h2 id="st-notify">Notifications of this browser</h2>
@@ -189,19 +191,20 @@ function Views({ preferences }: Pick<SettingsView, "preferences">) {
   );
 }
 
-function SharedViews({ views }: { views: SettingsView["shared_views"] }) {
+function SharedViews({ views, may_operate }: { views: readonly SavedView[]; may_operate: boolean }) {
   if (views.length === 0) return null;
   return (
     <section class="panel" aria-labelledby="st-shared">
       <h2 id="st-shared">Views for all</h2>
       <div class="body">
-        <ViewRows views={views} action="views/forget" />
+        <ViewRows views={views} action={may_operate ? "views/forget" : null} />
       </div>
     </section>
   );
 }
 
-function ViewRows({ views, action }: { views: readonly SavedView[]; action: string }) {
+/** @param action of the form that forgets one; null where who looks may not */
+function ViewRows({ views, action }: { views: readonly SavedView[]; action: string | null }) {
   return (
     <ul class="rows order">
       {views.map(({ name, url }) => (
@@ -210,12 +213,14 @@ function ViewRows({ views, action }: { views: readonly SavedView[]; action: stri
             <Name>{shorten(name, NAME_LENGTH)}</Name>
           </a>
           <code>{clean(shorten(url === "" ? "./" : url, NAME_LENGTH))}</code>
-          <form method="post" action={action}>
-            <input type="hidden" name="name" value={name} />
-            <button type="submit" class="secondary" aria-label={`Forget the view ${clean(name)}`}>
-              Forget
-            </button>
-          </form>
+          {action === null ? null : (
+            <form method="post" action={action}>
+              <input type="hidden" name="name" value={name} />
+              <button type="submit" class="secondary" aria-label={`Forget the view ${clean(name)}`}>
+                Forget
+              </button>
+            </form>
+          )}
         </li>
       ))}
     </ul>
