@@ -5,7 +5,7 @@ import { failure } from "./answers.ts";
 import { BODY_TIMEOUT_MS, BodyReader, bodyOf, mediaTypeOf } from "./body.ts";
 import type { Ctx, Needs, Route } from "./route.ts";
 
-const FORM = "application/x-www-form-urlencoded";
+export const FORM = "application/x-www-form-urlencoded";
 const JSON_TYPE = "application/json";
 const MAX_BODY_BYTES = 16_384;
 /** Fields that are never sent back. */

@@ -2,6 +2,8 @@ import { EvenkeelError } from "../errors.ts";
 import { shown } from "../metrics/must-be.ts";
 import { problem } from "./answers.ts";
 import type { Guard } from "./auth/guard.ts";
+import { FORM } from "./forms.ts";
+import { namesHtml } from "./negotiate.ts";
 import { isOwnOrigin } from "./proxies.ts";
 import { type App, type Ctx, pathNames, type Route } from "./route.ts";
 
@@ -16,14 +18,35 @@ export function mount(app: App, routes: readonly Route[], base_path: string, gua
     const here = ordered.filter((route) => route.path === path);
     for (const route of here) app.on(route.method, base_path + path, (c) => guarded(c, route, guard));
     const allow = here.map((route) => (route.method === "GET" ? "GET, HEAD" : route.method)).join(", ");
-    app.all(base_path + path, (c) =>
-      problem(c, {
+    const page = here.some(({ takes }) => takes?.includes(FORM)) ? pageAbove(ordered, path) : null;
+    app.all(base_path + path, (c) => {
+      // Where a form said what was wrong with it its address stands in the browser, and may be asked for again.
+      if (page !== null && c.req.method === "GET" && namesHtml(c.req.header("accept")))
+        return c.redirect(base_path + above(c.req.path.slice(base_path.length), page), 303);
+      return problem(c, {
         status: 405,
         detail: `${c.req.path} takes ${allow}; got ${c.req.method}`,
         headers: { Allow: allow },
-      }),
-    );
+      });
+    });
   }
+}
+
+/** How many parts above a path the nearest page is; null where there is none. */
+function pageAbove(routes: readonly Route[], path: string): number | null {
+  const isPage = (at: string) =>
+    routes.some(
+      ({ method, path, response }) =>
+        method === "GET" && path === at && "text/html" in (response?.content ?? {}),
+    );
+  const parts = path.split("/").length - 1;
+  for (let up = 1; up <= parts; up += 1) if (isPage(above(path, up))) return up;
+  return null;
+}
+
+/** The path without its last parts. */
+function above(path: string, parts: number): string {
+  return path.split("/").slice(0, -parts).join("/") || "/";
 }
 
 function guarded(c: Ctx, route: Route, guard: Guard): Response | Promise<Response> {

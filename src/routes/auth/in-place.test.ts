@@ -202,6 +202,19 @@ describe("the page of a user", () => {
   });
 });
 
+it.each([
+  ["admin/users", "/admin"],
+  ["admin/users/vera%40a.example/password", "/admin/users/vera%40a.example"],
+  ["account/password", "/account"],
+  ["logout", "/"],
+  ["embeds", "/embeds/new"],
+])("whoever asks for the address of the form %s again is led to %s", async (path, page) => {
+  const { status, headers } = await w.app.request(`/${path}`, { headers: { cookie, accept: "text/html" } });
+  expect([status, headers.get("location")]).toEqual([303, page]);
+  const script = await w.app.request(`/${path}`, { headers: { cookie } });
+  expect(script.status).toBe(path === "embeds" ? 303 : 405);
+});
+
 it("the audit log hides no character, on the page and as CSV", async () => {
   cookie = "";
   await send("login", { name: "an\u202ena\u200b", password: "a wrong password" });
