@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
+import { startWiki } from "./fronts.ts";
 import { quietFleet, report } from "./reports.ts";
 import { runEvenkeel } from "./server.ts";
 import { CONNECTION_LOST, expect, figure, live, openLive, panel, SOON, test } from "./test.ts";
@@ -203,6 +204,41 @@ test("a link shows one panel in a frame of another site, live, without a log-in"
   await expect(figure(page, "Workers active")).toContainText("3 of 3");
   await page.goto(url);
   await expect(page.getByRole("button", { name: "Log in" })).toBeVisible();
+});
+
+test("in a frame of another site the link's own ranges stay inside, and all else opens beside it", async ({
+  page,
+  serve,
+  folder,
+}) => {
+  const db = join(folder, "fleet.db");
+  const wiki = await startWiki();
+  const { url } = await serve({ db, env: { EVENKEEL_FRAME_ANCESTORS: wiki.origin } });
+  await report(url, quietFleet(3));
+  evenkeel(db, "user", "add", "anna", "--role", "admin");
+  for (const panel of ["history", "worker-grid"]) {
+    await page.goto(`${url}embeds/new?panel=${panel}`);
+    if (panel === "history") await logIn(page, "anna");
+    await expect(page.getByText("Here it can't be shown in a frame")).toBeVisible();
+    await page.getByRole("button", { name: "Make a link" }).click();
+    const code = await page.locator("pre code").innerText();
+    wiki.frames.push(/src="([^"]+)"/.exec(code)![1]!.replaceAll("&amp;", "&"));
+  }
+  await page.context().clearCookies();
+  await page.goto(wiki.origin);
+  const [history, grid] = [page.frameLocator("iframe >> nth=0"), page.frameLocator("iframe >> nth=1")];
+  await history.getByRole("link", { name: "6h", exact: true }).click();
+  await expect(history.getByRole("link", { name: "6h", exact: true })).toHaveAttribute(
+    "aria-current",
+    "true",
+  );
+  await expect(page).toHaveURL(`${wiki.origin}/`);
+  const opened = page.waitForEvent("popup");
+  await grid.getByRole("link", { name: /^machine-1/ }).click();
+  const beside = await opened;
+  await expect(beside.getByRole("button", { name: "Log in" })).toBeVisible();
+  await expect(grid.getByRole("link", { name: /^machine-1/ })).toBeVisible();
+  await wiki.end();
 });
 
 test("whoever can be reached by others needs users first", async ({ serve, folder }) => {

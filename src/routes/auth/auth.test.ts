@@ -523,6 +523,15 @@ describe("a link to a panel", () => {
     expect(stream.replaceAll("&amp;", "&")).toBe(`stream?link=${link}&panels=board&limit=1`);
   });
 
+  it("opens the ticks alone, for a panel that stands still", async () => {
+    const { as } = await logIn("anna");
+    const { link } = await make({}, as);
+    const ticks = await get(`/stream?poll=1&panels=none&link=${link}`);
+    expect([ticks.status, await ticks.text()]).toEqual([200, expect.stringContaining("event: tick")]);
+    expect((await get(`/stream?poll=1&panels=other&link=${link}`)).status).toBe(403);
+    expect((await get("/stream?poll=1&panels=none")).status).toBe(401);
+  });
+
   it("opens nothing once it is over, revoked or forged", async () => {
     const { as } = await logIn("anna");
     const { link } = await make({}, as);

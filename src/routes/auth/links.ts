@@ -4,6 +4,7 @@ import type { EmbedLink } from "../../metrics/accounts.ts";
 import { type AccountStore, MAX_ACCOUNTS } from "../../metrics/store/accounts.ts";
 import type { Given } from "../params.ts";
 import type { Route } from "../route.ts";
+import { NO_PANELS } from "../stream.ts";
 
 const KEY = "embed_links";
 const ALGORITHM = "HS256";
@@ -74,6 +75,8 @@ export function linkOpens(
   given: Given,
 ): boolean {
   const asked = route.path === "/stream" ? given.get("panels") : route.shows;
+  // The ticks alone, by which the page of a panel that stands still tells that the server is there.
+  if (route.path === "/stream" && asked === NO_PANELS) return true;
   return asked === panel && bound(given) === query;
 }
 
