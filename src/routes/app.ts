@@ -9,7 +9,7 @@ import { renderAdmin, renderUser } from "../views/admin.tsx";
 import type { Around, Look } from "../views/around.ts";
 import { renderEmbedBuilder } from "../views/embed-builder.tsx";
 import { FILTERS } from "../views/filters.ts";
-import { type FrameLink, linksInFrame } from "../views/frame-links.ts";
+import { type FrameLink, withFrameLink } from "../views/frame-links.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
 import { NO_PREFERENCES, THEMES } from "../views/preferences.ts";
@@ -193,8 +193,9 @@ function allRoutes(
           // Frames are many, and over HTTP/1.1 a browser opens six connections to a host.
           const poll = view.stream !== null && c.env?.incoming?.httpVersionMajor === 1;
           const stream = poll ? streamUrl([panel], values, poll) : view.stream;
-          const inside = linksInFrame(markup, panel, site.pages, frameLinkOf(c, panel));
-          return site.renderEmbed(request.panel, inside, { ...view, stream });
+          const link = frameLinkOf(c, panel);
+          const shown_by_it = link === null ? markup : withFrameLink(markup, panel, link);
+          return site.renderEmbed(request.panel, shown_by_it, { ...view, stream });
         },
         embed_headers: embedHeaders(settings.frame_ancestors),
       }),

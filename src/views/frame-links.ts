@@ -1,5 +1,5 @@
 import { splitOnce } from "./address.ts";
-import type { Page, Panel } from "./panel.ts";
+import type { Panel } from "./panel.ts";
 
 /** What lets somebody see a panel without a log-in. */
 export interface FrameLink {
@@ -10,32 +10,16 @@ export interface FrameLink {
 }
 
 /**
- * A panel's markup in a frame: what leads to the panel itself stays there, and its data can be had by the same link.
- * All else opens beside the frame, by the target of the page. Only of a panel that is not live: what is sent of one
- * that is is the same for everybody.
- *
- * @param link null where who looks sees every page
+ * A panel's markup as whoever has a link to it sees it: the addresses of its data carry the link, where it opens
+ * them. What is sent later is the same for everybody: there the page's script does it.
  */
-export function linksInFrame(
-  html: string,
-  panel: Panel,
-  pages: readonly Page[],
-  link: FrameLink | null,
-): string {
-  if (panel.live !== false) return html;
-  const own = pages.find(({ panels }) => panels[0] === panel)?.path.slice(1);
-  const api = panel.api.slice(1);
-  const links = html.replace(/ href="([^"#]*)"/g, (whole, href: string) => {
+export function withFrameLink(html: string, { api }: Panel, link: FrameLink): string {
+  const data = new RegExp(`^${api.slice(1).replace(/:\w+/g, "[^/]+")}$`);
+  return html.replace(/ href="([^"#]*)"/g, (whole, href: string) => {
     const [path, query] = splitOnce(href.replaceAll("&amp;", "&"), "?");
     const params = new URLSearchParams(query);
-    if ((path !== own && path !== api) || (link !== null && !link.opens(params))) return whole;
-    if (link !== null) params.set("link", link.text);
-    const to = path === own ? `embed/${panel.id}` : path;
-    return ` href="${to}?${String(params).replaceAll("&", "&amp;")}"${path === own ? ' target="_self"' : ""}`;
+    if (!data.test(path) || !link.opens(params)) return whole;
+    params.set("link", link.text);
+    return ` href="${path}?${String(params).replaceAll("&", "&amp;")}"`;
   });
-  // What a form asks for is known only when it is sent: a link may not open it.
-  if (link !== null) return links;
-  return links.replaceAll(/ method="get" action="([^"]*)"/g, (whole, action: string) =>
-    action === own ? ` method="get" action="embed/${panel.id}" target="_self"` : whole,
-  );
 }
