@@ -1,11 +1,13 @@
 import type { User } from "../metrics/accounts.ts";
-import { shorten, visible } from "../metrics/format.ts";
+import { count, shorten, visible } from "../metrics/format.ts";
 import type { Around, Look } from "./around.ts";
 import { Name, Time } from "./components.tsx";
 import { Done, Form, type FormProblem, fieldsOf } from "./form.tsx";
 import { renderAlone, renderPlain } from "./layout.tsx";
 
 const CLIENT_LENGTH = 100;
+/** Rows of a table of accounts; there may be thousands. */
+export const ROWS_LIMIT = 200;
 
 export interface LoginView {
   /** Where it leads then, below the base path. */
@@ -160,7 +162,7 @@ export function Sessions({ id, sessions, here, action, named = false }: Sessions
           </tr>
         </thead>
         <tbody>
-          {sessions.map(({ hash, user, client, created_ms }) => (
+          {sessions.slice(0, ROWS_LIMIT).map(({ hash, user, client, created_ms }) => (
             <tr>
               {named ? <th scope="row">{user}</th> : null}
               <td data-label="Logged in by">
@@ -185,6 +187,23 @@ export function Sessions({ id, sessions, here, action, named = false }: Sessions
           ))}
         </tbody>
       </table>
+      <Left all={sessions} />
     </section>
+  );
+}
+
+/** How many rows a table leaves out. */
+export function Left({ all, api }: { all: readonly unknown[]; api?: string }) {
+  const left = all.length - ROWS_LIMIT;
+  if (left <= 0) return null;
+  return (
+    <p class="more">
+      and {count(left)} more
+      {api === undefined ? null : (
+        <>
+          , all of them <a href={api}>as JSON</a>
+        </>
+      )}
+    </p>
   );
 }

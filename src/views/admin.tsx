@@ -1,6 +1,6 @@
 import { type AuditEntry, type EmbedLink, ROLES, type Token, type User } from "../metrics/accounts.ts";
 import { shorten, visible } from "../metrics/format.ts";
-import { NewPassword, type SessionRow, Sessions } from "./account.tsx";
+import { Left, NewPassword, ROWS_LIMIT, type SessionRow, Sessions } from "./account.tsx";
 import type { Around } from "./around.ts";
 import { Name, Time } from "./components.tsx";
 import { Ask, Done, Form, type FormProblem, fieldsOf } from "./form.tsx";
@@ -67,7 +67,7 @@ function Users({ users, problem }: Pick<AdminView, "users" | "problem">) {
           </tr>
         </thead>
         <tbody>
-          {users.map(({ name, role, sessions, created_ms }) => (
+          {users.slice(0, ROWS_LIMIT).map(({ name, role, sessions, created_ms }) => (
             <tr>
               <th scope="row">
                 <a href={pageOf(name)}>{name}</a>
@@ -81,6 +81,7 @@ function Users({ users, problem }: Pick<AdminView, "users" | "problem">) {
           ))}
         </tbody>
       </table>
+      <Left all={users} api="api/users" />
       <Form action={action} problem={problem} class="body fields">
         <label>
           Name
@@ -195,6 +196,7 @@ function Tokens({ tokens, problem }: Pick<AdminView, "tokens" | "problem">) {
     <section class="panel" aria-labelledby="ad-tokens">
       <h2 id="ad-tokens">Tokens</h2>
       {tokens.length === 0 ? null : <TokenRows tokens={tokens} />}
+      <Left all={tokens} api="api/tokens" />
       <Form action={action} problem={problem} class="body fields">
         <label>
           What it is for
@@ -237,7 +239,7 @@ function TokenRows({ tokens }: Pick<AdminView, "tokens">) {
         </tr>
       </thead>
       <tbody>
-        {tokens.map(({ id, name, role, sources, created_ms, created_by, used_ms }) => (
+        {tokens.slice(0, ROWS_LIMIT).map(({ id, name, role, sources, created_ms, created_by, used_ms }) => (
           <tr>
             <th scope="row">
               <Name>{visible(shorten(name, NAME_LENGTH))}</Name>
@@ -287,11 +289,11 @@ function Links({ links, now_ms }: Pick<AdminView, "links"> & { now_ms: number })
           </tr>
         </thead>
         <tbody>
-          {links.map(({ id, panel, query, created_ms, created_by, expires_ms }) => (
+          {links.slice(0, ROWS_LIMIT).map(({ id, panel, query, created_ms, created_by, expires_ms }) => (
             <tr>
               <th scope="row">{panel}</th>
               <td data-label="Bound to">
-                <Name>{shorten(query, DETAIL_LENGTH)}</Name>
+                {query === "" ? "no filter" : <Name>{shorten(query, DETAIL_LENGTH)}</Name>}
               </td>
               <td data-label="Made">
                 <Time at_ms={created_ms} full /> by {visible(created_by)}
@@ -311,6 +313,7 @@ function Links({ links, now_ms }: Pick<AdminView, "links"> & { now_ms: number })
           ))}
         </tbody>
       </table>
+      <Left all={links} />
     </section>
   );
 }

@@ -202,6 +202,14 @@ describe("the page of a user", () => {
   });
 });
 
+it("the page of many users has a bound, and says where all of them are", async () => {
+  for (let i = 0; i < 210; i += 1)
+    accounts.putUser({ name: `u${i}`, role: "viewer", password: "", created_ms: 0 });
+  const html = await (await w.app.request("/admin", { headers: { cookie } })).text();
+  expect(html.match(/<a href="admin\/users\/u\d+"/g)!.length).toBe(199);
+  expect(html).toContain('and 11 more, all of them <a href="api/users">as JSON</a>');
+});
+
 it.each([
   ["admin/users", "/admin"],
   ["admin/users/vera%40a.example/password", "/admin/users/vera%40a.example"],
