@@ -60,14 +60,6 @@ export function embedRoutes(deps: EmbedDeps): Route[] {
   return [
     {
       method: "GET",
-      path: "/embeds",
-      needs: "read",
-      summary: "Leads to the page that builds a frame.",
-      response: { status: 303, description: "Leads there", content: {} },
-      handler: () => forms.back(BUILD),
-    },
-    {
-      method: "GET",
       path: "/embeds/new",
       needs: "read",
       summary: "The page that builds the address and the frame of an embedded panel.",

@@ -18,11 +18,11 @@ export function mount(app: App, routes: readonly Route[], base_path: string, gua
     const here = ordered.filter((route) => route.path === path);
     for (const route of here) app.on(route.method, base_path + path, (c) => guarded(c, route, guard));
     const allow = here.map((route) => (route.method === "GET" ? "GET, HEAD" : route.method)).join(", ");
-    const page = here.some(({ takes }) => takes?.includes(FORM)) ? pageAbove(ordered, path) : null;
+    const page = here.some(({ takes }) => takes?.includes(FORM)) ? pageOf(ordered, path) : null;
     app.all(base_path + path, (c) => {
       // Where a form said what was wrong with it its address stands in the browser, and may be asked for again.
       if (page !== null && c.req.method === "GET" && namesHtml(c.req.header("accept")))
-        return c.redirect(base_path + above(c.req.path.slice(base_path.length), page), 303);
+        return c.redirect(base_path + page(c.req.path.slice(base_path.length)), 303);
       return problem(c, {
         status: 405,
         detail: `${c.req.path} takes ${allow}; got ${c.req.method}`,
@@ -32,15 +32,16 @@ export function mount(app: App, routes: readonly Route[], base_path: string, gua
   }
 }
 
-/** How many parts above a path the nearest page is; null where there is none. */
-function pageAbove(routes: readonly Route[], path: string): number | null {
+/** Leads from a form's address to the page that it is on; null where there is none. */
+function pageOf(routes: readonly Route[], path: string): ((at: string) => string) | null {
   const isPage = (at: string) =>
     routes.some(
       ({ method, path, response }) =>
         method === "GET" && path === at && "text/html" in (response?.content ?? {}),
     );
+  if (isPage(`${path}/new`)) return (at) => `${at}/new`;
   const parts = path.split("/").length - 1;
-  for (let up = 1; up <= parts; up += 1) if (isPage(above(path, up))) return up;
+  for (let up = 1; up <= parts; up += 1) if (isPage(above(path, up))) return (at) => above(at, up);
   return null;
 }
 

@@ -163,6 +163,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin, renderUser }
       needs: "administer",
       summary: "The page of one user: role, password, sessions.",
       params: NAMED.extend(JUST_DONE.shape),
+      example: { params: { name: "root" } },
       response: { description: "The page", content: { "text/html": null } },
       handler: (c) => answer(c, userPage(c, { done: doneOf(c) }), HTML),
     },
