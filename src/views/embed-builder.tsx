@@ -128,63 +128,92 @@ type Shape = Readonly<Record<string, z.ZodType>>;
 
 function Fill({ panel, given, problem }: EmbedBuilderView) {
   const { field } = fieldsOf(problem, BUILD);
-  const options = (name: string, values: readonly (readonly [string, string])[]) => (
-    <select {...field(name)}>
-      {values.map(([value, words]) => (
-        <option value={value} selected={value === (given[name] ?? "")}>
-          {words}
-        </option>
-      ))}
-    </select>
-  );
+  const fields = [
+    ...Object.entries(panel.params.shape as Shape)
+      .filter(([name]) => !ASIDE.has(name))
+      .map(([name, kind]) => fieldFor(name, kind, given[name])),
+    ...LOOK,
+  ];
   return (
     <Form method="get" action={BUILD} problem={problem} class="fields">
       <input type="hidden" name="panel" value={panel.id} />
-      {Object.entries(panel.params.shape as Shape)
-        .filter(([name]) => !ASIDE.has(name))
-        .map(([name, kind]) => {
-          const offered = offeredOf(name, kind, given[name]);
-          return (
-            <label title={kind.description}>
-              {LABEL[name] ?? name}
-              {offered === null ? (
-                <input
-                  {...field(name)}
-                  value={clean(given[name] ?? "")}
-                  required={isNeeded(kind)}
-                  placeholder={exampleOf(kind)}
-                />
-              ) : (
-                options(name, offered)
-              )}
-            </label>
-          );
-        })}
-      <label>
-        Theme
-        {options("theme", [["", "as the viewer's system"], ...THEMES.slice(1).map(same)])}
-      </label>
-      <label>
-        Density
-        {options("density", [["", DENSITIES[0]], ...DENSITIES.slice(1).map(same)])}
-      </label>
-      <label>
-        Time zone
-        <input
-          {...field("tz")}
-          value={clean(given["tz"] ?? "")}
-          placeholder="the viewer's, or such as Europe/Berlin"
-        />
-      </label>
-      <label title="Where there is JavaScript it is live">
-        Without JavaScript
-        {options("refresh", [
-          ["", "loaded again every few seconds"],
-          ["off", "stands still"],
-        ])}
-      </label>
+      {fields.map((one) => (
+        <Field {...one} attributes={field(one.name)} value={given[one.name] ?? ""} />
+      ))}
       <button type="submit">Show</button>
     </Form>
+  );
+}
+
+type Words = readonly (readonly [value: string, words: string])[];
+
+interface FrameField {
+  readonly name: string;
+  readonly label: string;
+  readonly title?: string | undefined;
+  /** What it is chosen from, in words; null where it is written. */
+  readonly offered: Words | null;
+  readonly needed?: boolean;
+  readonly placeholder?: string | undefined;
+}
+
+/** How any frame looks. */
+const LOOK: readonly FrameField[] = [
+  {
+    name: "theme",
+    label: "Theme",
+    offered: [["", "as the viewer's system"], ...THEMES.slice(1).map(same)],
+  },
+  { name: "density", label: "Density", offered: [["", DENSITIES[0]], ...DENSITIES.slice(1).map(same)] },
+  {
+    name: "tz",
+    label: "Time zone",
+    offered: null,
+    placeholder: "the viewer's, or such as Europe/Berlin",
+  },
+  {
+    name: "refresh",
+    label: "Without JavaScript",
+    title: "Where there is JavaScript it is live",
+    offered: [
+      ["", "loaded again every few seconds"],
+      ["off", "stands still"],
+    ],
+  },
+];
+
+function fieldFor(name: string, kind: z.ZodType, given: string | undefined): FrameField {
+  return {
+    name,
+    label: LABEL[name] ?? name,
+    title: kind.description,
+    offered: offeredOf(name, kind, given),
+    needed: isNeeded(kind),
+    placeholder: exampleOf(kind),
+  };
+}
+
+interface FieldProps extends FrameField {
+  attributes: object;
+  value: string;
+}
+
+function Field({ label, title, offered, needed, placeholder, attributes, value }: FieldProps) {
+  return (
+    <label title={title}>
+      {label}
+      {offered === null ? (
+        <input {...attributes} value={clean(value)} required={needed} placeholder={placeholder} />
+      ) : (
+        <select {...attributes}>
+          {offered.map(([one, words]) => (
+            <option value={one} selected={one === value}>
+              {words}
+            </option>
+          ))}
+        </select>
+      )}
+    </label>
   );
 }
 
@@ -193,11 +222,7 @@ function same(word: string): readonly [string, string] {
 }
 
 /** The values that a parameter is chosen from, in words; null where it is written. */
-function offeredOf(
-  name: string,
-  kind: z.ZodType,
-  given: string | undefined,
-): readonly (readonly [string, string])[] | null {
+function offeredOf(name: string, kind: z.ZodType, given: string | undefined): Words | null {
   if (name === "duration") {
     const all = RANGES.map(([value, words]) => [value, `the last ${words}`] as const);
     return given === undefined || all.some(([value]) => value === given) ? all : [...all, same(given)];
