@@ -199,20 +199,24 @@ interface FieldProps extends FrameField {
 }
 
 function Field({ label, title, offered, needed, placeholder, attributes, value }: FieldProps) {
+  if (offered === null) {
+    return (
+      <label title={title}>
+        {label}
+        <input {...attributes} value={clean(value)} required={needed} placeholder={placeholder} />
+      </label>
+    );
+  }
   return (
     <label title={title}>
       {label}
-      {offered === null ? (
-        <input {...attributes} value={clean(value)} required={needed} placeholder={placeholder} />
-      ) : (
-        <select {...attributes}>
-          {offered.map(([one, words]) => (
-            <option value={one} selected={one === value}>
-              {words}
-            </option>
-          ))}
-        </select>
-      )}
+      <select {...attributes}>
+        {offered.map(([one, words]) => (
+          <option value={one} selected={one === value}>
+            {words}
+          </option>
+        ))}
+      </select>
     </label>
   );
 }
