@@ -201,6 +201,14 @@ test("help and version are printed, and a command that is none is refused with t
   expect(wrong.stderr).toContain("did you mean serve?");
 });
 
+test("whoever reads what is printed may stop reading, as head does", async () => {
+  for (const args of [["help"], ["check-config"]]) {
+    const child = spawnEvenkeel(args);
+    child.stdout.destroy();
+    expect(await finished(child)).toEqual({ code: 0, stdout: "", stderr: "" });
+  }
+});
+
 test("kill -9 under load loses nothing that was answered before the last tick", async ({
   page,
   serve,

@@ -437,6 +437,16 @@
   });
   showSwitch();
 
+  // Panels are sent to all alike: in a frame that is seen by a link their data is had by it too.
+  const frame_link = new URLSearchParams(location.search).get("link");
+  on("click", (event) => {
+    const link = frame_link && event.target.closest?.('a[href^="api/"]');
+    if (!link) return;
+    const address = new URL(link.href);
+    address.searchParams.set("link", frame_link);
+    link.href = address.href;
+  });
+
   const shown = document.querySelector("#past .zone");
   if (shown) write(shown, zoneName());
   showTimes(document);

@@ -7,6 +7,7 @@ import {
   loadSettings,
   SETTINGS,
   serverUrl,
+  settingsInForce,
   settingsTable,
 } from "./config.ts";
 
@@ -213,6 +214,29 @@ test("what is in force is shown with where it came from, and no secret", () => {
   expect(text).toContain("ingest_token: ********  # EVENKEEL_INGEST_TOKEN\n");
   expect(text).toContain("port: 8080  # default\n");
   expect(text).not.toContain("correct-horse");
+});
+
+test("what is in force is told as data too: a secret that is set has no value", () => {
+  const env = { EVENKEEL_INGEST_TOKEN: "correct-horse-battery" };
+  const all = settingsInForce(
+    load({ env, file: "retention: 3d\nframe_ancestors: [self, https://a.example]" }),
+  );
+  expect(all.map(({ name }) => name)).toEqual(Object.keys(SETTINGS));
+  const of = (name: string) => all.find((one) => one.name === name);
+  expect(of("retention")).toEqual({
+    name: "retention",
+    variable: "EVENKEEL_RETENTION",
+    value: "3d",
+    default: "7d",
+    from: "config.yaml: retention",
+    rule: SETTINGS.retention.rule,
+    help: SETTINGS.retention.help,
+  });
+  expect(of("frame_ancestors")!.value).toBe("'self' https://a.example");
+  expect(of("ingest_token")).toMatchObject({ value: null, from: "EVENKEEL_INGEST_TOKEN" });
+  expect(of("port")).toMatchObject({ value: "8080", from: "default" });
+  expect(JSON.stringify(all)).not.toContain("correct-horse");
+  expect(settingsInForce(load()).find(({ name }) => name === "ingest_token")!.value).toBe("");
 });
 
 test("the README's table has a row of four cells for each setting", () => {

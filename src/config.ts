@@ -16,6 +16,7 @@ import {
   optional,
   path,
   type Setting,
+  type SettingInForce,
   secret,
   setting,
   token,
@@ -195,18 +196,35 @@ export function loadSettings({ flags, env, readFile }: ConfigSources): LoadedSet
   return loaded;
 }
 
-/** The effective settings, a line each, and where each came from; secrets are masked. */
-export function describeSettings({ settings, origins, connectors }: LoadedSettings): string {
+/** The settings in force, in the table's order. Secrets are left out. */
+export function settingsInForce({ settings, origins }: LoadedSettings): SettingInForce[] {
   const values: Readonly<Record<string, unknown>> = settings;
-  const asked = connectors.map(({ name, kind, address, interval_ms }) => {
-    return `connectors: ${name}, ${kind} at ${address}, every ${interval_ms / 1000} s\n`;
-  });
-  const lines = origins.map(({ name, text, from }) => {
+  return origins.map(({ name, text, from }) => {
+    const { default: standard, rule, help, secret } = SETTINGS[name];
     const value = values[property(name)];
     // Numbers are shown as written: 7d says more than 604800000.
     const shown = typeof value === "string" ? value : isTexts(value) ? value.join(" ") : text;
-    return `${name}: ${SETTINGS[name].secret && text !== "" ? "********" : shown || '""'}  # ${from}\n`;
+    const variable = envName(name);
+    return {
+      name,
+      variable,
+      value: secret && text !== "" ? null : shown,
+      default: standard,
+      from,
+      rule,
+      help,
+    };
   });
+}
+
+/** The effective settings, a line each, and where each came from; secrets are masked. */
+export function describeSettings(loaded: LoadedSettings): string {
+  const asked = loaded.connectors.map(({ name, kind, address, interval_ms }) => {
+    return `connectors: ${name}, ${kind} at ${address}, every ${interval_ms / 1000} s\n`;
+  });
+  const lines = settingsInForce(loaded).map(
+    ({ name, value, from }) => `${name}: ${value === null ? "********" : value || '""'}  # ${from}\n`,
+  );
   return [...lines, ...asked].join("");
 }
 

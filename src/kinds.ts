@@ -19,6 +19,22 @@ export interface Setting<T> extends Kind<T> {
   readonly secret: boolean;
 }
 
+/** A setting as it holds, for who may read it. */
+export interface SettingInForce {
+  readonly name: string;
+  /** The environment's name of it. */
+  readonly variable: string;
+  /** As a person would write it; null for a secret that is set. */
+  readonly value: string | null;
+  /** What it would be if nobody had set it. */
+  readonly default: string;
+  /** As it was named where it was set, such as `--tick-ms` or `config.yaml: tick_ms`; or "default". */
+  readonly from: string;
+  /** What it must be, as the end of a sentence. */
+  readonly rule: string;
+  readonly help: string;
+}
+
 export type ValueOf<S> = S extends Kind<infer T> ? T : never;
 
 export function setting<K extends Kind<unknown>>(kind: K, standard: string, help: string) {

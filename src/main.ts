@@ -10,6 +10,7 @@ import {
   loadSettings,
   type SettingTexts,
   serverUrl,
+  settingsInForce,
 } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
 import { didYouMean } from "./kinds.ts";
@@ -213,9 +214,10 @@ async function testNotify({ receiver, flags }: Extract<Command, { name: "test-no
 }
 
 async function serve(flags: SettingTexts): Promise<void> {
-  const { settings, connectors } = load(flags);
+  const loaded = load(flags);
+  const { settings, connectors } = loaded;
   const log = createLog(settings.log_level, (line) => process.stderr.write(line));
-  const server = await startServer(settings, log, connectors);
+  const server = await startServer(settings, log, connectors, settingsInForce(loaded));
   process.stdout.write(`Evenkeel is listening on ${server.url}\n${server.describe()}\n`);
   process.on("SIGHUP", () => server.reload());
   onInterrupt(() => {
@@ -380,6 +382,13 @@ function fail(error: unknown): never {
   const known = error instanceof UsageError || error instanceof ConfigError || error instanceof EvenkeelError;
   process.stderr.write(`evenkeel: ${known ? error.message : ((error as Error)?.stack ?? String(error))}\n`);
   process.exit(error instanceof UsageError ? error.exit_code : 1);
+}
+
+// Whoever reads what is printed may have had enough, as head has.
+for (const output of [process.stdout, process.stderr]) {
+  output.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
 }
 
 // What it keeps is for whoever runs it alone.

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { EvenkeelError } from "./errors.ts";
-import { instant } from "./metrics/format.ts";
+import { instant, visible } from "./metrics/format.ts";
 import type { AccountStore } from "./metrics/store/accounts.ts";
 import {
   addToken,
@@ -69,7 +69,8 @@ export class People {
     const { accounts, print } = this.#deps;
     const users = accounts.users();
     if (users.length === 0) print("There are no users: nobody has to log in");
-    for (const { name, role, created_ms } of users) print(`${name}  ${role}  since ${instant(created_ms)}`);
+    for (const { name, role, created_ms } of users)
+      print(`${visible(name)}  ${role}  since ${instant(created_ms)}`);
   }
 
   addToken(name: string, role: string, sources: string): void {
@@ -85,22 +86,26 @@ export class People {
     const tokens = accounts.tokens();
     if (tokens.length === 0) print("There are no tokens");
     for (const { id, name, role, sources, used_ms } of tokens) {
-      const from = sources === null ? "" : `  from ${sources.join(", ")}`;
+      const from = sources === null ? "" : `  from ${visible(sources.join(", "))}`;
       const used = used_ms === null ? "never used" : `last used ${instant(used_ms)}`;
-      print(`${id}  ${role}  ${JSON.stringify(name)}${from}  ${used}`);
+      print(`${id}  ${role}  ${quoted(name)}${from}  ${used}`);
     }
   }
 
   revokeToken(id: string): void {
     const { name, role } = revokeToken(this.#deps.accounts, id);
     this.#note("Revokes a token.", `${role} token ${name}`);
-    this.#deps.print(`The ${role} token ${JSON.stringify(name)} is revoked`);
+    this.#deps.print(`The ${role} token ${quoted(name)} is revoked`);
   }
 
   #note(what: string, detail: string): void {
     const { accounts, now_ms } = this.#deps;
     accounts.note({ at_ms: now_ms, ...COMMAND_LINE, what, detail });
   }
+}
+
+function quoted(name: string): string {
+  return visible(JSON.stringify(name));
 }
 
 /**

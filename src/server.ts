@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
-import { isLoopback } from "./kinds.ts";
+import { isLoopback, type SettingInForce } from "./kinds.ts";
 import { type Listener, listen } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { type Clock, systemClock } from "./metrics/clock.ts";
@@ -77,19 +77,25 @@ export const VERSION: string = (
   JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string }
 ).version;
 
-/** Opens, wires and starts everything; resolves once it listens. */
+/**
+ * Opens, wires and starts everything; resolves once it listens.
+ *
+ * @param in_force the settings as administrators are shown them
+ */
 export async function startServer(
   settings: Settings,
   log: Log,
   connectors: readonly Connector[] = [],
+  in_force: readonly SettingInForce[] = [],
 ): Promise<RunningServer> {
-  const evenkeel = new Evenkeel(settings, log, connectors);
+  const evenkeel = new Evenkeel(settings, log, connectors, in_force);
   await evenkeel.start();
   return evenkeel;
 }
 
 class Evenkeel implements RunningServer {
   readonly #settings: Settings;
+  readonly #in_force: readonly SettingInForce[];
   readonly #log: Log;
   readonly #clock: Clock = systemClock;
   readonly #started_at_ms = systemClock.now();
@@ -114,8 +120,14 @@ class Evenkeel implements RunningServer {
   #compacted_ms = 0;
   #stopped: Promise<void> | null = null;
 
-  constructor(settings: Settings, log: Log, connectors: readonly Connector[]) {
+  constructor(
+    settings: Settings,
+    log: Log,
+    connectors: readonly Connector[],
+    in_force: readonly SettingInForce[],
+  ) {
     this.#settings = settings;
+    this.#in_force = in_force;
     this.#log = log;
     this.#connectors = connectors;
     const read = () => this.#shown.pipeline.read();
@@ -166,6 +178,7 @@ class Evenkeel implements RunningServer {
         report_limits: this.#settings,
         version: VERSION,
       },
+      settings_in_force: this.#in_force,
     });
   }
 

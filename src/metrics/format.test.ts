@@ -13,6 +13,7 @@ import {
   shares,
   shorten,
   shortenStart,
+  visible,
 } from "./format.ts";
 
 /** The same text with ordinary spaces. */
@@ -168,5 +169,26 @@ describe("asWideAs", () => {
     ["99.9", "–", "\u2007\u2007\u2007\u2008–"],
   ])("as wide as %s, %s is led by the digits and points that it lacks", (like, text, padded) => {
     expect(asWideAs(like, text)).toBe(padded);
+  });
+});
+
+describe("visible", () => {
+  test.each([
+    ["anna", "anna"],
+    ["é 日本 👍", "é 日本 👍"],
+    ["an\u202ena", "an\\u202ena"],
+    ["a\u001b[31mb\r\n", "a\\u001b[31mb\\u000d\\u000a"],
+    ["\u009b\u200b\u2028\ufeff\u{e0041}", "\\u009b\\u200b\\u2028\\ufeff\\udb40\\udc41"],
+  ])("shows %j as %s", (text, shown) => {
+    expect(visible(text)).toBe(shown);
+  });
+
+  test("leaves nothing that is not seen, and a quoted text as quoted JSON", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(visible(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+        expect(JSON.parse(visible(JSON.stringify(text)))).toBe(text);
+      }),
+    );
   });
 });

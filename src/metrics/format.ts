@@ -24,6 +24,18 @@ export function clean(text: string): string {
   return text.replace(CONTROLS, "");
 }
 
+/** Control characters, what breaks lines, and what is not seen itself but changes how its neighbours are. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** A text where nothing is hidden, for a terminal and for who reads what others did: `a\u202eb` in six letters more. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (character) =>
+    [...Array(character.length).keys()]
+      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
 /** `text` in at most `limit` characters, its end replaced by an ellipsis; a character is never cut in half. */
 export function shorten(text: string, limit: number): string {
   if (text.length <= limit) return text;

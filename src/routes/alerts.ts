@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { instant } from "../metrics/format.ts";
 import type { Silence } from "../metrics/model.ts";
 import type { ReceiverTest } from "../metrics/outbox.ts";
+import { matchersText } from "../metrics/process/rules/silences.ts";
 import { ALERT_PARAMS } from "../views/alert-data.ts";
 import { alertHref } from "../views/links.ts";
 import { RECEIVER_TEST } from "../views/panels/receivers.tsx";
@@ -109,6 +111,7 @@ export function alertRoutes({ actions, now_ms, sessions, forms }: AlertDeps): Ro
     const checked = checkSilence({ ...asked, by: whoOf(c, asked.by) }, at_ms);
     const silence = { id: randomBytes(ID_BYTES).toString("hex"), starts_ms: at_ms, ...checked };
     actions.silence(silence);
+    c.set("audited", { detail: `${matchersText(silence.matchers)} until ${instant(silence.ends_ms)}` });
     return silence;
   };
   const form = (
@@ -187,6 +190,7 @@ export function alertRoutes({ actions, now_ms, sessions, forms }: AlertDeps): Ro
       } catch (error) {
         // The page of the preview says what is wrong, and keeps what was filled in.
         if (!(error instanceof EvenkeelError) || error.kind !== "invalid") throw error;
+        c.set("audited", null);
         return back(`silences/new?${new URLSearchParams(asked)}`);
       }
     }),

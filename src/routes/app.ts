@@ -1,17 +1,19 @@
 import { Hono } from "hono";
-import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import type { SettingInForce } from "../kinds.ts";
 import type { Mark } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
 import type { AccountStore } from "../metrics/store/accounts.ts";
-import { renderAccount, renderAdmin, renderLogin } from "../views/account.tsx";
+import { renderAccount, renderLogin } from "../views/account.tsx";
+import { renderAdmin, renderUser } from "../views/admin.tsx";
 import type { Around, Look } from "../views/around.ts";
 import { renderEmbedBuilder } from "../views/embed-builder.tsx";
 import { FILTERS } from "../views/filters.ts";
+import { type FrameLink, withFrameLink } from "../views/frame-links.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
-import { DENSITIES, NO_PREFERENCES, THEMES } from "../views/preferences.ts";
-import { isZone, ZONE_RULE } from "../views/window.ts";
+import { NO_PREFERENCES, THEMES } from "../views/preferences.ts";
+import { renderServerSettings } from "../views/server-settings.tsx";
 import { type AlertActions, alertRoutes } from "./alerts.ts";
 import { failure } from "./answers.ts";
 import { apiRoutes } from "./api.ts";
@@ -19,7 +21,9 @@ import { type Assets, assetRoutes, theAssets } from "./assets.ts";
 import { Access, mayOperate } from "./auth/access.ts";
 import { adminRoutes } from "./auth/admin.ts";
 import { Guard } from "./auth/guard.ts";
+import { linkOpens } from "./auth/links.ts";
 import { loginRoutes } from "./auth/login.ts";
+import { serverSettingsRoutes } from "./auth/server-settings.ts";
 import { embedRoutes } from "./embeds.ts";
 import { Forms } from "./forms.ts";
 import { COMMON_HEADERS, embedHeaders, OWN_HEADERS } from "./headers.ts";
@@ -32,7 +36,7 @@ import type { Shown } from "./moment.ts";
 import { mount } from "./mount.ts";
 import { pageRoutes } from "./pages.ts";
 import { panelRoutes } from "./panels.ts";
-import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
+import { type Given, given, LOOK, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import { clientOf, Proxies } from "./proxies.ts";
 import { recordRoutes } from "./record.ts";
 import type { ReportFeed } from "./report-feed.ts";
@@ -77,6 +81,8 @@ export interface AppDeps {
     report_limits: ReportLimits;
     version: string;
   };
+  /** All of them, as administrators are shown them. */
+  settings_in_force: readonly SettingInForce[];
   /** Who may do what, and what they chose. */
   accounts(): AccountStore;
   /** True where whoever calls is trusted: the app is in nobody's reach. */
@@ -84,16 +90,6 @@ export interface AppDeps {
   /** What is shown; left out, it is all there is. */
   site?: Site;
 }
-
-const LOOK = z.object({
-  theme: z.enum(THEMES).optional().describe("Colours; auto follows the viewer's system"),
-  density: z.enum(DENSITIES).optional().describe("How close things stand"),
-  refresh: z
-    .enum(["off"])
-    .optional()
-    .describe("off: without JavaScript the page is not loaded again by itself"),
-  tz: z.string().max(64).refine(isZone, ZONE_RULE).optional().describe("Zone that times are shown in"),
-});
 
 /** The whole HTTP interface. `routes` is the registry that it was made from. */
 export function createApp(deps: AppDeps): { app: App; routes: readonly Route[]; access: Access } {
@@ -199,7 +195,9 @@ function allRoutes(
           // Frames are many, and over HTTP/1.1 a browser opens six connections to a host.
           const poll = view.stream !== null && c.env?.incoming?.httpVersionMajor === 1;
           const stream = poll ? streamUrl([panel], values, poll) : view.stream;
-          return site.renderEmbed(request.panel, markup, { ...view, stream });
+          const link = frameLinkOf(c, panel);
+          const shown_by_it = link === null ? markup : withFrameLink(markup, panel, link);
+          return site.renderEmbed(request.panel, shown_by_it, { ...view, stream });
         },
         embed_headers: embedHeaders(settings.frame_ancestors),
       }),
@@ -218,9 +216,9 @@ function allRoutes(
     ),
   ];
   const home = site.pages.find((page) => page.path === "/");
-  const plain = (c: Ctx, preferences = sessions.preferences(c)) => {
+  const plain = (c: Ctx, preferences = sessions.preferences(c), values = given(c)) => {
     const shown = { read: read(), topic: (request: PanelRequest) => hub.topics.get(request), moment: null };
-    return around(c, [], given(c), shown, preferences, site.header);
+    return around(c, [], values, shown, preferences, site.header);
   };
   const accounts = {
     accounts: () => deps.accounts(),
@@ -255,10 +253,18 @@ function allRoutes(
       access,
       panels: site.panels.filter(({ bare, form }) => !bare && !form),
       frame_ancestors: settings.frame_ancestors,
-      url: () => settings.external_url || read().self.url,
-      renderEmbedBuilder: (c, view) => renderEmbedBuilder(view, plain(c)),
+      url: (c) => settings.external_url || addressAsked(c, base_path) || read().self.url,
+      // The look in its address is the frame's.
+      renderEmbedBuilder: (c, view) => renderEmbedBuilder(view, plain(c, sessions.preferences(c), new Map())),
     }),
-    ...adminRoutes({ ...accounts, renderAdmin: (c, view) => renderAdmin(view, plain(c)) }),
+    ...adminRoutes({
+      ...accounts,
+      renderAdmin: (c, view) => renderAdmin(view, plain(c)),
+      renderUser: (c, view) => renderUser(view, plain(c)),
+    }),
+    ...serverSettingsRoutes(deps.settings_in_force, (c, settings) =>
+      renderServerSettings(settings, plain(c)),
+    ),
   );
   const api = apiRoutes({
     others: routes,
@@ -273,6 +279,23 @@ function allRoutes(
 function userOf(c: Ctx): Around["user"] {
   const caller = c.get("caller");
   return caller?.kind === "user" ? caller : null;
+}
+
+/** Where whoever asks reached the server; empty where that can't be told. */
+function addressAsked(c: Ctx, base_path: string): string {
+  const { scheme, host } = clientOf(c);
+  const url = `${scheme ?? "http"}://${host}${base_path}/`;
+  return URL.canParse(url) ? new URL(url).href : "";
+}
+
+/** Null for who sees every page. */
+function frameLinkOf(c: Ctx, { id }: Panel): FrameLink | null {
+  const caller = c.get("caller");
+  if (caller?.kind !== "link") return null;
+  return {
+    text: c.req.query("link")!,
+    opens: (params) => linkOpens(caller.link, { path: "", shows: id }, new Map(params)),
+  };
 }
 
 /** What a page about one thing is about, as it is called. */

@@ -17,7 +17,8 @@ import { SITE } from "./site.ts";
 const folder = mkdtempSync(join(tmpdir(), "evenkeel-"));
 const store = openStore(join(folder, "evenkeel.db"));
 const accounts = openAccounts(join(folder, "evenkeel.db"));
-accounts.putUser({ name: "root", role: "admin", password: "", created_ms: 0 });
+// The other one is who the addresses below name.
+for (const name of ["root", "pager"]) accounts.putUser({ name, role: "admin", password: "", created_ms: 0 });
 const ADMIN = addToken(accounts, { name: "test", role: "admin" }, "test", 0).secret;
 let server: Awaited<ReturnType<typeof listen>>;
 

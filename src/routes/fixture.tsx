@@ -224,6 +224,7 @@ export interface WorldOptions {
   readAt?: AppDeps["readAt"];
   accounts?: AccountStore;
   settings?: Partial<AppDeps["settings"]>;
+  settings_in_force?: AppDeps["settings_in_force"];
   limits?: Partial<HubLimits>;
   ingest?: AppDeps["ingest"];
   mark?: AppDeps["mark"];
@@ -248,6 +249,7 @@ const NO_ACCOUNTS = {
 
 export function world({
   settings,
+  settings_in_force = [],
   limits,
   read: ofFleet,
   readAt,
@@ -298,6 +300,7 @@ export function world({
       version: "1.2.3",
       ...settings,
     },
+    settings_in_force,
     site: everything,
   });
   return {

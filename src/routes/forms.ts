@@ -1,11 +1,15 @@
 import type { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import type { FormProblem } from "../views/form.tsx";
+import { failure } from "./answers.ts";
 import { BODY_TIMEOUT_MS, BodyReader, bodyOf, mediaTypeOf } from "./body.ts";
 import type { Ctx, Needs, Route } from "./route.ts";
 
-const FORM = "application/x-www-form-urlencoded";
+export const FORM = "application/x-www-form-urlencoded";
 const JSON_TYPE = "application/json";
 const MAX_BODY_BYTES = 16_384;
+/** Fields that are never sent back. */
+const SECRET_FIELDS = ["password", "old"];
 const DONE = { status: 303, description: "Done; leads back to a page", content: {} };
 
 /** What people post: small forms, and the same as JSON for scripts. */
@@ -22,13 +26,26 @@ export class Forms {
     this.#base_path = base_path;
   }
 
+  /**
+   * @param page the page of the form again, where it says what is wrong with it; left out, a page of its own says so
+   */
   route(
     path: string,
     needs: Needs,
     summary: string,
     handle: (c: Ctx, fields: URLSearchParams) => Response | Promise<Response>,
+    page?: (c: Ctx, problem: FormProblem) => string,
   ): Route {
-    const handler = async (c: Ctx) => handle(c, new URLSearchParams(await this.#read(c, FORM)));
+    const handler = async (c: Ctx) => {
+      const fields = new URLSearchParams(await this.#read(c, FORM));
+      try {
+        return await handle(c, fields);
+      } catch (error) {
+        if (page === undefined || !(error instanceof EvenkeelError)) throw error;
+        const form = new URL(c.req.url).pathname.slice(this.#base_path.length + 1);
+        return failure(c, error, () => page(c, problemOf(error, form, fields)));
+      }
+    };
     return { method: "POST", path, needs, summary, takes: [FORM], response: DONE, handler };
   }
 
@@ -56,6 +73,21 @@ export class Forms {
     mediaTypeOf(c, [type]);
     return (await this.#reader.read(bodyOf(c), c.req.header("content-length"))).toString();
   }
+}
+
+/** @param form its action, below the base path */
+export function problemOf(
+  { message, details }: EvenkeelError,
+  form: string,
+  fields: Iterable<[string, string]>,
+): FormProblem {
+  const field = details["path"] ?? details["parameter"];
+  return {
+    form,
+    field: typeof field === "string" ? field : null,
+    message,
+    filled: Object.fromEntries([...fields].filter(([name]) => !SECRET_FIELDS.includes(name))),
+  };
 }
 
 /** @throws EvenkeelError "unprocessable" that names the field, the rule and what came */

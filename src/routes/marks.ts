@@ -80,6 +80,7 @@ export function markRoutes({ mark, now_ms, demo }: MarkDeps): Route[] {
         const posted = parsed(body.toString());
         const set = { at_ms: instantOf(posted.at, now_ms()), kind: posted.kind, text: posted.text };
         mark(set);
+        c.set("audited", { detail: `${set.kind}, ${set.text}` });
         return json({ ...set, demo: demo() }, 201);
       },
     },

@@ -2,6 +2,8 @@ import { EvenkeelError } from "../errors.ts";
 import { shown } from "../metrics/must-be.ts";
 import { problem } from "./answers.ts";
 import type { Guard } from "./auth/guard.ts";
+import { FORM } from "./forms.ts";
+import { namesHtml } from "./negotiate.ts";
 import { isOwnOrigin } from "./proxies.ts";
 import { type App, type Ctx, pathNames, type Route } from "./route.ts";
 
@@ -26,13 +28,17 @@ export function mount(
     for (const route of here)
       app.on(route.method, base_path + path, (c) => settled(c, route, guard, ticking()));
     const allow = here.map((route) => (route.method === "GET" ? "GET, HEAD" : route.method)).join(", ");
-    app.all(base_path + path, (c) =>
-      problem(c, {
+    const page = here.some(({ takes }) => takes?.includes(FORM)) ? pageOf(ordered, path) : null;
+    app.all(base_path + path, (c) => {
+      // Where a form said what was wrong with it its address stands in the browser, and may be asked for again.
+      if (page !== null && c.req.method === "GET" && namesHtml(c.req.header("accept")))
+        return c.redirect(base_path + page(c.req.path.slice(base_path.length)), 303);
+      return problem(c, {
         status: 405,
         detail: `${c.req.path} takes ${allow}; got ${c.req.method}`,
         headers: { Allow: allow },
-      }),
-    );
+      });
+    });
   }
 }
 
@@ -41,6 +47,24 @@ function settled(c: Ctx, route: Route, guard: Guard, ticking: Promise<void> | nu
   if (ticking === null || route.needs === "ingest" || route.needs === "nothing")
     return guarded(c, route, guard);
   return ticking.then(() => guarded(c, route, guard));
+}
+
+/** Leads from a form's address to the page that it is on; null where there is none. */
+function pageOf(routes: readonly Route[], path: string): ((at: string) => string) | null {
+  const isPage = (at: string) =>
+    routes.some(
+      ({ method, path, response }) =>
+        method === "GET" && path === at && "text/html" in (response?.content ?? {}),
+    );
+  if (isPage(`${path}/new`)) return (at) => `${at}/new`;
+  const parts = path.split("/").length - 1;
+  for (let up = 1; up <= parts; up += 1) if (isPage(above(path, up))) return (at) => above(at, up);
+  return null;
+}
+
+/** The path without its last parts. */
+function above(path: string, parts: number): string {
+  return path.split("/").slice(0, -parts).join("/") || "/";
 }
 
 function guarded(c: Ctx, route: Route, guard: Guard): Response | Promise<Response> {

@@ -1,11 +1,24 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
 import { idFromSegment, isReserved } from "../views/identity.ts";
 import type { Panel } from "../views/panel.ts";
+import { DENSITIES, THEMES } from "../views/preferences.ts";
+import { isZone, ZONE_RULE } from "../views/window.ts";
 import type { Ctx } from "./route.ts";
 
 /** Parameters by name, as they came. */
 export type Given = ReadonlyMap<string, string | readonly string[]>;
+
+/** How any page looks. */
+export const LOOK = z.object({
+  theme: z.enum(THEMES).optional().describe("Colours; auto follows the viewer's system"),
+  density: z.enum(DENSITIES).optional().describe("How close things stand"),
+  refresh: z
+    .enum(["off"])
+    .optional()
+    .describe("off: without JavaScript the page is not loaded again by itself"),
+  tz: z.string().max(64).refine(isZone, ZONE_RULE).optional().describe("Zone that times are shown in"),
+});
 
 /** Longest part of a wrong value that an error repeats. */
 const SHOWN_CHARS = 80;

@@ -24,7 +24,7 @@ export interface Site {
   readonly renderChart: (panel: Panel, params: Record<string, unknown>, read: Read) => string | undefined;
   readonly renderPage: (page: Page, panels: readonly string[], around: Around) => string;
   readonly renderEmbed: (panel: Panel, markup: string, around: Around) => string;
-  readonly renderSettings: (view: Omit<SettingsView, "read">, around: Around) => string;
+  readonly renderSettings: (view: Omit<SettingsView, "read" | "may_operate">, around: Around) => string;
   readonly renderApi: (view: ApiView, around: Around) => string;
   readonly renderError: (error: ErrorFacts, around: Look) => string;
 }

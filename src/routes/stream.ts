@@ -42,7 +42,7 @@ const POLL = z.object({
 });
 
 /** Asks for the ticks alone: silence means trouble on a page without a live panel too. */
-const NO_PANELS = "none";
+export const NO_PANELS = "none";
 
 /**
  * The address of the stream of some panels, below the base path, with the parameters that they share.

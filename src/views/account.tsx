@@ -1,55 +1,52 @@
-import { type AuditEntry, type EmbedLink, ROLES, type Token, type User } from "../metrics/accounts.ts";
-import { clean, shorten } from "../metrics/format.ts";
+import type { User } from "../metrics/accounts.ts";
+import { count, shorten, visible } from "../metrics/format.ts";
 import type { Around, Look } from "./around.ts";
 import { Name, Time } from "./components.tsx";
+import { Done, Form, type FormProblem, fieldsOf } from "./form.tsx";
 import { renderAlone, renderPlain } from "./layout.tsx";
-import type { Markup } from "./panel.ts";
 
-const NAME_LENGTH = 64;
+const CLIENT_LENGTH = 100;
+/** Rows of a table of accounts; there may be thousands. */
+export const ROWS_LIMIT = 200;
 
 export interface LoginView {
-  readonly name: string;
   /** Where it leads then, below the base path. */
   readonly next: string;
   /** What was wrong with the last try. */
-  readonly problem: string | null;
+  readonly problem: FormProblem | null;
 }
 
 /** Where one logs in; it shows nothing of the fleet. */
-export function renderLogin({ name, next, problem }: LoginView, look: Look): string {
+export function renderLogin({ next, problem }: LoginView, look: Look): string {
+  const { field, value } = fieldsOf(problem, "login");
   return renderAlone(
     "Log in",
     look,
     <>
       <h1>Log in</h1>
-      {problem === null ? null : (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
-      <form class="fields" method="post" action="login">
+      <Form action="login" problem={problem} class="fields">
         <input type="hidden" name="next" value={next} />
         <label>
           Name
-          <input name="name" value={clean(name)} required autocomplete="username" autofocus={name === ""} />
+          <input
+            autofocus={problem === null}
+            {...field("name")}
+            value={value("name")}
+            required
+            autocomplete="username"
+          />
         </label>
         <label>
           Password
-          <input
-            type="password"
-            name="password"
-            required
-            autocomplete="current-password"
-            autofocus={name !== ""}
-          />
+          <input type="password" {...field("password")} required autocomplete="current-password" />
         </label>
         <button type="submit">Log in</button>
-      </form>
+      </Form>
     </>,
   );
 }
 
-interface SessionRow {
+export interface SessionRow {
   readonly hash: string;
   readonly user: string | null;
   readonly client: string | null;
@@ -63,15 +60,17 @@ export interface AccountView {
   readonly session: string;
   readonly sessions: readonly SessionRow[];
   readonly done: string | null;
+  readonly problem: FormProblem | null;
 }
 
 /** One's own account. */
-export function renderAccount({ user, session, sessions, done }: AccountView, around: Around): string {
+export function renderAccount(view: AccountView, around: Around): string {
+  const { user, session, sessions, done, problem } = view;
   const content =
     user === null ? (
       <p class="hint">
-        Nobody has to log in here. <code>evenkeel user add NAME</code> makes the first user; from then on
-        everybody has to.
+        Nobody has to log in here. <code>evenkeel user add NAME --role admin</code> makes the first user; from
+        then on everybody has to.
       </p>
     ) : (
       <>
@@ -79,7 +78,7 @@ export function renderAccount({ user, session, sessions, done }: AccountView, ar
           <h2 id="ac-you">
             {user.name}, {user.role}
           </h2>
-          <div class="body fields">
+          <div class="body buttons">
             <form method="post" action="logout">
               <button type="submit">Log out</button>
             </form>
@@ -90,44 +89,68 @@ export function renderAccount({ user, session, sessions, done }: AccountView, ar
             </form>
           </div>
         </section>
-        <section class="panel" aria-labelledby="ac-password">
-          <h2 id="ac-password">Password</h2>
-          <form class="body fields" method="post" action="account/password">
-            <input type="hidden" name="username" value={user.name} autocomplete="username" />
-            <label>
-              The old one
-              <input type="password" name="old" required autocomplete="current-password" />
-            </label>
-            <label>
-              The new one, 10 characters or more
-              <input type="password" name="password" required minlength={10} autocomplete="new-password" />
-            </label>
-            <button type="submit">Change it, and end all other sessions</button>
-          </form>
-        </section>
+        <OwnPassword user={user} problem={problem} />
         <Sessions id="ac" sessions={sessions} here={session} action="account/sessions/end" />
       </>
     );
-  return renderOwn("Account", done, around, content);
+  return renderPlain(
+    "Account",
+    around,
+    <>
+      <Done what={done} />
+      {content}
+    </>,
+  );
 }
 
-function Sessions({
-  id,
-  sessions,
-  here,
-  action,
-  named = false,
-}: {
+function OwnPassword({ user, problem }: { user: User; problem: FormProblem | null }) {
+  const action = "account/password";
+  const { field } = fieldsOf(problem, action);
+  return (
+    <section class="panel" aria-labelledby="ac-password">
+      <h2 id="ac-password">
+        Password <small class="note">another one ends all other sessions</small>
+      </h2>
+      <Form action={action} problem={problem} class="body fields">
+        <input type="hidden" name="username" value={user.name} autocomplete="username" />
+        <label>
+          The old one
+          <input type="password" {...field("old")} required autocomplete="current-password" />
+        </label>
+        <NewPassword field={field("password")} label="The new one" />
+        <button type="submit">Change the password</button>
+      </Form>
+    </section>
+  );
+}
+
+/** @param field its attributes */
+export function NewPassword({ field, label }: { field: object; label: string }) {
+  return (
+    <label>
+      {label}, 10 characters or more
+      <input type="password" {...field} required minlength={10} autocomplete="new-password" />
+    </label>
+  );
+}
+
+interface SessionsProps {
   id: string;
   sessions: readonly SessionRow[];
+  /** The hash of the one that asks; null where that is not told apart. */
   here: string | null;
   action: string;
+  /** Whether it says whose they are. */
   named?: boolean;
-}) {
+}
+
+export function Sessions({ id, sessions, here, action, named = false }: SessionsProps) {
   return (
     <section class="panel" aria-labelledby={`${id}-sessions`}>
-      <h2 id={`${id}-sessions`}>Sessions</h2>
-      <table class="sources">
+      <h2 id={`${id}-sessions`}>
+        Sessions {sessions.length === 0 ? <small class="note">none</small> : null}
+      </h2>
+      <table class="sources" hidden={sessions.length === 0}>
         <thead>
           <tr>
             {named ? <th scope="col">User</th> : null}
@@ -139,11 +162,11 @@ function Sessions({
           </tr>
         </thead>
         <tbody>
-          {sessions.map(({ hash, user, client, created_ms }) => (
+          {sessions.slice(0, ROWS_LIMIT).map(({ hash, user, client, created_ms }) => (
             <tr>
               {named ? <th scope="row">{user}</th> : null}
               <td data-label="Logged in by">
-                <Name>{shorten(client ?? "", 100)}</Name>
+                <Name>{visible(shorten(client ?? "", CLIENT_LENGTH))}</Name>
               </td>
               <td data-label="Since">
                 <Time at_ms={created_ms} full />
@@ -164,289 +187,23 @@ function Sessions({
           ))}
         </tbody>
       </table>
+      <Left all={sessions} />
     </section>
   );
 }
 
-export interface AdminView {
-  readonly users: readonly (Pick<User, "name" | "role" | "created_ms"> & { readonly sessions: number })[];
-  readonly tokens: readonly Omit<Token, "hash">[];
-  readonly sessions: readonly SessionRow[];
-  readonly links: readonly EmbedLink[];
-  readonly audit: readonly AuditEntry[];
-  readonly done: string | null;
-  /** Of the token that was just made. */
-  readonly secret: string | null;
-}
-
-/** Users, tokens, sessions, links and what was done by whom. */
-export function renderAdmin(view: AdminView, around: Around): string {
-  return renderOwn(
-    "Administration",
-    view.done,
-    around,
-    <>
-      {view.secret === null ? null : (
-        <section class="panel" aria-labelledby="ad-secret">
-          <h2 id="ad-secret">The new token</h2>
-          <div class="body">
-            <p class="hint">It is shown this once. Whoever holds it sends it in a header:</p>
-            <pre tabindex={0}>Authorization: Bearer {view.secret}</pre>
-          </div>
-        </section>
+/** How many rows a table leaves out. */
+export function Left({ all, api }: { all: readonly unknown[]; api?: string }) {
+  const left = all.length - ROWS_LIMIT;
+  if (left <= 0) return null;
+  return (
+    <p class="more">
+      and {count(left)} more
+      {api === undefined ? null : (
+        <>
+          , all of them <a href={api}>as JSON</a>
+        </>
       )}
-      <Users users={view.users} />
-      <Tokens tokens={view.tokens} />
-      <Links links={view.links} now_ms={around.newest_ms} />
-      <Sessions id="ad" sessions={view.sessions} here={null} action="admin/sessions/end" named />
-      <Audit audit={view.audit} />
-    </>,
-  );
-}
-
-function Users({ users }: Pick<AdminView, "users">) {
-  return (
-    <section class="panel" aria-labelledby="ad-users">
-      <h2 id="ad-users">Users</h2>
-      <table class="sources">
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Role</th>
-            <th scope="col">Sessions</th>
-            <th scope="col">Since</th>
-            <th scope="col">
-              <span class="vh">Remove</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {users.map(({ name, role, sessions, created_ms }) => (
-            <tr>
-              <th scope="row">{name}</th>
-              <td data-label="Role">
-                <form method="post" action={`admin/users/${encodeURIComponent(name)}/role`}>
-                  <select name="role" aria-label={`Role of ${name}`}>
-                    {ROLES.map((one) => (
-                      <option value={one} selected={one === role}>
-                        {one}
-                      </option>
-                    ))}
-                  </select>
-                  <button type="submit" class="secondary">
-                    Set
-                  </button>
-                </form>
-              </td>
-              <td data-label="Sessions">{sessions}</td>
-              <td data-label="Since">
-                <Time at_ms={created_ms} full />
-              </td>
-              <td>
-                <form method="post" action={`admin/users/${encodeURIComponent(name)}/remove`}>
-                  <button type="submit" class="secondary" aria-label={`Remove ${name}`}>
-                    Remove
-                  </button>
-                </form>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      <form class="body fields" method="post" action="admin/users">
-        <label>
-          Name <input name="name" required maxlength={64} autocomplete="off" />
-        </label>
-        <label>
-          Role
-          <select name="role">
-            {ROLES.map((one) => (
-              <option value={one}>{one}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Password, 10 characters or more
-          <input type="password" name="password" required minlength={10} autocomplete="new-password" />
-        </label>
-        <button type="submit">Add a user</button>
-      </form>
-      <p class="hint">
-        A viewer reads. An operator deals with alerts too: acknowledges, silences, tests receivers, sets
-        marks. An admin does this page's work too.
-      </p>
-    </section>
-  );
-}
-
-function Tokens({ tokens }: Pick<AdminView, "tokens">) {
-  return (
-    <section class="panel" aria-labelledby="ad-tokens">
-      <h2 id="ad-tokens">Tokens</h2>
-      {tokens.length === 0 ? null : (
-        <table class="sources">
-          <thead>
-            <tr>
-              <th scope="col">For</th>
-              <th scope="col">May</th>
-              <th scope="col">Sources</th>
-              <th scope="col">Made</th>
-              <th scope="col">Last used</th>
-              <th scope="col">
-                <span class="vh">Revoke</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {tokens.map(({ id, name, role, sources, created_ms, created_by, used_ms }) => (
-              <tr>
-                <th scope="row">
-                  <Name>{shorten(name, NAME_LENGTH)}</Name>
-                </th>
-                <td data-label="May">{role}</td>
-                <td data-label="Sources">
-                  {sources === null
-                    ? role === "ingest"
-                      ? "any"
-                      : ""
-                    : clean(shorten(sources.join(", "), 120))}
-                </td>
-                <td data-label="Made">
-                  <Time at_ms={created_ms} full /> by {clean(created_by)}
-                </td>
-                <td data-label="Last used">{used_ms === null ? "never" : <Time at_ms={used_ms} full />}</td>
-                <td>
-                  <form method="post" action={`admin/tokens/${id}/revoke`}>
-                    <button type="submit" class="secondary" aria-label={`Revoke ${clean(name)}`}>
-                      Revoke
-                    </button>
-                  </form>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      <form class="body fields" method="post" action="admin/tokens">
-        <label>
-          What it is for <input name="name" required maxlength={100} />
-        </label>
-        <label>
-          What its holder may do
-          <select name="role">
-            <option value="ingest">report (ingest)</option>
-            {ROLES.map((one) => (
-              <option value={one}>what a user may who is {one}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          The sources that it may report as, separated by commas
-          <input name="sources" placeholder="any" />
-        </label>
-        <button type="submit">Make a token</button>
-      </form>
-    </section>
-  );
-}
-
-function Links({ links, now_ms }: Pick<AdminView, "links"> & { now_ms: number }) {
-  if (links.length === 0) return null;
-  return (
-    <section class="panel" aria-labelledby="ad-links">
-      <h2 id="ad-links">Links to embedded panels</h2>
-      <table class="sources">
-        <thead>
-          <tr>
-            <th scope="col">Panel</th>
-            <th scope="col">Bound to</th>
-            <th scope="col">Made</th>
-            <th scope="col">Until</th>
-            <th scope="col">
-              <span class="vh">Revoke</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {links.map(({ id, panel, query, created_ms, created_by, expires_ms }) => (
-            <tr>
-              <th scope="row">{panel}</th>
-              <td data-label="Bound to">
-                <Name>{shorten(query, 120)}</Name>
-              </td>
-              <td data-label="Made">
-                <Time at_ms={created_ms} full /> by {clean(created_by)}
-              </td>
-              <td data-label="Until">
-                <Time at_ms={expires_ms} full /> {expires_ms <= now_ms ? "(over)" : ""}
-              </td>
-              <td>
-                <form method="post" action={`admin/links/${id}/revoke`}>
-                  <button type="submit" class="secondary">
-                    Revoke
-                  </button>
-                </form>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
-  );
-}
-
-function Audit({ audit }: Pick<AdminView, "audit">) {
-  return (
-    <section class="panel" aria-labelledby="ad-audit">
-      <h2 id="ad-audit">
-        Who did what <small class="note">the newest {audit.length}</small>
-      </h2>
-      <table class="sources">
-        <thead>
-          <tr>
-            <th scope="col">When</th>
-            <th scope="col">Who</th>
-            <th scope="col">From</th>
-            <th scope="col">What</th>
-            <th scope="col">To what</th>
-          </tr>
-        </thead>
-        <tbody>
-          {audit.map(({ at_ms, who, address, what, detail }) => (
-            <tr>
-              <td data-label="When">
-                <Time at_ms={at_ms} full />
-              </td>
-              <td data-label="Who">
-                <Name>{shorten(who, NAME_LENGTH)}</Name>
-              </td>
-              <td data-label="From">{clean(address)}</td>
-              <td data-label="What">{clean(what)}</td>
-              <td data-label="To what">
-                <Name>{shorten(detail, 120)}</Name>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      <p class="more">
-        <a href="api/audit?entries=10000&format=csv">All of it as CSV</a>
-      </p>
-    </section>
-  );
-}
-
-function renderOwn(title: string, done: string | null, around: Around, content: Markup): string {
-  return renderPlain(
-    title,
-    around,
-    <>
-      {done === null ? null : (
-        <p class="done" role="status">
-          {clean(done)}
-        </p>
-      )}
-      {content}
-    </>,
+    </p>
   );
 }

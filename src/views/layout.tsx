@@ -99,11 +99,16 @@ export function renderEmbed(panel: Panel, markup: string, around: Around): strin
 
 /** The page of a viewer's own choices. */
 export function renderSettings(
-  view: Omit<SettingsView, "read">,
+  view: Omit<SettingsView, "read" | "may_operate">,
   around: Around,
   pages: readonly Page[] = PAGES,
 ): string {
-  return renderPlain("Settings", around, <Settings read={around.read} {...view} />, pages);
+  return renderPlain(
+    "Settings",
+    around,
+    <Settings read={around.read} may_operate={around.may_operate} {...view} />,
+    pages,
+  );
 }
 
 /** A page of forms, which is not one of panels. */
@@ -304,8 +309,8 @@ function Document({
       <head>
         <meta charset="utf-8" />
         <title>{counted > 0 ? `(${counted}) ${title}` : title}</title>
-        {/* What a link shows stands alone: all else is seen where one logs in. */}
-        <base href={around.base} target={embed && /[?&]link=/.test(around.url) ? "_blank" : undefined} />
+        {/* What is in another site's frame stands alone: all else is refused there, and opens beside it. */}
+        <base href={around.base} target={embed ? "_blank" : undefined} />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="description" content={DESCRIPTION} />
         <meta name="color-scheme" content={around.theme === "auto" ? "light dark" : around.theme} />

@@ -10,6 +10,15 @@ export type Theme = (typeof THEMES)[number];
 export const DENSITIES = ["comfortable", "compact"] as const;
 export type Density = (typeof DENSITIES)[number];
 
+/** Stretches of time that history offers to begin with, in words; empty: its own. */
+export const RANGES = [
+  ["", "1 hour"],
+  ["15m", "15 minutes"],
+  ["6h", "6 hours"],
+  ["24h", "24 hours"],
+  ["7d", "7 days"],
+] as const;
+
 const range = duration("10s", "366d");
 const MAX_VIEWS = 50;
 const MAX_PANELS = 100;

@@ -3,18 +3,12 @@ import { clean, shorten } from "../metrics/format.ts";
 import type { Read } from "../metrics/read.ts";
 import { Name } from "./components.tsx";
 import { FILTER_LABEL } from "./filters.ts";
+import { Done } from "./form.tsx";
 import type { Panel } from "./panel.ts";
-import { chosenPanels, DENSITIES, type Preferences, type SavedView, THEMES } from "./preferences.ts";
+import { chosenPanels, DENSITIES, type Preferences, RANGES, type SavedView, THEMES } from "./preferences.ts";
 import { MAX_NAME } from "./viewer.tsx";
 
 const NAME_LENGTH = 64;
-const RANGES = [
-  ["", "1 hour"],
-  ["15m", "15 minutes"],
-  ["6h", "6 hours"],
-  ["24h", "24 hours"],
-  ["7d", "7 days"],
-] as const;
 
 export interface SettingsView {
   readonly read: Read;
@@ -23,19 +17,17 @@ export interface SettingsView {
   readonly panels: readonly Panel[];
   /** What is saved for everybody. */
   readonly shared_views: readonly SavedView[];
+  /** Whether who looks may forget what is saved for everybody. */
+  readonly may_operate: boolean;
   /** What was just done, in words. */
   readonly done: string | null;
 }
 
 /** What a viewer can choose, as plain forms. */
-export function Settings({ read, preferences, panels, shared_views, done }: SettingsView) {
+export function Settings({ read, preferences, panels, shared_views, may_operate, done }: SettingsView) {
   return (
     <>
-      {done === null ? null : (
-        <p class="done" role="status">
-          {done}
-        </p>
-      )}
+      <Done what={done} />
       <p class="hint">
         Kept on this server for this browser, found by a cookie. An address shows the same to everybody: what
         is chosen here only decides how pages look, and where <a href="./">the overview</a> and{" "}
@@ -44,7 +36,7 @@ export function Settings({ read, preferences, panels, shared_views, done }: Sett
       <Look read={read} preferences={preferences} />
       <PanelOrder preferences={preferences} panels={panels} />
       <Views preferences={preferences} />
-      <SharedViews views={shared_views} />
+      <SharedViews views={shared_views} may_operate={may_operate} />
       {/* The page's script shows it, and says what the button does. */}
       <section id="notify" class="panel" aria-labelledby="st-notify" hidden>
         <h2 id="st-notify">Notifications of this browser</h2>
@@ -199,19 +191,20 @@ function Views({ preferences }: Pick<SettingsView, "preferences">) {
   );
 }
 
-function SharedViews({ views }: { views: SettingsView["shared_views"] }) {
+function SharedViews({ views, may_operate }: { views: readonly SavedView[]; may_operate: boolean }) {
   if (views.length === 0) return null;
   return (
     <section class="panel" aria-labelledby="st-shared">
       <h2 id="st-shared">Views for all</h2>
       <div class="body">
-        <ViewRows views={views} action="views/forget" />
+        <ViewRows views={views} action={may_operate ? "views/forget" : null} />
       </div>
     </section>
   );
 }
 
-function ViewRows({ views, action }: { views: readonly SavedView[]; action: string }) {
+/** @param action of the form that forgets one; null where who looks may not */
+function ViewRows({ views, action }: { views: readonly SavedView[]; action: string | null }) {
   return (
     <ul class="rows order">
       {views.map(({ name, url }) => (
@@ -220,12 +213,14 @@ function ViewRows({ views, action }: { views: readonly SavedView[]; action: stri
             <Name>{shorten(name, NAME_LENGTH)}</Name>
           </a>
           <code>{clean(shorten(url === "" ? "./" : url, NAME_LENGTH))}</code>
-          <form method="post" action={action}>
-            <input type="hidden" name="name" value={name} />
-            <button type="submit" class="secondary" aria-label={`Forget the view ${clean(name)}`}>
-              Forget
-            </button>
-          </form>
+          {action === null ? null : (
+            <form method="post" action={action}>
+              <input type="hidden" name="name" value={name} />
+              <button type="submit" class="secondary" aria-label={`Forget the view ${clean(name)}`}>
+                Forget
+              </button>
+            </form>
+          )}
         </li>
       ))}
     </ul>

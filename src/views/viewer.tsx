@@ -17,6 +17,11 @@ export function NameField(): Markup {
   );
 }
 
+/** Stands where the forms of a panel are, and is shown to whoever may only read: these see no form. */
+export function OnlyOperators(): Markup {
+  return <p class="quiet why-not">You may read only: this is for operators.</p>;
+}
+
 /** A page's markup with the viewer's name where it is asked for. No text from outside can hold a quote as markup. */
 export function withViewer(markup: string, name: string): string {
   if (name === "") return markup;

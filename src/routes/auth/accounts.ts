@@ -37,6 +37,17 @@ export async function putUser(
   return user;
 }
 
+/** As `putUser`, for a name that nobody has. @throws EvenkeelError "invalid" that names the field, "too_many" */
+export async function addUser(
+  accounts: AccountStore,
+  given: Parameters<typeof putUser>[1],
+  now_ms: number,
+): Promise<User> {
+  const name = userName(given.name);
+  if (accounts.user(name)) throw invalid("name", "must be another one: there is such a user already", name);
+  return putUser(accounts, given, now_ms);
+}
+
 /** @throws EvenkeelError "invalid", "not_found" */
 export function changeRole(accounts: AccountStore, given_name: string, given_role: string): void {
   const user = knownUser(accounts, given_name);
@@ -120,7 +131,8 @@ export function userName(given: string): string {
   return name;
 }
 
-function knownUser(accounts: AccountStore, given: string): User {
+/** @throws EvenkeelError "not_found" */
+export function knownUser(accounts: AccountStore, given: string): User {
   const user = accounts.user(given.trim().toLowerCase());
   if (user) return user;
   throw new EvenkeelError("not_found", `There is no user ${JSON.stringify(given.slice(0, 80))}`);
@@ -136,7 +148,9 @@ function roleOf(given: string): Role {
 function mustLeaveAdmin(accounts: AccountStore, name: string): void {
   const others = accounts.users().filter((user) => user.name !== name && user.role === "admin");
   if (others.length > 0 || accounts.user(name)?.role !== "admin") return;
-  throw new EvenkeelError("invalid", `${name} is the last administrator: make another one first`);
+  throw new EvenkeelError("invalid", `${name} is the last administrator: make another one first`, {
+    details: { path: "role" },
+  });
 }
 
 function tooMany(what: string): EvenkeelError {

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ROLES, type Token, type User } from "../../metrics/accounts.ts";
+import { visible } from "../../metrics/format.ts";
 import type { AccountStore } from "../../metrics/store/accounts.ts";
-import type { AdminView } from "../../views/account.tsx";
+import type { AdminView, UserView } from "../../views/admin.tsx";
 import { toCsv } from "../../views/csv.ts";
 import { answer, json } from "../answers.ts";
 import type { Forms } from "../forms.ts";
@@ -10,8 +11,10 @@ import { given, parseParams } from "../params.ts";
 import type { Ctx, Route } from "../route.ts";
 import {
   addToken,
+  addUser,
   changePassword,
   changeRole,
+  knownUser,
   putUser,
   removeUser,
   revokeToken,
@@ -89,18 +92,22 @@ export interface AdminDeps {
   readonly forms: Forms;
   readonly now_ms: () => number;
   readonly renderAdmin: (c: Ctx, view: AdminView) => string;
+  readonly renderUser: (c: Ctx, view: UserView) => string;
 }
 
 /** Users, tokens, sessions and what was done by whom: a page with forms, and the same as JSON for scripts. */
-export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps): Route[] {
+export function adminRoutes({ accounts, forms, now_ms, renderAdmin, renderUser }: AdminDeps): Route[] {
   const form = (...args: Parameters<Forms["route"]>): Route => {
     const [path] = args;
     const params = path.includes(":name") ? NAMED : WITH_ID;
     return { ...forms.route(...args), ...(path.includes(":") && { params }) };
   };
   const audited = (c: Ctx, detail: string) => c.set("audited", { detail });
-  const page = (c: Ctx, view: Pick<AdminView, "done" | "secret">) =>
+  const page = (c: Ctx, view: Partial<Pick<AdminView, "done" | "secret" | "problem">>) =>
     renderAdmin(c, {
+      done: null,
+      secret: null,
+      problem: null,
       ...view,
       users: accounts().users().map(userRow),
       tokens: accounts().tokens().map(tokenRow),
@@ -108,6 +115,11 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
       links: accounts().links(),
       audit: accounts().audit(AUDIT_SHOWN),
     });
+  const userPage = (c: Ctx, view: Partial<Pick<UserView, "done" | "problem">>) => {
+    const user = knownUser(accounts(), nameIn(c));
+    const sessions = accounts().sessions.loggedIn(user.name);
+    return renderUser(c, { done: null, problem: null, ...view, user, sessions });
+  };
   const userRow = ({ name, role, created_ms }: User) => ({
     name,
     role,
@@ -120,6 +132,8 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
     return made;
   };
   const done = (what: string) => forms.back(`admin?done=${what}`);
+  const ofUser = (name: string, what: string) =>
+    forms.back(`admin/users/${encodeURIComponent(name)}?done=${what}`);
   return [
     {
       method: "GET",
@@ -128,56 +142,85 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
       summary: "The page of users, tokens, sessions and the audit log.",
       params: JUST_DONE,
       response: { description: "The page", content: { "text/html": null } },
-      handler: (c) =>
-        answer(c, page(c, { done: DONE[c.req.query("done") ?? ""] ?? null, secret: null }), HTML),
+      handler: (c) => answer(c, page(c, { done: doneOf(c) }), HTML),
     },
-    form("/admin/users", "administer", "Adds a user, as the form does.", async (c, fields) => {
-      const text = (name: string) => fields.get(name) ?? "";
-      const name = text("name");
-      if (accounts().user(name.trim().toLowerCase())) return done("known");
-      const user = await putUser(
-        accounts(),
-        { name, role: text("role"), password: text("password") },
-        now_ms(),
-      );
-      audited(c, `${user.name}, ${user.role}`);
-      return done("added");
-    }),
-    form("/admin/users/:name/role", "administer", "Changes what a user may do.", (c, fields) => {
-      const [name, role] = [String(given(c).get("name")), fields.get("role") ?? ""];
-      changeRole(accounts(), name, role);
-      audited(c, `${name}, ${role}`);
-      return done("changed");
-    }),
+    form(
+      "/admin/users",
+      "administer",
+      "Adds a user, as the form does.",
+      async (c, fields) => {
+        const text = (name: string) => fields.get(name) ?? "";
+        const asked = { name: text("name"), role: text("role"), password: text("password") };
+        const user = await addUser(accounts(), asked, now_ms());
+        audited(c, `${user.name}, ${user.role}`);
+        return done("added");
+      },
+      (c, problem) => page(c, { problem }),
+    ),
+    {
+      method: "GET",
+      path: "/admin/users/:name",
+      needs: "administer",
+      summary: "The page of one user: role, password, sessions.",
+      params: NAMED.extend(JUST_DONE.shape),
+      example: { params: { name: "root" } },
+      response: { description: "The page", content: { "text/html": null } },
+      handler: (c) => answer(c, userPage(c, { done: doneOf(c) }), HTML),
+    },
+    form(
+      "/admin/users/:name/role",
+      "administer",
+      "Changes what a user may do.",
+      (c, fields) => {
+        const [name, role] = [nameIn(c), fields.get("role") ?? ""];
+        changeRole(accounts(), name, role);
+        audited(c, `${name}, ${role}`);
+        return ofUser(name, "role");
+      },
+      (c, problem) => userPage(c, { problem }),
+    ),
     form(
       "/admin/users/:name/password",
       "administer",
       "Gives a user another password; their sessions end.",
       async (c, fields) => {
-        const name = String(given(c).get("name"));
+        const name = nameIn(c);
         await changePassword(accounts(), name, fields.get("password") ?? "");
         audited(c, name);
-        return done("changed");
+        return ofUser(name, "password");
       },
+      (c, problem) => userPage(c, { problem }),
     ),
-    form("/admin/users/:name/remove", "administer", "Removes a user, as the form does.", (c) => {
-      const name = String(given(c).get("name"));
-      removeUser(accounts(), name);
-      audited(c, name);
-      return done("removed");
-    }),
-    form("/admin/tokens", "administer", "Makes a token, as the form does.", (c, fields) => {
-      const sources = (fields.get("sources") ?? "").split(",").map((one) => one.trim());
-      const { secret, token } = make(c, {
-        name: fields.get("name") ?? "",
-        role: fields.get("role") ?? "",
-        sources: sources.filter((one) => one !== ""),
-      });
-      // Not led back: it is shown this once.
-      return new Response(page(c, { done: `The token ${token.name} is made.`, secret }), {
-        headers: { "Content-Type": HTML.type, "Cache-Control": "no-store" },
-      });
-    }),
+    form(
+      "/admin/users/:name/remove",
+      "administer",
+      "Removes a user, as the form does.",
+      (c) => {
+        const name = nameIn(c);
+        removeUser(accounts(), name);
+        audited(c, name);
+        return done("removed");
+      },
+      (c, problem) => userPage(c, { problem }),
+    ),
+    form(
+      "/admin/tokens",
+      "administer",
+      "Makes a token, as the form does.",
+      (c, fields) => {
+        const sources = (fields.get("sources") ?? "").split(",").map((one) => one.trim());
+        const { secret, token } = make(c, {
+          name: fields.get("name") ?? "",
+          role: fields.get("role") ?? "",
+          sources: sources.filter((one) => one !== ""),
+        });
+        // Not led back: it is shown this once.
+        return new Response(page(c, { done: `The token ${token.name} is made.`, secret }), {
+          headers: { "Content-Type": HTML.type, "Cache-Control": "no-store" },
+        });
+      },
+      (c, problem) => page(c, { problem }),
+    ),
     form("/admin/tokens/:id/revoke", "administer", "Revokes a token, as the form does.", (c) => {
       const { name, role } = revokeToken(accounts(), String(given(c).get("id")));
       audited(c, `${role} token ${name}`);
@@ -226,7 +269,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
       summary: "Removes a user and ends their sessions.",
       response: answered(z.object({ success: z.literal(true), name: z.string().describe("The user") })),
       handler: (c) => {
-        const name = String(given(c).get("name"));
+        const name = nameIn(c);
         removeUser(accounts(), name);
         audited(c, name);
         return json({ success: true, name });
@@ -293,10 +336,19 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin }: AdminDeps)
   ];
 }
 
+function nameIn(c: Ctx): string {
+  return String(given(c).get("name"));
+}
+
+function doneOf(c: Ctx): string | null {
+  const { done = "" } = parseParams(JUST_DONE, given(c));
+  return Object.hasOwn(DONE, done) ? DONE[done]! : null;
+}
+
 const DONE: Readonly<Record<string, string>> = {
   added: "The user is added.",
-  known: "There is such a user already; it was left as it is.",
-  changed: "Changed.",
+  role: "The role is set.",
+  password: "The password is set, and all sessions of theirs are ended.",
   removed: "The user is removed, and all sessions of theirs.",
   revoked: "Revoked: it opens nothing any more.",
   ended: "The session is ended.",
@@ -321,6 +373,7 @@ function auditAnswer(c: Ctx, accounts: AccountStore): Response | Promise<Respons
   const entries = accounts.audit(limit, before_ms);
   if (!as_csv) return asJson(c, { entries });
   const columns = Object.keys(ENTRY.shape) as (keyof (typeof entries)[number])[];
-  const rows = entries.map((entry) => columns.map((column) => entry[column]));
+  const shown = (value: string | number) => (typeof value === "string" ? visible(value) : value);
+  const rows = entries.map((entry) => columns.map((column) => shown(entry[column])));
   return answer(c, toCsv({ columns, rows }), { type: "text/csv; charset=utf-8" });
 }

@@ -158,6 +158,70 @@ describe("each route", () => {
     expect(wrong).toEqual([]);
   });
 
+  /** Every route that is not for whoever reads. */
+  const RIGHTS: Record<Exclude<Needs, "read">, readonly string[]> = {
+    nothing: [
+      "GET /assets/:file",
+      "GET /healthz",
+      "GET /login",
+      "GET /openapi.json",
+      "GET /readyz",
+      "POST /login",
+      "POST /logout",
+    ],
+    ingest: ["POST /api/ingest", "POST /api/marks"],
+    operate: [
+      "DELETE /alerts/:alert_id/acknowledgement",
+      "DELETE /api/silences/:silence_id",
+      "GET /api/ingest/stream",
+      "POST /alerts/:alert_id/acknowledgement",
+      "POST /alerts/:alert_id/acknowledgement/end",
+      "POST /alerts/receivers/:name/test",
+      "POST /alerts/reload",
+      "POST /api/receivers/:name/test",
+      "POST /api/silences",
+      "POST /embeds",
+      "POST /silences",
+      "POST /silences/:silence_id/end",
+      "POST /views",
+      "POST /views/forget",
+      "PUT /alerts/:alert_id/acknowledgement",
+    ],
+    administer: [
+      "DELETE /api/tokens/:id",
+      "DELETE /api/users/:name",
+      "GET /admin",
+      "GET /admin/settings",
+      "GET /admin/users/:name",
+      "GET /api/audit",
+      "GET /api/settings",
+      "GET /api/tokens",
+      "GET /api/users",
+      "POST /admin/links/:id/revoke",
+      "POST /admin/sessions/end",
+      "POST /admin/tokens",
+      "POST /admin/tokens/:id/revoke",
+      "POST /admin/users",
+      "POST /admin/users/:name/password",
+      "POST /admin/users/:name/remove",
+      "POST /admin/users/:name/role",
+      "POST /api/tokens",
+      "POST /api/users",
+    ],
+  };
+
+  it("needs what the table says", () => {
+    const of = world({ accounts, site: SITE });
+    for (const [needs, expected] of Object.entries(RIGHTS)) {
+      const routes = of.routes.filter((route) => route.needs === needs);
+      expect([needs, routes.map(({ method, path }) => `${method} ${path}`).sort()]).toEqual([
+        needs,
+        expected,
+      ]);
+    }
+    of.hub.close();
+  });
+
   it("declares what it needs, and what changes something is never only for readers but one's own", () => {
     const own = /^\/(account|settings|login|logout)/;
     for (const { method, path, needs } of w.routes) {
@@ -274,6 +338,27 @@ describe("a log-in", () => {
     const again = await post("/login", { name: "anna", password: PASSWORD }, { cookie });
     expect(again.headers.get("set-cookie")).not.toContain(cookie);
     expect((await get("/api/board", { cookie })).status).toBe(401);
+  });
+
+  it("stands beside what is done by it in the audit log: what was silenced, and nothing that was refused", async () => {
+    const { as } = await logIn("anna");
+    await post("/silences", { matchers: "rule=worker_*", duration: "1h", note: "moving" }, as);
+    const refused = await post("/silences", { matchers: "no matcher", duration: "1h" }, as);
+    expect(refused.headers.get("location")).toContain("/silences/new?matchers=no");
+    await w.app.request("/api/marks", {
+      method: "POST",
+      headers: { "content-type": "application/json", ...as },
+      body: '{"text":"model server 2.4","kind":"deploy"}',
+    });
+    expect(accounts.audit(3).map(({ who, what, detail }) => [who, what, detail])).toEqual([
+      ["anna", "Sets a mark on the charts of history, such as a deploy.", "deploy, model server 2.4"],
+      [
+        "anna",
+        "Sets a silence, as a form does.",
+        expect.stringMatching(/^rule=worker_\* until 2026-11-23 19:24/),
+      ],
+      ["anna", "Logs in, as the form does.", ""],
+    ]);
   });
 
   it("ends after thirty days", async () => {
@@ -436,6 +521,15 @@ describe("a link to a panel", () => {
     const page = await (await get(`/embed/board?limit=1&link=${link}`, HTML)).text();
     const [, stream = ""] = /hx-sse:connect="([^"]+)"/.exec(page) ?? [];
     expect(stream.replaceAll("&amp;", "&")).toBe(`stream?link=${link}&panels=board&limit=1`);
+  });
+
+  it("opens the ticks alone, for a panel that stands still", async () => {
+    const { as } = await logIn("anna");
+    const { link } = await make({}, as);
+    const ticks = await get(`/stream?poll=1&panels=none&link=${link}`);
+    expect([ticks.status, await ticks.text()]).toEqual([200, expect.stringContaining("event: tick")]);
+    expect((await get(`/stream?poll=1&panels=other&link=${link}`)).status).toBe(403);
+    expect((await get("/stream?poll=1&panels=none")).status).toBe(401);
   });
 
   it("opens nothing once it is over, revoked or forged", async () => {

@@ -4,6 +4,7 @@ import type { EmbedLink } from "../../metrics/accounts.ts";
 import { type AccountStore, MAX_ACCOUNTS } from "../../metrics/store/accounts.ts";
 import type { Given } from "../params.ts";
 import type { Route } from "../route.ts";
+import { NO_PANELS } from "../stream.ts";
 
 const KEY = "embed_links";
 const ALGORITHM = "HS256";
@@ -14,7 +15,7 @@ const MAX_QUERY = 2000;
 /** How it looks and which stretch of time it shows is up to whoever shows it; all else is bound. */
 const FREE = new Set([
   ...["link", "panels", "poll", "theme", "density", "tz", "refresh", "kiosk", "format", "as_of"],
-  ...["from", "to", "duration", "step", "points"],
+  ...["from", "to", "duration", "minutes", "step", "points"],
 ]);
 
 /**
@@ -29,7 +30,9 @@ export async function makeLink(
   now_ms: number,
 ): Promise<string> {
   if (!Number.isInteger(days) || days < 1 || days > MAX_DAYS) {
-    throw new EvenkeelError("invalid", `days must be a whole number from 1 to ${MAX_DAYS}; got ${days}`);
+    throw new EvenkeelError("invalid", `days must be a whole number from 1 to ${MAX_DAYS}; got ${days}`, {
+      details: { path: "days" },
+    });
   }
   const query = bound(given);
   if (query.length > MAX_QUERY)
@@ -72,6 +75,8 @@ export function linkOpens(
   given: Given,
 ): boolean {
   const asked = route.path === "/stream" ? given.get("panels") : route.shows;
+  // The ticks alone, by which the page of a panel that stands still tells that the server is there.
+  if (route.path === "/stream" && asked === NO_PANELS) return true;
   return asked === panel && bound(given) === query;
 }
 

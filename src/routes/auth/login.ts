@@ -49,33 +49,35 @@ export function loginRoutes(deps: LoginDeps): Route[] {
     if (session) return { session, name: session.user! };
     throw new EvenkeelError("unauthorized", "This takes a log-in");
   };
-  const page = (c: Ctx, done: string | null) => {
+  const page = (c: Ctx, { done = null, problem = null }: Partial<Pick<AccountView, "done" | "problem">>) => {
     const session = sessions.loggedIn(c);
     const user = session && accounts().user(session.user!);
     const all = session ? accounts().sessions.loggedIn(session.user!) : [];
-    return renderAccount(c, { user: user ?? null, session: session?.hash ?? "", sessions: all, done });
+    return renderAccount(c, {
+      user: user ?? null,
+      session: session?.hash ?? "",
+      sessions: all,
+      done,
+      problem,
+    });
   };
   const login = async (c: Ctx, fields: URLSearchParams) => {
     const name = (fields.get("name") ?? "").trim().toLowerCase().slice(0, MAX_NAME);
     const password = (fields.get("password") ?? "").slice(0, MAX_PASSWORD);
-    const next = localPath(fields.get("next"));
     const address = addressOf(c);
     guard.check(name, networkOf(address), now_ms());
     const user = accounts().user(name);
-    c.set("audited", { who: name, detail: "" });
     if (!(await isPassword(password, user?.password)) || !user) {
       guard.fail(name, networkOf(address), now_ms());
       c.set("audited", { who: name, detail: "refused" });
-      const problem = "There is no such user, or the password is another.";
-      const html = renderLogin(c, { name, next, problem });
-      return new Response(html, {
-        status: 401,
-        headers: { "Content-Type": HTML.type, "Cache-Control": "no-store" },
+      throw new EvenkeelError("unauthorized", "There is no such user, or the password is another", {
+        details: { path: "password" },
       });
     }
     guard.succeed(name, networkOf(address));
+    c.set("audited", { who: name, detail: "" });
     const client = `${browserOf(c.req.header("user-agent"))} at ${address}`;
-    return forms.back(next, sessions.logIn(c, user.name, client));
+    return forms.back(localPath(fields.get("next")), sessions.logIn(c, user.name, client));
   };
   return [
     {
@@ -88,15 +90,16 @@ export function loginRoutes(deps: LoginDeps): Route[] {
       handler: (c) =>
         answer(
           c,
-          renderLogin(c, {
-            name: "",
-            next: localPath(parseParams(NEXT, given(c)).next ?? null),
-            problem: null,
-          }),
+          renderLogin(c, { next: localPath(parseParams(NEXT, given(c)).next ?? null), problem: null }),
           HTML,
         ),
     },
-    { ...forms.route("/login", "nothing", "Logs in, as the form does.", login), audit: true },
+    {
+      ...forms.route("/login", "nothing", "Logs in, as the form does.", login, (c, problem) =>
+        renderLogin(c, { next: localPath(problem.filled["next"] ?? null), problem }),
+      ),
+      audit: true,
+    },
     {
       ...forms.route("/logout", "nothing", "Logs out: this browser's session ends.", (c) => {
         const who = sessions.loggedIn(c)?.user;
@@ -112,19 +115,28 @@ export function loginRoutes(deps: LoginDeps): Route[] {
       summary: "The page of one's own account: password and sessions.",
       params: JUST_DONE,
       response: PAGE,
-      handler: (c) => answer(c, page(c, DONE[parseParams(JUST_DONE, given(c)).done ?? ""] ?? null), HTML),
+      handler: (c) => {
+        const done = DONE[parseParams(JUST_DONE, given(c)).done ?? ""] ?? null;
+        return answer(c, page(c, { done }), HTML);
+      },
     },
     {
-      ...forms.route("/account/password", "read", "Changes one's own password.", async (c, fields) => {
-        const { name, session } = mine(c);
-        guard.check(name, networkOf(addressOf(c)), now_ms());
-        if (!(await isPassword(fields.get("old") ?? "", accounts().user(name)?.password))) {
-          guard.fail(name, networkOf(addressOf(c)), now_ms());
-          throw new EvenkeelError("forbidden", "The old password is another");
-        }
-        await changePassword(accounts(), name, fields.get("password") ?? "", session.hash);
-        return forms.back("account?done=password");
-      }),
+      ...forms.route(
+        "/account/password",
+        "read",
+        "Changes one's own password.",
+        async (c, fields) => {
+          const { name, session } = mine(c);
+          guard.check(name, networkOf(addressOf(c)), now_ms());
+          if (!(await isPassword(fields.get("old") ?? "", accounts().user(name)?.password))) {
+            guard.fail(name, networkOf(addressOf(c)), now_ms());
+            throw new EvenkeelError("forbidden", "The old password is another", { details: { path: "old" } });
+          }
+          await changePassword(accounts(), name, fields.get("password") ?? "", session.hash);
+          return forms.back("account?done=password");
+        },
+        (c, problem) => page(c, { problem }),
+      ),
       audit: true,
     },
     {

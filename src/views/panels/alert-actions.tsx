@@ -4,7 +4,7 @@ import { pathSegment } from "../identity.ts";
 import { definePanel } from "../panel.ts";
 import { at_ms } from "../schema.ts";
 import { matchersOf } from "../silence-form.ts";
-import { MAX_NOTE, NameField } from "../viewer.tsx";
+import { MAX_NOTE, NameField, OnlyOperators } from "../viewer.tsx";
 import { SilenceFields } from "./silence-new.tsx";
 
 const data = z.object({
@@ -46,6 +46,7 @@ function view({ alert_id, standing, matchers }: Data) {
   const over = standing === "resolved" || standing === "pending";
   return (
     <div class="alert-forms">
+      <OnlyOperators />
       {over ? (
         <p class="quiet">
           {standing === "pending" ? "It does not fire yet" : "It is over"}: there is nothing to acknowledge.

@@ -11,7 +11,7 @@ import { SameLook } from "../list-view.tsx";
 import { definePanel } from "../panel.ts";
 import { at_ms } from "../schema.ts";
 import { type Asked, type Checked, checkSilence, DURATIONS } from "../silence-form.ts";
-import { MAX_NAME, MAX_NOTE, NameField } from "../viewer.tsx";
+import { MAX_NAME, MAX_NOTE, NameField, OnlyOperators } from "../viewer.tsx";
 import { PAGE_LOOK } from "../window.ts";
 
 const text = (meaning: string, max: number, example: string) =>
@@ -104,6 +104,7 @@ function view(it: Data, asked: Params) {
           <bdi>{clean(it.problem)}</bdi>
         </p>
       )}
+      <OnlyOperators />
       <form class="stacked" method="get" action="silences/new">
         <SilenceFields asked={asked} />
         <SameLook params={asked} />
@@ -112,7 +113,7 @@ function view(it: Data, asked: Params) {
         </button>
       </form>
       {it.ends_ms === null ? (
-        <p class="quiet">
+        <p class="quiet act">
           Labels are {ALERT_LABELS.join(", ")}; <code>*</code> stands for anything, <code>!=</code> for
           anything else, as in <code>rule=worker_*, worker_type=gpu, worker!=w7</code>
         </p>

@@ -101,7 +101,9 @@ function view({ silences, at_ms }: Data) {
       )}
       <p class="more">
         {silences.length > ROWS_LIMIT ? `and ${count(silences.length - ROWS_LIMIT)} more · ` : null}
-        <a href="silences/new">New silence</a>
+        <a class="act" href="silences/new">
+          New silence
+        </a>
       </p>
     </>
   );
