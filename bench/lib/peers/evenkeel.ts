@@ -1,0 +1,25 @@
+import { revision } from "../build.ts";
+import { Feed, SEED_FLEET } from "../feed.ts";
+import { Server } from "../server.ts";
+import type { Peer } from "./peer.ts";
+
+export function evenkeel(build: string): Peer {
+  return {
+    name: "Evenkeel",
+    missing: () => null,
+    async start() {
+      const server = await Server.start({ build });
+      const feed = await Feed.start({ url: server.url, ...SEED_FLEET });
+      return {
+        title: `Evenkeel ${revision()}`,
+        url: server.url,
+        shows: `all ${SEED_FLEET.workers} workers and ${SEED_FLEET.tasks} tasks; a stream each second`,
+        pids: [server.pid],
+        async stop() {
+          await feed.stop();
+          await server.stop();
+        },
+      };
+    },
+  };
+}
