@@ -3,7 +3,14 @@ import { launchChromium, VIEWPORT } from "./lib/browser.ts";
 import { Feed, SEED_FLEET } from "./lib/feed.ts";
 import { KIB, median } from "./lib/figures.ts";
 import { inWords } from "./lib/noise.ts";
-import { FIRST_PICTURE_MS, firstPicture_bytes, type Load, load, type Request } from "./lib/page-load.ts";
+import {
+  bytesOf,
+  FIRST_PICTURE_MS,
+  firstPicture_bytes,
+  type Load,
+  load,
+  type Request,
+} from "./lib/page-load.ts";
 import { Server } from "./lib/server.ts";
 
 // What a browser that was never here needs until the dashboard is painted: time, bytes, requests.
@@ -27,8 +34,8 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     const of = (read: (one: Load) => number | undefined) =>
       median(loads.map((one) => read(one) ?? Number.POSITIVE_INFINITY));
     const worst_ms = Math.max(...loads.map((one) => one.largest_paint_ms ?? Number.POSITIVE_INFINITY));
-    const bytesOf = (one: Load, which: (request: Request) => boolean) =>
-      one.requests.filter(which).reduce((sum, { bytes }) => sum + bytes, 0);
+    const bytesOfAll = (one: Load, which: (request: Request) => boolean) =>
+      one.requests.filter(which).reduce((sum, request) => sum + bytesOf(request), 0);
     const host = new URL(server.url).host;
     const note = `median of ${loads.length}`;
     figures.add({
@@ -47,7 +54,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     });
     figures.add({
       name: "bytes on the wire, page and assets",
-      value: of((one) => bytesOf(one, ({ isStream }) => !isStream)) / KIB,
+      value: of((one) => bytesOfAll(one, ({ isStream }) => !isStream)) / KIB,
       unit: "KiB",
       digits: 1,
       budget: { limit: 60, rule: "at most" },
@@ -56,7 +63,7 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
     for (const { url } of loads.at(-1)!.requests.filter(({ isStream }) => !isStream))
       figures.add({
         name: `  ${url.pathname}`,
-        value: of((one) => bytesOf(one, (request) => request.url.pathname === url.pathname)) / KIB,
+        value: of((one) => bytesOfAll(one, (request) => request.url.pathname === url.pathname)) / KIB,
         unit: "KiB",
         digits: 1,
       });

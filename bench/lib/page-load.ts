@@ -10,10 +10,8 @@ export const FIRST_PICTURE_MS = 250;
 /** Something that a page asked for. */
 export interface Request {
   readonly url: URL;
-  /** On the wire, heads included; 0 until it has ended. */
-  bytes: number;
   isStream: boolean;
-  /** Of what arrives: when, in seconds of the browser's clock, and how much. */
+  /** Of what is on the wire: when it arrived, in seconds of the browser's clock, and how much; heads come last. */
   readonly arrivals: { at_s: number; bytes: number }[];
 }
 
@@ -58,7 +56,7 @@ async function watchRequests(cdp: CDPSession): Promise<readonly Request[]> {
   cdp.on("Network.requestWillBeSent", ({ requestId, request }) => {
     // A picture within the style sheet asks nobody.
     if (!/^(http|ws)/.test(request.url)) return;
-    const sent = { url: new URL(request.url), bytes: 0, isStream: false, arrivals: [] };
+    const sent = { url: new URL(request.url), isStream: false, arrivals: [] };
     requests.push(sent);
     by_id.set(requestId, sent);
   });
@@ -69,20 +67,31 @@ async function watchRequests(cdp: CDPSession): Promise<readonly Request[]> {
   cdp.on("Network.dataReceived", ({ requestId, timestamp, encodedDataLength }) => {
     by_id.get(requestId)?.arrivals.push({ at_s: timestamp, bytes: encodedDataLength });
   });
-  cdp.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
+  cdp.on("Network.loadingFinished", ({ requestId, timestamp, encodedDataLength }) => {
     const request = by_id.get(requestId);
-    if (request) request.bytes = encodedDataLength;
+    request?.arrivals.push({ at_s: timestamp, bytes: encodedDataLength - bytesOf(request) });
   });
   await cdp.send("Network.enable");
   return requests;
 }
 
-export function firstPicture_bytes({ arrivals }: Request): number {
-  const until_s = (arrivals[0]?.at_s ?? 0) + FIRST_PICTURE_MS / 1000;
-  return arrivals.filter(({ at_s }) => at_s <= until_s).reduce((sum, { bytes }) => sum + bytes, 0);
+/** Heads are in it once it has ended. */
+export function bytesOf({ arrivals }: Request): number {
+  return sumOf(arrivals);
 }
 
-/** On the wire so far: of what still arrives, without its head. */
-export function bytesOf({ bytes, arrivals }: Request): number {
-  return bytes || arrivals.reduce((sum, arrival) => sum + arrival.bytes, 0);
+export function firstPicture_bytes({ arrivals }: Request): number {
+  const until_s = (arrivals[0]?.at_s ?? 0) + FIRST_PICTURE_MS / 1000;
+  return sumOf(arrivals.filter(({ at_s }) => at_s <= until_s));
+}
+
+/** Of all requests, what arrived later than this after the first arrival. */
+export function bytesAfter(requests: readonly Request[], wait_ms: number): number {
+  const arrivals = requests.flatMap((request) => request.arrivals);
+  const from_s = Math.min(...arrivals.map(({ at_s }) => at_s)) + wait_ms / 1000;
+  return sumOf(arrivals.filter(({ at_s }) => at_s > from_s));
+}
+
+function sumOf(arrivals: Request["arrivals"]): number {
+  return arrivals.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -39,7 +39,7 @@ export const bullBoard: Peer = {
     return {
       title: `bull-board ${VERSION}`,
       url: `${url}queue/${QUEUES[0]}?status=active`,
-      shows: `how many of ${SEED_FLEET.tasks} jobs each of ${QUEUES.length} queues has, and 10 running jobs, no workers; asks each second`,
+      shows: `how many of ${SEED_FLEET.tasks} jobs each of ${QUEUES.length} queues has, and 10 running jobs with their workers; asks each second`,
       pids: [board.pid, redis.pid],
       async stop() {
         await fleet.stop();

@@ -3,7 +3,7 @@ import { sleep } from "../bench.ts";
 import { VIEWPORT } from "../browser.ts";
 import { KIB, MIB, median } from "../figures.ts";
 import { heapAfterCollection, mainThread_ms } from "../page-cost.ts";
-import { bytesOf, firstPicture_bytes, type Load, load, type Request } from "../page-load.ts";
+import { bytesAfter, bytesOf, firstPicture_bytes, type Load, load, type Request } from "../page-load.ts";
 import { treeCpu_s, treeRss_bytes } from "../processes.ts";
 import type { RunningPeer } from "./peer.ts";
 
@@ -46,7 +46,11 @@ export async function view(browser: Browser, peer: RunningPeer, effort: Effort):
   await load(browser, peer.url, SETTLE_MS);
   const loads: Load[] = [];
   for (let round = 0; round < effort.loads; round++) loads.push(await load(browser, peer.url, SETTLE_MS));
-  return { ...firstLoadOf(loads, new URL(peer.url).host), ...(await watch(browser, peer, effort.rounds)) };
+  return {
+    ...firstLoadOf(loads, new URL(peer.url).host),
+    ...(await watch(browser, peer, effort.rounds)),
+    wire_kib_per_s: await wireOf(browser, peer.url),
+  };
 }
 
 function firstLoadOf(loads: readonly Load[], host: string) {
@@ -92,8 +96,6 @@ async function watch(browser: Browser, { url, pids }: RunningPeer, rounds: numbe
   const processes = await browser.newBrowserCDPSession();
   const measured: Awaited<ReturnType<typeof round>>[] = [];
   for (let index = 0; index < rounds; index++) measured.push(await round(processes, pids));
-  // Last, since watching the network takes time of the page's main thread.
-  const wire_kib_per_s = await wireOf(cdp);
   await page.context().close();
   const of = (read: (one: (typeof measured)[number]) => number) => median(measured.map(read));
   return {
@@ -101,7 +103,6 @@ async function watch(browser: Browser, { url, pids }: RunningPeer, rounds: numbe
     main_thread_ms_per_s: of(({ main_ms_per_s }) => main_ms_per_s),
     server_cpu_percent: of(({ cpu_percent }) => cpu_percent),
     server_rss_mib: of(({ rss_bytes }) => rss_bytes) / MIB,
-    wire_kib_per_s,
   };
 }
 
@@ -117,16 +118,10 @@ async function round(processes: CDPSession, pids: readonly number[]) {
   };
 }
 
-async function wireOf(cdp: CDPSession): Promise<number> {
-  let bytes = 0;
-  // A stream that was opened before is not among the requests from now on.
-  cdp.on("Network.dataReceived", ({ encodedDataLength }) => {
-    bytes += encodedDataLength;
-  });
-  await cdp.send("Network.enable");
-  await sleep(WIRE_MS);
-  await cdp.send("Network.disable");
-  return bytes / KIB / (WIRE_MS / 1000);
+/** Of a viewer of its own, since watching the network takes time of the page's main thread. */
+async function wireOf(browser: Browser, url: string): Promise<number> {
+  const { requests } = await load(browser, url, SETTLE_MS + WIRE_MS);
+  return bytesAfter(requests, SETTLE_MS) / KIB / (WIRE_MS / 1000);
 }
 
 function sum(values: readonly number[]): number {
