@@ -2,14 +2,14 @@ import { type Bench, bench, sleep } from "./lib/bench.ts";
 import { launchChromium, VIEWPORT } from "./lib/browser.ts";
 import { SEED_FLEET } from "./lib/feed.ts";
 import type { Figures } from "./lib/figures.ts";
-import { inWords } from "./lib/noise.ts";
+import { inWords, type NoiseMeter } from "./lib/noise.ts";
 import { bullBoard } from "./lib/peers/bull-board.ts";
 import { evenkeel } from "./lib/peers/evenkeel.ts";
 import { haproxy } from "./lib/peers/haproxy.ts";
 import { netdata } from "./lib/peers/netdata.ts";
-import type { Peer, RunningPeer } from "./lib/peers/peer.ts";
+import type { End, Peer, RunningPeer } from "./lib/peers/peer.ts";
 import { prometheus } from "./lib/peers/prometheus.ts";
-import { type Viewing, view } from "./lib/peers/viewing.ts";
+import { type Effort, type Viewing, view } from "./lib/peers/viewing.ts";
 
 // What our dashboard costs its viewer and its server beside what others cost, with the same fleet or the nearest
 // that they can show, one after the other on the same machine.
@@ -21,6 +21,7 @@ const NO_INTERNET = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1";
 
 interface Row extends Viewing {
   readonly peer: RunningPeer;
+  readonly chromium: string;
 }
 
 const COLUMNS: readonly [string, (row: Row) => string][] = [
@@ -39,29 +40,18 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
   const effort = quick ? { loads: 3, rounds: 1 } : { loads: 7, rounds: 3 };
   const ours = evenkeel(build);
   const rows: Row[] = [];
-  let chromium = "";
   for (const peer of [ours, netdata, prometheus, haproxy, bullBoard]) {
-    const running = await startOrSkip(peer, peer === ours);
-    if (!running) continue;
-    const browser = await launchChromium([NO_INTERNET]);
-    chromium = browser.version();
+    const ends: End[] = [];
     try {
-      await sleep(HISTORY_MS);
-      noise.reset();
-      const row = { peer: running, ...(await view(browser, running, effort)) };
-      rows.push(row);
-      console.log(`\n${running.title}: ${running.shows}`);
-      console.log(`  largest paint: ${row.largest_paint_note}`);
-      if (row.other_hosts.length > 0) console.log(`  other hosts: ${row.other_hosts.join(", ")}`);
-      console.log(`  noise: ${inWords(await noise.read())}`);
+      const running = await startOrSkip(peer, (end) => ends.unshift(end), peer === ours);
+      if (running) rows.push(await measure(running, effort, noise));
     } finally {
-      await browser.close();
-      await running.stop();
+      for (const end of ends) await end();
     }
   }
   const fleet = `${SEED_FLEET.workers} workers, ${SEED_FLEET.tasks} tasks`;
   console.log(
-    `\n${fleet} or the nearest to it, Chromium ${chromium}, ${VIEWPORT.width}×${VIEWPORT.height}, nothing cached, ` +
+    `\n${fleet} or the nearest to it, Chromium ${rows[0]!.chromium}, ${VIEWPORT.width}×${VIEWPORT.height}, nothing cached, ` +
       `medians of ${effort.loads} loads and ${effort.rounds} times 20 s with one viewer\n`,
   );
   printTable(rows);
@@ -69,12 +59,33 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
   figures.print("Evenkeel's own budgets");
 }
 
+/** Waits until it has some past, looks at it and prints how that went. */
+async function measure(peer: RunningPeer, effort: Effort, noise: NoiseMeter): Promise<Row> {
+  await sleep(HISTORY_MS);
+  const browser = await launchChromium([NO_INTERNET]);
+  try {
+    noise.reset();
+    const row = { peer, chromium: browser.version(), ...(await view(browser, peer, effort)) };
+    console.log(`\n${peer.title}: ${peer.shows}`);
+    console.log(`  largest paint: ${row.largest_paint_note}`);
+    if (row.other_hosts.length > 0) console.log(`  other hosts: ${row.other_hosts.join(", ")}`);
+    console.log(`  noise: ${inWords(await noise.read())}`);
+    return row;
+  } finally {
+    await browser.close();
+  }
+}
+
 /** @throws where it is ours that does not start */
-async function startOrSkip(peer: Peer, isOurs: boolean): Promise<RunningPeer | null> {
+async function startOrSkip(
+  peer: Peer,
+  atEnd: (end: End) => void,
+  isOurs: boolean,
+): Promise<RunningPeer | null> {
   const missing = peer.missing();
   if (missing !== null) return skipped(peer, missing);
   try {
-    return await peer.start();
+    return await peer.start(atEnd);
   } catch (error) {
     if (isOurs) throw error;
     return skipped(peer, (error as Error).message);

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { findProgram } from "../../../e2e/programs.ts";
 import { SEED_FLEET } from "../feed.ts";
 import { freePort } from "../http.ts";
-import { Daemon, lastLine, missingProgram, type Peer, temporaryFolder } from "./peer.ts";
+import { Daemon, missingProgram, type Peer, temporaryFolder } from "./peer.ts";
 
 const VERSION = "9.10.1";
 /** Installed for the run: nothing of the product needs them. */
@@ -23,17 +23,22 @@ const QUEUES = ["vision", "text", "audio", "multimodal"];
 export const bullBoard: Peer = {
   name: "bull-board",
   missing: () => missingProgram("redis-server", "redis-server"),
-  async start() {
+  async start(atEnd) {
     const folder = temporaryFolder("bull-board");
     installPackages(folder);
     const [redis_port, port] = [String(await freePort()), String(await freePort())];
-    const redis = startRedis(redis_port, folder);
+    const startDaemon = (program: string, args: readonly string[]) => {
+      const daemon = new Daemon(program, args, folder);
+      atEnd(() => daemon.stop());
+      return daemon;
+    };
     const run = (script: string, ...args: string[]) => {
       copyFileSync(fileURLToPath(new URL(`./bull-board/${script}`, import.meta.url)), join(folder, script));
-      return new Daemon(process.execPath, [join(folder, script), redis_port, ...args, ...QUEUES], folder);
+      return startDaemon(process.execPath, [join(folder, script), redis_port, ...args, ...QUEUES]);
     };
+    const redis = startDaemon(findProgram("redis-server")!, redisArgs(redis_port, folder));
     const board = run("board.mjs", port);
-    const fleet = run("fleet.mjs", String(SEED_FLEET.workers), String(SEED_FLEET.tasks));
+    run("fleet.mjs", String(SEED_FLEET.workers), String(SEED_FLEET.tasks));
     const url = `http://127.0.0.1:${port}/`;
     await board.answersAt(url);
     return {
@@ -41,11 +46,6 @@ export const bullBoard: Peer = {
       url: `${url}queue/${QUEUES[0]}?status=active`,
       shows: `how many of ${SEED_FLEET.tasks} jobs each of ${QUEUES.length} queues has, and 10 running jobs with their workers; asks each second`,
       pids: [board.pid, redis.pid],
-      async stop() {
-        await fleet.stop();
-        await board.stop();
-        await redis.stop();
-      },
     };
   },
 };
@@ -57,11 +57,11 @@ function installPackages(folder: string): void {
     ["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", ...PACKAGES],
     { encoding: "utf8", timeout: INSTALL_MS, cwd: folder },
   );
-  if (status !== 0) throw new Error(`npm could not install it: ${error?.message ?? lastLine(stderr)}`);
+  if (status !== 0)
+    throw new Error(`npm could not install it: ${error?.message ?? stderr.split("\n", 1)[0]}`);
 }
 
 /** Nothing is written to disk: what is kept is not compared. */
-function startRedis(port: string, folder: string): Daemon {
-  const args = ["--bind", "127.0.0.1", "--port", port, "--dir", folder, "--save", "", "--appendonly", "no"];
-  return new Daemon(findProgram("redis-server")!, args, folder);
+function redisArgs(port: string, folder: string): string[] {
+  return ["--bind", "127.0.0.1", "--port", port, "--dir", folder, "--save", "", "--appendonly", "no"];
 }

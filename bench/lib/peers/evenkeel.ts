@@ -1,4 +1,3 @@
-import { revision } from "../build.ts";
 import { Feed, SEED_FLEET } from "../feed.ts";
 import { Server } from "../server.ts";
 import type { Peer } from "./peer.ts";
@@ -7,18 +6,16 @@ export function evenkeel(build: string): Peer {
   return {
     name: "Evenkeel",
     missing: () => null,
-    async start() {
+    async start(atEnd) {
       const server = await Server.start({ build });
+      atEnd(() => server.stop());
       const feed = await Feed.start({ url: server.url, ...SEED_FLEET });
+      atEnd(() => feed.stop());
       return {
-        title: `Evenkeel ${revision()}`,
+        title: "Evenkeel",
         url: server.url,
         shows: `all ${SEED_FLEET.workers} workers and ${SEED_FLEET.tasks} tasks; a stream each second`,
         pids: [server.pid],
-        async stop() {
-          await feed.stop();
-          await server.stop();
-        },
       };
     },
   };

@@ -16,27 +16,25 @@ const RETRY_MS = 1000;
 export const haproxy: Peer = {
   name: "HAProxy",
   missing: () => missingProgram("haproxy", "haproxy"),
-  async start() {
+  async start(atEnd) {
     const program = findProgram("haproxy")!;
     const folder = temporaryFolder("haproxy");
     const workers = await Workers.start();
+    atEnd(() => workers.stop());
     const [stats, front] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
     const config = join(folder, "haproxy.cfg");
     writeFileSync(config, configOf(stats, front, workers.port));
     const daemon = new Daemon(program, ["-db", "-f", config], folder);
+    atEnd(() => daemon.stop());
     const url = `http://${stats}/`;
     await daemon.answersAt(url);
     const clients = new Clients(`http://${front}/`);
+    atEnd(() => clients.stop());
     return {
       title: `HAProxy ${versionOf(program, "-v", /version ([\d.]+)/)}`,
       url,
       shows: `${SEED_FLEET.workers} servers and how many of ${SEED_FLEET.tasks} requests each has, one table; loads itself anew each second`,
       pids: [daemon.pid],
-      async stop() {
-        clients.stop();
-        await daemon.stop();
-        await workers.stop();
-      },
     };
   },
 };

@@ -27,28 +27,28 @@ const DATAGRAM_BYTES = 1400;
 export const netdata: Peer = {
   name: "netdata",
   missing: () => missingProgram("netdata", "netdata"),
-  async start() {
+  async start(atEnd) {
     const program = findProgram("netdata")!;
     const folder = temporaryFolder("netdata");
     const [port, statsd_port] = [await freePort(), await freePort()];
     const config = writeConfig(folder, port, statsd_port);
     const daemon = new Daemon(program, ["-D", "-c", config, "-P", join(folder, "pid")], folder);
+    atEnd(() => daemon.stop());
     const url = `http://127.0.0.1:${port}/`;
     await daemon.answersAt(`${url}api/v1/info`);
     const socket = createSocket("udp4");
+    atEnd(() => {
+      socket.close();
+    });
     const fleet = new FleetGauges((workers) => {
       for (const datagram of datagramsOf(workers)) socket.send(datagram, statsd_port, "127.0.0.1");
     });
+    atEnd(() => fleet.stop());
     return {
       title: `netdata ${versionOf(program, "-v", /v?(\d[\d.]*)/)}`,
       url: `${url}#menu_fleet;after=-60;before=0`,
       shows: `the last minute of ${CHARTS.length} metrics of 100 workers, a chart each, no tasks; asks each second for the charts in sight`,
       pids: [daemon.pid],
-      async stop() {
-        fleet.stop();
-        socket.close();
-        await daemon.stop();
-      },
     };
   },
 };

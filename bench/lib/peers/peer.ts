@@ -11,9 +11,15 @@ export interface Peer {
   readonly name: string;
   /** Why it can't be measured on this machine, or null where it can. */
   missing(): string | null;
-  /** On ports and in a folder of its own, fed from now on. @throws where it does not come up */
-  start(): Promise<RunningPeer>;
+  /**
+   * On ports and in a folder of its own, fed from now on.
+   * @param atEnd takes what is to be done once it is measured, or did not come up; the last comes first
+   * @throws where it does not come up
+   */
+  start(atEnd: (end: End) => void): Promise<RunningPeer>;
 }
+
+export type End = () => void | Promise<void>;
 
 export interface RunningPeer {
   /** With its version. */
@@ -24,7 +30,6 @@ export interface RunningPeer {
   readonly shows: string;
   /** The processes that serve it, without those that they start: who feeds it is not among them. */
   readonly pids: readonly number[];
-  stop(): Promise<void>;
 }
 
 const STOP_MS = 10_000;
@@ -52,7 +57,8 @@ export class Daemon {
   /** @throws with the last of its output where it ends before it answers */
   answersAt(url: string): Promise<void> {
     return answering(url, () => {
-      if (this.#hasEnded) throw new Error(`${this.#program} ended: ${lastLine(this.#output)}`);
+      if (this.#hasEnded)
+        throw new Error(`${this.#program} ended: ${this.#output.trim().split("\n").at(-1)}`);
     });
   }
 
@@ -88,8 +94,4 @@ export function missingProgram(name: ProgramName, debian_package: string): strin
 export function versionOf(program: string, arg: string, pattern: RegExp): string {
   const { stdout, stderr } = spawnSync(program, [arg], { encoding: "utf8" });
   return pattern.exec(stdout + stderr)?.[1] ?? "of unknown version";
-}
-
-export function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
 }

@@ -22,10 +22,11 @@ const EXPRESSIONS = [
 export const prometheus: Peer = {
   name: "Prometheus",
   missing: () => missingProgram("prometheus", "prometheus"),
-  async start() {
+  async start(atEnd) {
     const program = findProgram("prometheus")!;
     const folder = temporaryFolder("prometheus");
     const target = new Target();
+    atEnd(() => target.close());
     const config = join(folder, "prometheus.yml");
     writeFileSync(
       config,
@@ -43,16 +44,13 @@ scrape_configs: [{ job_name: fleet, static_configs: [{ targets: ["127.0.0.1:${aw
       ],
       folder,
     );
+    atEnd(() => daemon.stop());
     await daemon.answersAt(`http://${address}/-/ready`);
     return {
       title: `Prometheus ${versionOf(program, "--version", /version ([\d.]+)/)}`,
       url: `http://${address}/graph?${queryOf(EXPRESSIONS)}`,
       shows: `the last minute of 5 metrics of 100 workers and their throughput, a graph each, no tasks; never refreshes by itself`,
       pids: [daemon.pid],
-      async stop() {
-        await daemon.stop();
-        await target.close();
-      },
     };
   },
 };
