@@ -27,6 +27,7 @@ interface Row extends Viewing {
 const COLUMNS: readonly [string, (row: Row) => string][] = [
   ["Dashboard", ({ peer }) => peer.title],
   ["largest paint", ({ largest_paint_ms }) => shown(largest_paint_ms, 0, "ms")],
+  ["first figure", ({ data_ms }) => shown(data_ms, 0, "ms")],
   ["first load", ({ first_load_kib }) => shown(first_load_kib, 0, "KiB")],
   ["requests (other hosts)", ({ requests, other_host_requests }) => `${requests} (${other_host_requests})`],
   ["heap", ({ heap_mib }) => shown(heap_mib, 1, "MiB")],

@@ -21,14 +21,24 @@ interface Paints {
   readonly largest_paint_of?: string;
   readonly first_paint_ms?: number;
   readonly response_ms?: number;
+  /** When what was awaited was in the document. */
+  readonly data_ms?: number;
 }
 
 export interface Load extends Paints {
   readonly requests: readonly Request[];
 }
 
-/** Loads the page in a new context: nothing is cached, nothing connected. Closed `settle_ms` after its load. */
-export async function load(browser: Browser, url: string, settle_ms: number): Promise<Load> {
+/**
+ * Loads the page in a new context: nothing is cached, nothing connected. Closed `settle_ms` after its load.
+ * @param awaited a CSS selector of what `data_ms` is the time of
+ */
+export async function load(
+  browser: Browser,
+  url: string,
+  settle_ms: number,
+  awaited?: string,
+): Promise<Load> {
   const context = await browser.newContext({ viewport: VIEWPORT });
   const page = await context.newPage();
   const cdp = await context.newCDPSession(page);
@@ -40,6 +50,7 @@ export async function load(browser: Browser, url: string, settle_ms: number): Pr
     ({ document_ms, ...paints }: Paints & { document_ms: number }) =>
       documents.set(document_ms, { ...documents.get(document_ms), ...paints }),
   );
+  await page.addInitScript(`window.evenkeelAwaited = ${JSON.stringify(awaited ?? null)}`);
   await page.addInitScript({ path: PROBE });
   await page.goto(url);
   await sleep(settle_ms);

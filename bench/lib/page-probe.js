@@ -26,6 +26,13 @@
     probe.ticks++;
   });
 
+  // From the first frame on in which there is what the bench waits for, whatever it is painted with.
+  function awaitData() {
+    if (document.querySelector(window.evenkeelAwaited)) tell({ data_ms: performance.now() });
+    else requestAnimationFrame(awaitData);
+  }
+  if (window.evenkeelAwaited) requestAnimationFrame(awaitData);
+
   // Told at once: a page that loads itself again takes its probe with it.
   function tell(paints) {
     window.evenkeelPainted?.({ document_ms: performance.timeOrigin, ...paints });

@@ -44,6 +44,7 @@ export const bullBoard: Peer = {
     return {
       title: `bull-board ${VERSION}`,
       url: `${url}queue/${QUEUES[0]}?status=active`,
+      data: "li time",
       shows: `how many of ${SEED_FLEET.tasks} jobs each of ${QUEUES.length} queues has, and 10 running jobs with their workers; asks each second`,
       pids: [board.pid, redis.pid],
     };

@@ -14,6 +14,7 @@ export function evenkeel(build: string): Peer {
       return {
         title: "Evenkeel",
         url: server.url,
+        data: "#p-worker-grid [title^=worker-]",
         shows: `all ${SEED_FLEET.workers} workers and ${SEED_FLEET.tasks} tasks; a stream each second`,
         pids: [server.pid],
       };

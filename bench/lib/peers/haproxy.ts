@@ -33,6 +33,7 @@ export const haproxy: Peer = {
     return {
       title: `HAProxy ${versionOf(program, "-v", /version ([\d.]+)/)}`,
       url,
+      data: `a[name="fleet/worker-${SEED_FLEET.workers - 1}"]`,
       shows: `${SEED_FLEET.workers} servers and how many of ${SEED_FLEET.tasks} requests each has, one table; loads itself anew each second`,
       pids: [daemon.pid],
     };

@@ -47,6 +47,7 @@ export const netdata: Peer = {
     return {
       title: `netdata ${versionOf(program, "-v", /v?(\d[\d.]*)/)}`,
       url: `${url}#menu_fleet;after=-60;before=0`,
+      data: "#chart_fleet_active_tasks canvas",
       shows: `the last minute of ${CHARTS.length} metrics of 100 workers, a chart each, no tasks; asks each second for the charts in sight`,
       pids: [daemon.pid],
     };

@@ -26,6 +26,8 @@ export interface RunningPeer {
   readonly title: string;
   /** The page that is nearest to our dashboard. */
   readonly url: string;
+  /** The first figure of the fleet on that page: a CSS selector. */
+  readonly data: string;
   /** What of the fleet is on that page, and how it is kept up to date. */
   readonly shows: string;
   /** The processes that serve it, without those that they start: who feeds it is not among them. */

@@ -49,6 +49,7 @@ scrape_configs: [{ job_name: fleet, static_configs: [{ targets: ["127.0.0.1:${aw
     return {
       title: `Prometheus ${versionOf(program, "--version", /version ([\d.]+)/)}`,
       url: `http://${address}/graph?${queryOf(EXPRESSIONS)}`,
+      data: ".rickshaw_graph path",
       shows: `the last minute of 5 metrics of 100 workers and their throughput, a graph each, no tasks; never refreshes by itself`,
       pids: [daemon.pid],
     };

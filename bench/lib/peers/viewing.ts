@@ -13,6 +13,8 @@ export interface Viewing {
   readonly largest_paint_ms: number;
   /** The element, and the worst of all loads. */
   readonly largest_paint_note: string;
+  /** When the first figure of the fleet was on the page; not a number where it never was. */
+  readonly data_ms: number;
   /** Of the page and all that it asks for once, a stream's first picture included. */
   readonly first_load_kib: number;
   /** Of it, what came by streams. */
@@ -43,9 +45,10 @@ const WIRE_MS = 10_000;
 
 export async function view(browser: Browser, peer: RunningPeer, effort: Effort): Promise<Viewing> {
   // The first load of a browser starts its own processes, the first of a server warms its code: neither counts.
-  await load(browser, peer.url, SETTLE_MS);
+  await load(browser, peer.url, SETTLE_MS, peer.data);
   const loads: Load[] = [];
-  for (let round = 0; round < effort.loads; round++) loads.push(await load(browser, peer.url, SETTLE_MS));
+  for (let round = 0; round < effort.loads; round++)
+    loads.push(await load(browser, peer.url, SETTLE_MS, peer.data));
   return {
     ...firstLoadOf(loads, new URL(peer.url).host),
     ...(await watch(browser, peer, effort.rounds)),
@@ -61,6 +64,7 @@ function firstLoadOf(loads: readonly Load[], host: string) {
   return {
     largest_paint_ms: of(paint_ms),
     largest_paint_note: `${last.largest_paint_of ?? "first contentful paint"}, worst ${Math.max(...loads.map(paint_ms)).toFixed(0)} ms`,
+    data_ms: of(({ data_ms = Number.NaN }) => data_ms),
     first_load_kib: of(({ requests }) => sum(askedOnce(requests).map(first_bytes))) / KIB,
     streamed_kib:
       of(({ requests }) => sum(requests.filter(({ isStream }) => isStream).map(first_bytes))) / KIB,
