@@ -146,4 +146,7 @@ function shown(value: number, digits: number, unit: string): string {
   return Number.isFinite(value) ? `${value.toFixed(digits)} ${unit}` : "none";
 }
 
+// Whoever ends the bench ends what it has started: that is done at the process's exit.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 await bench("Peers", 25, run);

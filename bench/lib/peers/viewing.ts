@@ -9,11 +9,11 @@ import type { RunningPeer } from "./peer.ts";
 
 /** What a dashboard costs its viewer and its server. */
 export interface Viewing {
-  /** Not a number where nothing was painted. */
+  /** Infinite where nothing was painted. */
   readonly largest_paint_ms: number;
   /** The element, and the worst of all loads. */
   readonly largest_paint_note: string;
-  /** When the first figure of the fleet was on the page; not a number where it never was. */
+  /** When the first figure of the fleet was on the page; infinite where it never was. */
   readonly data_ms: number;
   /** Of the page and all that it asks for once, a stream's first picture included. */
   readonly first_load_kib: number;
@@ -38,7 +38,9 @@ export interface Effort {
 }
 
 /** From the load on: long enough for what scripts ask for afterwards. */
-const SETTLE_MS = 5000;
+const SETTLE_MS = 8000;
+/** Of what a load did not bring. */
+const NEVER_MS = Number.POSITIVE_INFINITY;
 const WARM_UP_MS = 5000;
 const ROUND_MS = 20_000;
 const WIRE_MS = 10_000;
@@ -58,13 +60,13 @@ export async function view(browser: Browser, peer: RunningPeer, effort: Effort):
 
 function firstLoadOf(loads: readonly Load[], host: string) {
   const of = (read: (load: Load) => number) => median(loads.map(read));
-  const paint_ms = (load: Load) => load.largest_paint_ms ?? load.first_paint_ms ?? Number.NaN;
+  const paint_ms = (load: Load) => load.largest_paint_ms ?? load.first_paint_ms ?? NEVER_MS;
   const last = loads.at(-1)!;
   const others = (requests: readonly Request[]) => requests.filter(({ url }) => url.host !== host);
   return {
     largest_paint_ms: of(paint_ms),
     largest_paint_note: `${last.largest_paint_of ?? "first contentful paint"}, worst ${Math.max(...loads.map(paint_ms)).toFixed(0)} ms`,
-    data_ms: of(({ data_ms = Number.NaN }) => data_ms),
+    data_ms: of(({ data_ms = NEVER_MS }) => data_ms),
     first_load_kib: of(({ requests }) => sum(askedOnce(requests).map(first_bytes))) / KIB,
     streamed_kib:
       of(({ requests }) => sum(requests.filter(({ isStream }) => isStream).map(first_bytes))) / KIB,
