@@ -67,16 +67,19 @@ function firstLoadOf(loads: readonly Load[], host: string) {
     largest_paint_ms: of(paint_ms),
     largest_paint_note: `${last.largest_paint_of ?? "first contentful paint"}, worst ${Math.max(...loads.map(paint_ms)).toFixed(0)} ms`,
     data_ms: of(({ data_ms = NEVER_MS }) => data_ms),
-    first_load_kib: of(({ requests }) => sum(askedOnce(requests).map(first_bytes))) / KIB,
-    streamed_kib:
-      of(({ requests }) => sum(requests.filter(({ isStream }) => isStream).map(first_bytes))) / KIB,
+    first_load_kib: of(({ requests }) => sum(askedOnce(requests).map(firstBytesOf))) / KIB,
+    streamed_kib: of(({ requests }) => sum(askedOnce(requests).filter(isOfStream).map(firstBytesOf))) / KIB,
     requests: of(({ requests }) => askedOnce(requests).length),
     other_hosts: [...new Set(others(last.requests).map(({ url }) => url.host))],
     other_host_requests: of(({ requests }) => others(askedOnce(requests)).length),
   };
 }
 
-function first_bytes(request: Request): number {
+function isOfStream({ isStream }: Request): boolean {
+  return isStream;
+}
+
+function firstBytesOf(request: Request): number {
   return request.isStream ? firstPicture_bytes(request) : bytesOf(request);
 }
 
