@@ -1,18 +1,17 @@
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { CDPSession, Page } from "@playwright/test";
+import type { Page } from "@playwright/test";
 import { type Bench, bench, sleep, wall_ms } from "./lib/bench.ts";
 import { launchChromium, VIEWPORT } from "./lib/browser.ts";
 import { Feed, Post, SEED_FLEET } from "./lib/feed.ts";
 import { MIB, median, percentile } from "./lib/figures.ts";
 import { inWords } from "./lib/noise.ts";
+import { heapAfterCollection, mainThread_ms, metricsOf } from "./lib/page-cost.ts";
+import { PROBE } from "./lib/page-load.ts";
 import { Server } from "./lib/server.ts";
 
 // From a report that was answered 202 to its value in the document of a real browser, and what a tick costs
 // that browser.
 
 const TICK_MS = 1000;
-const PROBE = fileURLToPath(new URL("./lib/page-probe.js", import.meta.url));
 /** Workers of the fleet whose reports are timed. */
 const MARKED = 8;
 /** A mark that is not in the document by then counts as lost. */
@@ -89,29 +88,6 @@ async function markWorker(name: string, marks: Marks, post: Post, until_ms: numb
     // The page may show it before the answer has reached us: then it took no time at all.
     delays_ms.push(Math.max(0, (await appears) - accepted_ms));
   }
-}
-
-async function metricsOf(cdp: CDPSession): Promise<Record<string, number>> {
-  const { metrics } = await cdp.send("Performance.getMetrics");
-  return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
-}
-
-/**
- * Processor time of the main threads of the browser's pages so far, milliseconds: what else runs on the machine
- * is not in it. There is one page; a renderer that the browser keeps spare does nothing.
- */
-async function mainThread_ms(browser: CDPSession): Promise<number> {
-  const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
-  const renderers = processInfo.filter(({ type }) => type === "renderer");
-  return renderers.reduce(
-    (sum, { id }) => sum + Number(readFileSync(`/proc/${id}/schedstat`, "utf8").split(" ")[0]) / 1e6,
-    0,
-  );
-}
-
-async function heapAfterCollection(cdp: CDPSession): Promise<number> {
-  await cdp.send("HeapProfiler.collectGarbage");
-  return (await metricsOf(cdp)).JSHeapUsedSize ?? Number.NaN;
 }
 
 const probeOf = (page: Page) => page.evaluate("evenkeelProbe") as Promise<Probe>;

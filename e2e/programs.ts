@@ -39,6 +39,9 @@ const PROGRAMS = {
   haproxy: { variable: "HAPROXY", commands: ["haproxy"], debian_package: "haproxy" },
   prometheus: { variable: "PROMETHEUS", commands: ["prometheus"], debian_package: "prometheus" },
   promtool: { variable: "PROMTOOL", commands: ["promtool"], debian_package: "prometheus" },
+  // What bench/peers compares with.
+  netdata: { variable: "NETDATA", commands: ["netdata"], debian_package: "netdata" },
+  "redis-server": { variable: "REDIS_SERVER", commands: ["redis-server"], debian_package: "redis-server" },
   "systemd-analyze": {
     variable: "SYSTEMD_ANALYZE",
     commands: ["systemd-analyze"],
@@ -49,7 +52,7 @@ const PROGRAMS = {
 /** Where Debian keeps servers, which is not on everybody's PATH. */
 const SERVICES = "/usr/sbin";
 
-type ProgramName = keyof typeof PROGRAMS;
+export type ProgramName = keyof typeof PROGRAMS;
 
 /** The program's executable, or undefined where there is none. */
 export function findProgram(name: ProgramName): string | undefined {

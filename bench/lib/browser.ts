@@ -3,8 +3,8 @@ import { findProgram } from "../../e2e/programs.ts";
 
 export const VIEWPORT = { width: 1440, height: 900 };
 
-/** The system's Chromium, without what it does in the background. */
-export function launchChromium(): Promise<Browser> {
+/** The system's Chromium, without what it does in the background; `more` are flags of its command line. */
+export function launchChromium(more: readonly string[] = []): Promise<Browser> {
   const executablePath = findProgram("chromium");
   if (executablePath === undefined)
     throw new Error("no Chromium found: install the package chromium, or name its executable in CHROMIUM");
@@ -19,6 +19,7 @@ export function launchChromium(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...more,
     ],
   });
 }

@@ -21,7 +21,8 @@ interface FeedOptions extends FleetSize {
   readonly phase_ms?: number;
 }
 
-const SEED = 7;
+/** Of the fleet that is played, so that each run plays the same. */
+export const SEED = 7;
 /** Tasks of a body at most where the whole fleet is told at once: larger bodies are refused. */
 const TASKS_A_BODY = 20_000;
 const DEADLINE_MS = 30_000;

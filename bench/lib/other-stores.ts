@@ -10,12 +10,12 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { findMetric } from "../../src/metrics/catalogue.ts";
 import type { SeriesName } from "../../src/metrics/range.ts";
 import { quantize } from "../../src/metrics/store/values.ts";
 import { sleep } from "./bench.ts";
+import { answering, freePort } from "./http.ts";
 import { Telemetry } from "./telemetry.ts";
 
 /** A whole day of a fleet, series by series, at the precision that our store keeps: the same for each store. */
@@ -32,8 +32,6 @@ export type Outcome = { readonly bytes: number; readonly version: string } | { r
 
 const SECONDS = 86_400;
 const SLICE_SECONDS = 3600;
-const START_MS = 20_000;
-const POLL_MS = 100;
 /** Merging a day takes seconds. */
 const MERGE_MS = 60_000;
 const TOOL_OUTPUT_BYTES = 2 ** 26;
@@ -145,19 +143,6 @@ async function importSeries(url: string, { names, start_second, values }: Day, i
   if (!answer.ok) throw new Error(`victoria-metrics refused a series: ${await answer.text()}`);
 }
 
-async function answering(url: string): Promise<void> {
-  const deadline_ms = performance.now() + START_MS;
-  while (performance.now() < deadline_ms) {
-    try {
-      if ((await fetch(url)).ok) return;
-    } catch {
-      // It does not listen yet.
-    }
-    await sleep(POLL_MS);
-  }
-  throw new Error(`nobody answers at ${url} within ${START_MS} ms`);
-}
-
 async function merged(url: string): Promise<void> {
   const deadline_ms = performance.now() + MERGE_MS;
   do {
@@ -166,15 +151,6 @@ async function merged(url: string): Promise<void> {
     if (/^vm_active_force_merges 0$/m.test(metrics)) return;
   } while (performance.now() < deadline_ms);
   throw new Error(`victoria-metrics still merges after ${MERGE_MS} ms`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Null where there is no such command. */

@@ -1,7 +1,7 @@
-// Runs in the measured page before its own scripts: says when a marked value is in the document, and sums up
-// what moved and what was painted.
+// Runs in the measured page before its own scripts: says when something was painted and when a marked value is in
+// the document, and sums up what moved.
 (() => {
-  const probe = { shifts: [], long_tasks: 0, largest_paint_ms: 0, ticks: 0 };
+  const probe = { shifts: [], long_tasks: 0, ticks: 0 };
   window.evenkeelProbe = probe;
   const watch = (type, listener) =>
     new PerformanceObserver((list) => list.getEntries().forEach(listener)).observe({ type, buffered: true });
@@ -14,12 +14,29 @@
     probe.long_tasks++;
   });
   watch("largest-contentful-paint", (entry) => {
-    probe.largest_paint_ms = entry.startTime;
-    probe.largest_paint_of = nameOf(entry.element);
+    tell({ largest_paint_ms: entry.startTime, largest_paint_of: nameOf(entry.element) });
+  });
+  watch("paint", ({ name, startTime }) => {
+    if (name === "first-contentful-paint") tell({ first_paint_ms: startTime });
+  });
+  window.addEventListener("load", () => {
+    tell({ response_ms: performance.getEntriesByType("navigation")[0].responseEnd });
   });
   document.addEventListener("tick", () => {
     probe.ticks++;
   });
+
+  // From the first frame on in which there is what the bench waits for, whatever it is painted with.
+  function awaitData() {
+    if (document.querySelector(window.evenkeelAwaited)) tell({ data_ms: performance.now() });
+    else requestAnimationFrame(awaitData);
+  }
+  if (window.evenkeelAwaited) requestAnimationFrame(awaitData);
+
+  // Told at once: a page that loads itself again takes its probe with it.
+  function tell(paints) {
+    window.evenkeelPainted?.({ document_ms: performance.timeOrigin, ...paints });
+  }
 
   function nameOf(node) {
     const element = node?.nodeType === Node.TEXT_NODE ? node.parentElement : node;

@@ -24,6 +24,20 @@ export function machineCpu_s(): number {
 
 /** Processor time of this process and all that it has started, those that ended included, seconds. */
 export function ownCpu_s(): number {
+  return treeCpu_s([process.pid]);
+}
+
+/** Processor time of these processes and all that they have started, those that ended included, seconds. */
+export function treeCpu_s(roots: readonly number[]): number {
+  return sumOver(treeOf(roots), (pid) => cpu_s(pid) + ended_cpu_s(pid));
+}
+
+/** Memory in RAM of these processes and all that they have started, bytes; what several share counts for each. */
+export function treeRss_bytes(roots: readonly number[]): number {
+  return sumOver(treeOf(roots), rss_bytes);
+}
+
+function treeOf(roots: readonly number[]): number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
@@ -33,17 +47,21 @@ export function ownCpu_s(): number {
       // It ended meanwhile.
     }
   }
-  const own = (pid: number | undefined): boolean =>
-    pid === process.pid || (pid !== undefined && pid > 1 && own(parents.get(pid)));
-  let sum_s = 0;
-  for (const pid of parents.keys()) {
+  const isOf = (pid: number | undefined): boolean =>
+    pid !== undefined && pid > 1 && (roots.includes(pid) || isOf(parents.get(pid)));
+  return [...parents.keys()].filter(isOf);
+}
+
+function sumOver(pids: readonly number[], read: (pid: number) => number): number {
+  let sum = 0;
+  for (const pid of pids) {
     try {
-      if (own(pid)) sum_s += cpu_s(pid) + ended_cpu_s(pid);
+      sum += read(pid);
     } catch {
       // It ended meanwhile.
     }
   }
-  return sum_s;
+  return sum;
 }
 
 /** Of the processes that this one has started and that ended. */
