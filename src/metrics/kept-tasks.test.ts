@@ -28,10 +28,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function report(tasks: object[]): Promise<void> {
+async function accept(tasks: object[]): Promise<void> {
   const workers = [{ id: "W1", metrics: { cpu_utilization: 20 } }];
   const body = JSON.stringify({ at: clock.now(), interval_s: 1, workers, tasks });
   await pipeline.collector.accept(new TextEncoder().encode(body), "json");
+}
+
+async function report(tasks: object[]): Promise<void> {
+  await accept(tasks);
   pipeline.tick(clock.now());
 }
 
@@ -86,6 +90,35 @@ describe("a task that ended long ago", () => {
     const state = async (minute: number) =>
       (await pipeline.readAt(START_MS + minute * MINUTE_MS)).task("t")?.state;
     expect([await state(1), await state(11)]).toEqual([undefined, "completed"]);
+  });
+});
+
+describe("very many tasks that end", () => {
+  /** So many tasks end within one tick. */
+  async function endMany(count: number, name: string): Promise<void> {
+    const tasks = Array.from({ length: count }, (_, index) => ended(`${name}${index}`, 0));
+    for (let from = 0; from < count; from += 1000) await accept(tasks.slice(from, from + 1000));
+    pipeline.tick(clock.now());
+  }
+
+  const keptIds = () =>
+    store
+      .endedTasks({ from_ms: 0, to_ms: Number.POSITIVE_INFINITY, limit: 10_000 })
+      .tasks.map(({ id }) => id);
+
+  it("are all written, also those that are held no more at the end of their tick", async () => {
+    await endMany(6000, "t");
+    expect(pipeline.fleet.tasks.size).toBe(5000);
+    expect(new Set(keptIds()).size).toBe(6000);
+  });
+
+  it("stay ended whatever is said of them late, as long as the store has them", async () => {
+    for (const name of ["a", "b", "c", "d", "e", "f", "g"]) await endMany(10_000, name);
+    await report([{ id: "a0", status: "running", worker_id: "W1" }]);
+    expect(pipeline.fleet.live.has("a0")).toBe(false);
+    expect(pipeline.read().task("a0")?.state).toBe("completed");
+    await report([{ id: "a0", status: "running", worker_id: "W1", attempt: 2 }]);
+    expect(pipeline.fleet.live.has("a0")).toBe(true);
   });
 });
 
