@@ -4,7 +4,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { type Bench, bench, sleep } from "./lib/bench.ts";
 import { Post } from "./lib/feed.ts";
-import { type Budget, MIB } from "./lib/figures.ts";
+import { type Budget, type Figures, MIB, median } from "./lib/figures.ts";
 import { HEAP_PROBE_ARGS, type Held } from "./lib/heap-probe.ts";
 import { inWords } from "./lib/noise.ts";
 import { Server } from "./lib/server.ts";
@@ -12,6 +12,8 @@ import { Server } from "./lib/server.ts";
 // A million tasks come, run and end in one server: what it holds of them does not grow, and none is lost.
 
 const TASKS = 1_000_000;
+/** A tenth of fewer is no warm-up. */
+const LEAST_TASKS = 100_000;
 /** Tasks that begin with each tick, while those of the tick before end. */
 const TASKS_A_TICK = 2500;
 const WORKERS = 100;
@@ -73,9 +75,16 @@ async function nextTick(server: Server, ticks = 1): Promise<void> {
   while ((await server.status()).ticks < before + ticks) await sleep(POLL_MS);
 }
 
-async function feed(server: Server, tasks: number): Promise<Look[]> {
+interface Course {
+  readonly looks: readonly Look[];
+  /** Memory after each tick, in which garbage comes and goes. */
+  readonly rss_bytes: readonly number[];
+}
+
+async function feed(server: Server, tasks: number): Promise<Course> {
   const post = new Post(server.url);
   const looks: Look[] = [];
+  const rss_bytes: number[] = [];
   const started_ms = performance.now();
   for (let sent = 0, before = 0; sent < tasks || before > 0; ) {
     const count = Math.min(TASKS_A_TICK, tasks - sent);
@@ -84,6 +93,7 @@ async function feed(server: Server, tasks: number): Promise<Look[]> {
     sent += count;
     before = count;
     await nextTick(server);
+    rss_bytes.push(server.rss_bytes());
     const look_at = LOOKS[looks.length];
     if (look_at === undefined || sent < look_at * tasks) continue;
     looks.push({ tasks: sent, ...(await server.heap.read()) });
@@ -92,7 +102,7 @@ async function feed(server: Server, tasks: number): Promise<Look[]> {
   }
   post.close();
   await nextTick(server, LAST_TICKS);
-  return looks;
+  return { looks, rss_bytes };
 }
 
 interface Counts {
@@ -129,8 +139,34 @@ function differenceOf(counts: Counts, tasks: number): number {
   return Math.abs(counts.completed - (tasks - failed)) + Math.abs(counts.failed - failed) + counts.unfinished;
 }
 
+function addMemory({ looks, rss_bytes }: Course, figures: Figures): void {
+  const tenth = (number: number) =>
+    median(rss_bytes.slice((rss_bytes.length * number) / 10, (rss_bytes.length * (number + 1)) / 10));
+  const tenths = Array.from({ length: 9 }, (_, index) => tenth(index + 1));
+  const heaps = looks.map(({ heap_bytes }) => heap_bytes);
+  for (const [name, course, when] of [
+    ["heap after collection", heaps, `at ${LOOKS.map((share) => `${100 * share} %`).join(", ")}`],
+    ["memory (RSS)", tenths, "medians of each tenth of the ticks from the second on"],
+  ] as const) {
+    const in_mib = course.map((bytes) => (bytes / MIB).toFixed(0)).join(", ");
+    const last = course.at(-1)!;
+    figures.add({ name, value: last / MIB, unit: "MiB", digits: 1, note: `${when}: ${in_mib}` });
+    figures.add({
+      name: "  growth since a tenth of them",
+      value: 100 * (last / course[0]! - 1),
+      unit: "%",
+      digits: 1,
+      budget: { limit: 10 },
+    });
+  }
+}
+
 async function run({ quick, build, figures, noise, option }: Bench): Promise<void> {
   const tasks = Number(option("tasks", String(quick ? TASKS / 10 : TASKS)));
+  if (!(Number.isInteger(tasks) && tasks >= LEAST_TASKS && tasks <= TASKS))
+    throw new Error(
+      `--tasks must be a whole number from ${LEAST_TASKS} to ${TASKS}; got "${option("tasks", "")}"`,
+    );
   const folder = mkdtempSync(join(tmpdir(), "evenkeel-million-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const db = join(folder, "evenkeel.db");
@@ -138,33 +174,14 @@ async function run({ quick, build, figures, noise, option }: Bench): Promise<voi
   try {
     noise.reset();
     const started_ms = performance.now();
-    const looks = await feed(server, tasks);
+    const course = await feed(server, tasks);
     const took_s = (performance.now() - started_ms) / 1000;
     const counted = await countedBy(server);
     const { tick_p50_ms, tick_p99_ms, ticks_late, ticks } = await server.status();
     const around = await noise.read();
     await server.stop();
     const kept = keptIn(db);
-    for (const [name, read] of [
-      ["heap after collection", (look) => look.heap_bytes],
-      ["memory (RSS) after collection", (look) => look.rss_bytes],
-    ] as const satisfies [string, (look: Look) => number][]) {
-      const [first, last] = [read(looks[0]!), read(looks.at(-1)!)];
-      figures.add({
-        name,
-        value: last / MIB,
-        unit: "MiB",
-        digits: 1,
-        note: `at ${LOOKS.map((share) => `${100 * share} %`).join(", ")}: ${looks.map((look) => (read(look) / MIB).toFixed(0)).join(", ")}`,
-      });
-      figures.add({
-        name: "  growth since a tenth of them",
-        value: 100 * (last / first - 1),
-        unit: "%",
-        digits: 1,
-        budget: { limit: 10 },
-      });
-    }
+    addMemory(course, figures);
     figures.add({
       name: "tasks lost or counted wrong, by the server",
       value: differenceOf(counted, tasks),

@@ -13,6 +13,8 @@ import { TapeProxy } from "./lib/tape-proxy.ts";
 
 const DAY_MESSAGES = 86_400;
 const RECORDED_TICKS = 240;
+/** Fewer are not even one round of what is recorded. */
+const LEAST_MESSAGES = 1000;
 /** Sent and not yet heard of at most, in ticks. */
 const MOST_AHEAD = 40;
 const POLL_MS = 20;
@@ -114,6 +116,10 @@ async function record(the: Bench): Promise<{ server: Server; tape: Tape }> {
 async function run(the: Bench): Promise<void> {
   const { quick, figures, noise, option } = the;
   const messages = Number(option("messages", String(quick ? DAY_MESSAGES / 20 : DAY_MESSAGES)));
+  if (!(Number.isInteger(messages) && messages >= LEAST_MESSAGES))
+    throw new Error(
+      `--messages must be a whole number from ${LEAST_MESSAGES} on; got "${option("messages", "")}"`,
+    );
   const { server, tape } = await record(the);
   const rounds = Math.ceil(messages / tape.messages);
   const proxy = await TapeProxy.start(server.url, tape);
