@@ -102,7 +102,7 @@ function report(periods: readonly Period[], name: string, { figures }: Bench): v
   });
   for (const [what, read] of [
     ["heap after collection", (period) => period.heap_bytes],
-    ["memory (RSS)", (period) => period.rss_bytes],
+    ["memory (RSS), median of its minutes", (period) => period.rss_bytes],
   ] as const satisfies [string, (period: Period) => number][]) {
     figures.add({ name: what, value: read(last) / MIB, ...mib, note: course(read) });
     figures.add({

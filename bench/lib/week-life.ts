@@ -5,6 +5,7 @@ import { createDemo } from "../../src/metrics/collect/demo/demo.ts";
 import { openStore } from "../../src/metrics/store/sqlite.ts";
 import { benchPipeline } from "./bench-pipeline.ts";
 import type { FleetSize } from "./feed.ts";
+import { median } from "./figures.ts";
 import { rss_bytes } from "./processes.ts";
 
 // A process that lives a demo fleet's days as fast as it goes, and nothing else: its memory is the server's.
@@ -26,7 +27,7 @@ export interface Period {
   readonly disk_bytes: number;
   /** JavaScript's heap and buffers, after collection. */
   readonly heap_bytes: number;
-  /** Heaps of all threads, buffers, SQLite's caches and what the allocator keeps. */
+  /** Heaps of all threads with their garbage, buffers, SQLite's caches and what allocators keep: the period's median. */
   readonly rss_bytes: number;
   readonly series: number;
   /** Ended tasks among them. */
@@ -53,6 +54,7 @@ async function live(life: Life): Promise<void> {
   const pipeline = benchPipeline(store, { now: () => now_ms });
   const account = new AlertAccount(start_ms);
   let compacting: Promise<void> = Promise.resolve();
+  let rss_by_minute: number[] = [];
   for (let lived_s = 1; lived_s <= periods * period_s; lived_s++, now_ms += 1000) {
     for (const report of demo.reportsUntil(now_ms)) {
       const { rejected } = await pipeline.collector.accept(Buffer.from(JSON.stringify(report)), "json");
@@ -66,11 +68,13 @@ async function live(life: Life): Promise<void> {
       // Beside the ticks, as in a server; the one before is done, as it is there after a minute.
       await compacting;
       compacting = store.compact(now_ms);
+      rss_by_minute.push(rss_bytes(process.pid));
     }
     if (lived_s % PROGRESS_EVERY_S === 0) tell({ lived_s });
     if (lived_s % period_s !== 0) continue;
     await compacting;
     tell({ period: await stateOf() });
+    rss_by_minute = [];
   }
   await store.close();
 
@@ -81,7 +85,7 @@ async function live(life: Life): Promise<void> {
     return {
       disk_bytes: bytes,
       heap_bytes: used_heap_size + external_memory,
-      rss_bytes: rss_bytes(process.pid),
+      rss_bytes: median(rss_by_minute),
       series,
       known_tasks: pipeline.fleet.tasks.size,
       alerts: account.counts,
@@ -91,8 +95,8 @@ async function live(life: Life): Promise<void> {
 
 async function collectGarbage(): Promise<void> {
   if (globalThis.gc === undefined) throw new Error("the process needs node's flag --expose-gc");
-  // What finalizers let go of in one round is collected in the next; pages go back to the system beside it.
-  for (let round = 0; round < 3; round++) {
+  // What finalizers let go of in one round is collected in the next.
+  for (let round = 0; round < 2; round++) {
     globalThis.gc();
     await pause(SETTLE_MS);
   }
