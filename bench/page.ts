@@ -19,8 +19,9 @@ const LEAST_MESSAGES = 1000;
 const MOST_AHEAD = 40;
 const POLL_MS = 20;
 const STUCK_MS = 30_000;
-const SETTLE_MS = 500;
-const COLLECTIONS = 4;
+/** Both together are less than the silence after which a page connects anew. */
+const SETTLE_MS = 400;
+const COLLECTIONS = 2;
 /** Where the page is looked at: shares of the whole. */
 const LOOKS = [0.1, 0.25, 0.5, 0.75, 1];
 /** Nodes and listeners that may come and go, such as those of a line that tells the state. */
