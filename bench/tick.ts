@@ -1,12 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadSettings } from "../src/config.ts";
 import type { Pipeline } from "../src/metrics/pipeline.ts";
 import { openStore } from "../src/metrics/store/sqlite.ts";
 import { type Bench, bench } from "./lib/bench.ts";
+import { benchPipeline } from "./lib/bench-pipeline.ts";
 import { type Budget, median, percentile } from "./lib/figures.ts";
-import { pipelineOn } from "./lib/live-through.ts";
 import { inWords } from "./lib/noise.ts";
 import { SteadyFleet } from "./lib/steady-fleet.ts";
 
@@ -61,9 +60,8 @@ async function run({ quick, figures, noise }: Bench): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), "evenkeel-tick-"));
     const store = openStore(join(folder, "evenkeel.db"));
     try {
-      const { settings } = loadSettings({ flags: {}, env: {}, readFile: () => "" });
       const fleet = new SteadyFleet(size);
-      const pipeline = pipelineOn(store, { now: () => fleet.now_ms }, settings);
+      const pipeline = benchPipeline(store, { now: () => fleet.now_ms });
       for (const body of fleet.everything()) {
         await pipeline.collector.accept(Buffer.from(body), "json");
         pipeline.tick(fleet.now_ms);

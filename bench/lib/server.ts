@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { HeapProbe } from "./heap-probe.ts";
 import { LoopProbe } from "./loop-probe.ts";
 import { cpu_s, rss_bytes } from "./processes.ts";
 
@@ -46,6 +47,8 @@ export class Server {
   readonly url: string;
   readonly pid: number;
   readonly loop: LoopProbe;
+  /** Answers where the server was started with HEAP_PROBE_ARGS. */
+  readonly heap: HeapProbe;
   /** Errors that it has logged since it listens: a fault that a reader of the figures should see. */
   readonly errors: string[];
   readonly #child: ChildProcess;
@@ -56,6 +59,7 @@ export class Server {
     this.url = url;
     this.pid = child.pid!;
     this.loop = new LoopProbe(child);
+    this.heap = new HeapProbe(child);
   }
 
   /** Resolves once it says that it listens; rejects with its output where it doesn't. */

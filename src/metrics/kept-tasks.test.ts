@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "./clock.ts";
+import type { Report, TaskStatus } from "./model.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { pipelineWith } from "./pipeline-fixture.ts";
+import { Fleet } from "./process/fleet.ts";
 import type { MetricStore } from "./store/contract.ts";
 import { openStore } from "./store/sqlite.ts";
 
@@ -28,10 +30,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function report(tasks: object[]): Promise<void> {
+async function accept(tasks: object[]): Promise<void> {
   const workers = [{ id: "W1", metrics: { cpu_utilization: 20 } }];
   const body = JSON.stringify({ at: clock.now(), interval_s: 1, workers, tasks });
   await pipeline.collector.accept(new TextEncoder().encode(body), "json");
+}
+
+async function report(tasks: object[]): Promise<void> {
+  await accept(tasks);
   pipeline.tick(clock.now());
 }
 
@@ -88,6 +94,73 @@ describe("a task that ended long ago", () => {
     expect([await state(1), await state(11)]).toEqual([undefined, "completed"]);
   });
 });
+
+describe("very many tasks that end", () => {
+  const keptIds = () =>
+    store
+      .endedTasks({ from_ms: 0, to_ms: Number.POSITIVE_INFINITY, limit: 10_000 })
+      .tasks.map(({ id }) => id);
+
+  it("are all written, also those that are held no more at the end of their tick", async () => {
+    const tasks = Array.from({ length: 6000 }, (_, index) => ended(`t${index}`, 0));
+    for (let from = 0; from < tasks.length; from += 1000) await accept(tasks.slice(from, from + 1000));
+    pipeline.tick(clock.now());
+    expect(pipeline.fleet.tasks.size).toBe(5000);
+    expect(new Set(keptIds()).size).toBe(6000);
+  });
+
+  it("stay ended whatever is said of them late: beyond what is held the store is asked", () => {
+    const written = new Map<string, { attempt: number; ended_at_ms: number }>();
+    const limits = { worker_ttl_ms: 3_600_000, task_ttl_ms: 86_400_000, grace_ms: 900_000 };
+    const fleet = new Fleet(limits, START_MS, (id) => written.get(id));
+    // The first quarter of an hour is over, in which it is asked in any case.
+    clock.advance(20 * MINUTE_MS);
+    const say = (ids: readonly string[], status: "running" | "completed", attempt = 1) => {
+      fleet.apply(reportOf(clock.now(), ids, status, attempt));
+      fleet.advance(clock.now());
+      for (const { id, ended_at_ms } of fleet.takeChanges().tasks)
+        if (ended_at_ms !== null) written.set(id, { attempt, ended_at_ms });
+    };
+    say(["unknown"], "running");
+    say(
+      Array.from({ length: 70_000 }, (_, index) => `t${index}`),
+      "completed",
+    );
+    expect(written.size).toBe(70_000);
+    say(["t0", "t69999", "t30000"], "running");
+    expect([...fleet.live.keys()]).toEqual(["unknown"]);
+    say(["t0"], "running", 2);
+    expect([...fleet.live.keys()]).toEqual(["unknown", "t0"]);
+  });
+});
+
+/** What says of tasks that they are in a state, in which they came just then. */
+function reportOf(at_ms: number, ids: readonly string[], status: TaskStatus, attempt: number): Report {
+  const nothing = {
+    model_family: undefined,
+    model_id: undefined,
+    modality: undefined,
+    requirements: undefined,
+  };
+  const times = status === "completed" ? { ended: at_ms } : { started: at_ms };
+  return {
+    at_ms,
+    received_ms: at_ms,
+    source: "S",
+    interval_s: 1,
+    complete: false,
+    system: {},
+    workers: [],
+    tasks: ids.map((id) => ({
+      ...nothing,
+      id,
+      type: "text",
+      priority: undefined,
+      metrics: {},
+      transitions: [{ attempt, status, times, worker_id: "W1", progress: undefined, error: undefined }],
+    })),
+  };
+}
 
 describe("what ran until lately", () => {
   it("is read back after a restart, when it is asked for", async () => {

@@ -17,7 +17,7 @@ export function pipelineWith(
     store,
     limits: {
       max_workers: 1000,
-      max_live_tasks: 1000,
+      max_live_tasks: 20_000,
       max_metric_names_per_source: 64,
       max_tags: 64,
       max_string_length: 1024,

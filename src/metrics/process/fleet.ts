@@ -32,9 +32,12 @@ export interface FleetOptions {
 
 /** Workers or tasks that one step works off; of those that it merely looks at, ten times as many. */
 const STEP_ITEMS = 500;
-/** Ended tasks held in full; older ones leave a tombstone until the grace period is over. */
+/**
+ * Ended tasks held in full; older ones leave a tombstone until the grace period is over. Beyond so many tombstones
+ * the store is asked for each task that is not known, which takes some 10 µs.
+ */
 const MAX_ENDED_HELD = 5000;
-const MAX_TOMBSTONES = 500_000;
+const MAX_TOMBSTONES = 60_000;
 /** Sources told apart; what comes beyond is taken as one. */
 const MAX_SOURCES = 1000;
 /** Tasks age by hours: they need no look each second. */
@@ -50,7 +53,7 @@ export interface StateChange {
   last_report_ms: number;
 }
 
-/** What is left of a task that ended before the start: late reports of it change nothing. */
+/** What the store has of a task that ended: late reports of it change nothing. */
 interface EndedBefore {
   attempt: number;
   ended_at_ms: number;
@@ -100,7 +103,7 @@ export class Fleet {
   readonly limits_reached: Record<string, number> = {};
   /** What changed since the last `takeChanges`. */
   #changed_workers = new Set<string>();
-  #changed_tasks = new Set<string>();
+  #changed_tasks = new Map<string, TaskEntry>();
   #gone_workers = new Set<string>();
   #gone_tasks = new Set<string>();
   #states: StateChange[] = [];
@@ -117,10 +120,11 @@ export class Fleet {
   readonly #options: FleetOptions;
   /** Since when we hear everybody: the start, or the end of a sleep. */
   #hearing_since_ms: number;
-  readonly #started_ms: number;
+  /** Until then the store is asked for tasks that are not known: they may have ended before the start, or left no tombstone. */
+  #asks_until_ms: number;
   readonly #endedBefore: (id: string, since_ms: number) => EndedBefore | undefined;
 
-  /** @param endedBefore asked, for the grace period after the start, of tasks that the fleet does not know: an end since then */
+  /** @param endedBefore what the store has of a task, where it ended since that instant */
   constructor(
     options: FleetOptions,
     started_ms: number,
@@ -128,7 +132,7 @@ export class Fleet {
   ) {
     this.#options = options;
     this.#endedBefore = endedBefore;
-    this.#started_ms = started_ms;
+    this.#asks_until_ms = started_ms + options.grace_ms;
     this.#hearing_since_ms = started_ms;
     this.runs = new RunLog(started_ms);
     this.ledger = new Ledger(
@@ -254,11 +258,11 @@ export class Fleet {
     this.#settle(task, keep);
   }
 
-  /** A task that ended before the start is asked for when it is first named again. */
+  /** What ended and is held in no way is asked for when it is named again. */
   #tombstoneOf(id: string, now_ms: number): { attempt: number } | undefined {
     const { grace_ms } = this.#options;
     const known = this.#tombstones.get(id);
-    if (known || this.tasks.has(id) || now_ms > this.#started_ms + grace_ms) return known;
+    if (known || this.tasks.has(id) || now_ms > this.#asks_until_ms) return known;
     const ended = this.#endedBefore(id, now_ms - grace_ms);
     if (!ended || ended.ended_at_ms + grace_ms <= now_ms) return undefined;
     this.#bury(id, ended.attempt, ended.ended_at_ms + grace_ms);
@@ -268,7 +272,7 @@ export class Fleet {
   /** Brings the books up to date with a task that changed. */
   #settle(task: TaskEntry, keep = true): void {
     this.ledger.count(task);
-    if (keep) this.#changed_tasks.add(task.id);
+    if (keep) this.#changed_tasks.set(task.id, task);
     this.#file(task);
   }
 
@@ -446,10 +450,8 @@ export class Fleet {
       if (until_ms > now_ms) this.#bury(id, task.attempt, until_ms);
     }
     for (const [id, { until_ms }] of this.#tombstones) {
-      if (until_ms > now_ms) {
-        if (this.#tombstones.size <= MAX_TOMBSTONES) break;
-        this.reached("tombstones of ended tasks");
-      }
+      if (until_ms > now_ms && this.#tombstones.size <= MAX_TOMBSTONES) break;
+      this.#asks_until_ms = Math.max(this.#asks_until_ms, until_ms);
       this.#tombstones.delete(id);
     }
   }
@@ -518,14 +520,15 @@ export class Fleet {
   takeChanges() {
     const changes = {
       workers: [...this.#changed_workers].flatMap((id) => this.workers.get(id) ?? []),
-      tasks: [...this.#changed_tasks].flatMap((id) => this.tasks.get(id) ?? []),
+      // Those that ended and are held no more among them.
+      tasks: [...this.#changed_tasks.values()],
       gone_workers: [...this.#gone_workers],
       gone_tasks: [...this.#gone_tasks],
       states: this.#states,
       values: this.#fresh,
     };
     this.#changed_workers = new Set();
-    this.#changed_tasks = new Set();
+    this.#changed_tasks = new Map();
     this.#gone_workers = new Set();
     this.#gone_tasks = new Set();
     this.#states = [];

@@ -24,6 +24,8 @@ class KindRecord {
   readonly #hour = new SlidingSums(HOUR_MINUTES, MINUTE_MS, 2);
   /** The newest last. */
   #times: Timed[] = [];
+  /** As of its minute; null once something more ended. */
+  #ends: { minute: number; ends: ModelEnds } | null = null;
 
   constructor({ task_type, model_family, model_id, worker_type }: Kind) {
     this.kind = { task_type, model_family, model_id, worker_type };
@@ -31,14 +33,23 @@ class KindRecord {
 
   book(completed: boolean, at_ms: number, now_ms: number, delta: number): void {
     this.#hour.add(at_ms, now_ms, completed ? [delta, 0] : [0, delta]);
+    this.#ends = null;
   }
 
   time(timed: Timed): void {
     this.#times.push(timed);
     if (this.#times.length > MODEL_TIMES) this.#times.shift();
+    this.#ends = null;
   }
 
+  /** Nothing leaves the hour but at a minute's end. */
   ends(now_ms: number): ModelEnds {
+    const minute = Math.floor(now_ms / MINUTE_MS);
+    if (this.#ends?.minute !== minute) this.#ends = { minute, ends: this.#count(now_ms) };
+    return this.#ends.ends;
+  }
+
+  #count(now_ms: number): ModelEnds {
     return {
       ...this.kind,
       completed: this.#hour.sum(0, now_ms),

@@ -32,6 +32,25 @@ describe("the newest values", () => {
     expect(window.toArray()).toEqual([]);
   });
 
+  it("say what thirty sorted anew would say, whatever came before", () => {
+    const few = fc.oneof(
+      fc.constantFrom(0, -0, 1, 1.5),
+      fc.float({ noNaN: true, min: -Math.fround(1e30), max: Math.fround(1e30) }),
+    );
+    fc.assert(
+      fc.property(fc.array(few, { minLength: 30, maxLength: 120, size: "max" }), (values) => {
+        const last = values.slice(-30).map(Math.fround);
+        const inOrder = (list: readonly number[]) => list.toSorted((a, b) => a - b);
+        const steps = inOrder(last.slice(1).map((value, i) => Math.fround(Math.abs(value - last[i]!))));
+        const by_size = inOrder(last);
+        const window = windowOf(values);
+        expect(window.spread() + 0).toBe(by_size[26]! - by_size[3]! + 0);
+        expect(window.jitter()).toBe(steps[14]!);
+        expect(window.level() + 0).toBe(inOrder(last.slice(-9))[4]! + 0);
+      }),
+    );
+  });
+
   it("are the last thirty, oldest first", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 1000 })), (values) => {

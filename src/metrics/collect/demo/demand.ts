@@ -11,7 +11,7 @@ const BUSY = 0.8;
 const RUNNING_SHARE = 0.8;
 
 /** A day of ups and downs in twenty minutes, so that an onlooker sees it. */
-const SWELL_PERIOD_MS = 20 * 60_000;
+export const SWELL_PERIOD_MS = 20 * 60_000;
 const SWELL = 0.12;
 
 /** What is asked of the fleet: how much, and of which model. */

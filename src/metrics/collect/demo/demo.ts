@@ -15,8 +15,8 @@ export interface DemoOptions {
   start_ms: number;
 }
 
-/** A fault of the script, and the task that it holds back where it holds one. */
-export type ActiveFault = Fault & { readonly task_id: string | null };
+/** A fault of the script, and the task that it holds back where it holds one, and since when, Unix milliseconds. */
+export type ActiveFault = Fault & { readonly task_id: string | null; readonly held_since_ms: number | null };
 
 export interface DemoCounts {
   /** Tasks that ever came in; the others below add up to it. */
@@ -80,9 +80,10 @@ export function createDemo(options: DemoOptions): Demo {
       return reports;
     },
     faultsAt: (at_ms) =>
-      simulation.faults
-        .at(at_ms)
-        .map((fault) => ({ ...fault, task_id: simulation.sabotage.victimOf(fault) })),
+      simulation.faults.at(at_ms).map((fault) => {
+        const victim = simulation.sabotage.victimOf(fault);
+        return { ...fault, task_id: victim?.task.id ?? null, held_since_ms: victim?.since_ms ?? null };
+      }),
     counts: () => countTasks(simulation.balancer),
     again: (again_ms) => createDemo({ ...options, start_ms: again_ms }),
   };

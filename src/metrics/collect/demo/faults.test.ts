@@ -111,7 +111,7 @@ describe("what the reports show of a fault", () => {
     const end = seen
       .find(({ report }) => report.at === until_ms)!
       .report.tasks.find((task) => task.id === id);
-    expect(end).toMatchObject({ status: "failed", error: expect.stringContaining("no progress for 100 s") });
+    expect(end).toMatchObject({ status: "failed", error: expect.stringMatching(/no progress for \d+ s$/) });
   });
 
   it("a draining worker says so, finishes what it has and gets nothing new", () => {

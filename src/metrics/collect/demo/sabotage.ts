@@ -1,12 +1,9 @@
 import type { Balancer } from "./balancer.ts";
-import type { Fault } from "./faults.ts";
+import { type Fault, STALLED_MODEL_ID } from "./faults.ts";
 import { type DemoTask, type DemoWorker, progressOf } from "./state.ts";
 
-/** A task that is to stall is one of which everybody sees that it takes too long. */
-const STALLS_BELOW_S = 15;
-
 /** The task that a fault holds back, and since when, Unix milliseconds. */
-interface Victim {
+export interface Victim {
   readonly task: DemoTask;
   readonly since_ms: number;
 }
@@ -23,10 +20,10 @@ export class Sabotage {
     this.#workers = new Map(workers.map((worker) => [worker.id, worker]));
   }
 
-  /** The id of the task that an active fault holds back, or null. */
-  victimOf(fault: Fault): string | null {
+  /** What an active fault holds back, or null. */
+  victimOf(fault: Fault): Victim | null {
     for (const [held, victim] of this.#victims) {
-      if (held.kind === fault.kind && held.from_ms === fault.from_ms) return victim?.task.id ?? null;
+      if (held.kind === fault.kind && held.from_ms === fault.from_ms) return victim;
     }
     return null;
   }
@@ -74,7 +71,7 @@ export class Sabotage {
   seize(at_ms: number): void {
     for (const [fault, victim] of this.#victims) {
       if (victim !== null) continue;
-      const fits = (task: DemoTask) => fault.kind === "overload" || task.model.processing_s < STALLS_BELOW_S;
+      const fits = (task: DemoTask) => fault.kind === "overload" || task.model.id === STALLED_MODEL_ID;
       const task = this.#workerOf(fault).running.findLast((other) => other.stuck_at === null && fits(other));
       if (task === undefined) continue;
       stick(task, at_ms);
