@@ -444,3 +444,66 @@ describe("a store that can't write", () => {
     expect(wrote[0]?.samples.values.filter((value) => value === 1.25)).toHaveLength(1);
   });
 });
+
+describe("a tick of very many changes", () => {
+  const METRICS = Array.from({ length: 30 }, (_, i) => `made_up_${i}`);
+  const many = {
+    workers: Array.from({ length: 400 }, (_, i) => ({
+      id: `W${i}`,
+      metrics: Object.fromEntries(METRICS.map((name) => [name, i])),
+    })),
+    tasks: Array.from({ length: 2500 }, (_, i) => ({
+      id: `t${i}`,
+      status: i < 2400 ? "queued" : "completed",
+    })),
+  };
+
+  it.each([0, 1, 2, 3, 4, 5, 6, 7])(
+    "is written in parts, and nothing of it is lost or doubled where part %d fails",
+    async (failing) => {
+      const store = storeOnDisk();
+      const wrote: TickBatch[] = [];
+      let calls = 0;
+      const append = (batch: TickBatch) => {
+        calls += 1;
+        if (calls - 1 === failing) throw new Error("the disk is full");
+        store.append(batch);
+        wrote.push(batch);
+      };
+      const pipeline = pipelineOn(
+        new Proxy(store, {
+          get: (of, name: keyof MetricStore) => (name === "append" ? append : of[name].bind(of)),
+        }),
+      );
+      await report(pipeline, many);
+      tick(pipeline);
+      expect(calls).toBeGreaterThan(Math.min(failing, 6));
+      // What is counted is durable with the last part alone: a crash before it loses the tick, and no more.
+      const counted = wrote.filter(
+        ({ tasks, histograms }) => histograms.length > 0 || tasks.some((t) => t.ended_at_ms !== null),
+      );
+      expect(counted.length).toBe(calls > failing ? 0 : 1);
+      for (let ticks = 0; ticks < 3; ticks += 1) tick(pipeline);
+      expect(pipeline.read().self.store_error).toBeNull();
+      expect(store.workers()).toHaveLength(400);
+      expect(new Set(store.tasks(0, 10_000).map(({ id }) => id)).size).toBe(2500);
+      const handle = store.series("worker", "W7", "made_up_3");
+      const of_one = wrote.flatMap(({ samples }) =>
+        samples.values.filter((_, i) => samples.series[i] === handle),
+      );
+      expect(of_one).toEqual([7]);
+    },
+  );
+
+  it("keeps who was gone and came back", async () => {
+    const store = storeOnDisk();
+    const pipeline = pipelineOn(store);
+    await report(pipeline, { ...many, complete: true });
+    tick(pipeline);
+    await report(pipeline, { workers: [], tasks: [], complete: true });
+    await report(pipeline, { ...many, complete: true });
+    tick(pipeline);
+    tick(pipeline);
+    expect(store.workers()).toHaveLength(400);
+  });
+});

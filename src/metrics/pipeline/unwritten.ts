@@ -92,15 +92,13 @@ export function nothingUnwritten(): Unwritten {
 
 export function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
   return {
-    at_ms: now_ms,
-    samples: waiting.samples.first(waiting.samples.length),
-    workers: Array.from(waiting.workers.values(), (worker) => ({
-      id: worker.id,
-      document: JSON.stringify(worker.toDocument()),
-    })),
+    ...partOf(now_ms, {
+      samples: waiting.samples.first(waiting.samples.length),
+      tasks: waiting.tasks.values(),
+      workers: waiting.workers.values(),
+    }),
     workers_gone: [...waiting.gone_workers],
     worker_states: waiting.states,
-    tasks: Array.from(waiting.tasks.values(), taskRecord),
     tasks_gone: [...waiting.gone_tasks],
     histograms: [...waiting.histograms.values()],
     marks: waiting.marks,
@@ -112,9 +110,34 @@ export function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
 }
 
 /** What may be written before the rest of a tick: nothing that is counted hangs on it. */
-export function partOf(now_ms: number, samples: Samples, tasks: readonly TaskEntry[]): TickBatch {
-  return { ...batchOf(now_ms, nothingUnwritten()), samples, tasks: tasks.map(taskRecord) };
+interface Part {
+  readonly samples?: Samples;
+  readonly tasks?: Iterable<TaskEntry>;
+  readonly workers?: Iterable<WorkerEntry>;
 }
+
+export function partOf(now_ms: number, { samples = NO_SAMPLES, tasks = [], workers = [] }: Part): TickBatch {
+  return {
+    at_ms: now_ms,
+    samples,
+    workers: Array.from(workers, (worker) => ({
+      id: worker.id,
+      document: JSON.stringify(worker.toDocument()),
+    })),
+    workers_gone: [],
+    worker_states: [],
+    tasks: Array.from(tasks, taskRecord),
+    tasks_gone: [],
+    histograms: [],
+    marks: [],
+    alerts: [],
+    documents: [],
+    messages: [],
+    facts: {},
+  };
+}
+
+const NO_SAMPLES: Samples = { series: [], at_ms: [], values: [] };
 
 function taskRecord(task: TaskEntry): TaskRecord {
   return {

@@ -11,10 +11,10 @@ import { DETECTOR, FIRST_SAMPLE, MODELS, PENDING, SILENCE, SOURCES } from "./kep
 import type { Parts } from "./parts.ts";
 import { batchOf, nothingUnwritten, partOf, type Unwritten, type WaitingSamples } from "./unwritten.ts";
 
-const NO_SAMPLES = { series: [], at_ms: [], values: [] };
-/** Samples, and tasks that came, which one step writes: some 10 ms each. */
+/** Samples, tasks that came, and workers that one step writes: some 10 ms each. */
 const STEP_SAMPLES = 10_000;
 const STEP_TASKS = 1000;
+const STEP_WORKERS = 100;
 /** Samples kept for a later tick while the store can't write; the oldest give way beyond it. */
 const MAX_UNWRITTEN_SAMPLES = 500_000;
 /** Changes of workers' states, and of alerts, kept while the store can't write. */
@@ -108,6 +108,7 @@ export class Writer {
       waiting.samples.drop(too_many);
       yield* this.#writingMeasured(waiting, measured - too_many, now_ms);
       yield* this.#writingArrivals(waiting, now_ms);
+      yield* this.#writingWorkers(waiting, now_ms);
       store.append(batchOf(now_ms, waiting));
       this.#unwritten = nothingUnwritten();
       this.#error = null;
@@ -121,22 +122,33 @@ export class Writer {
   *#writingMeasured({ samples }: Unwritten, measured: number, now_ms: number): Steps {
     for (let left = measured; left >= STEP_SAMPLES; left -= STEP_SAMPLES) {
       yield;
-      this.#parts.store.append(partOf(now_ms, samples.first(STEP_SAMPLES), []));
+      this.#parts.store.append(partOf(now_ms, { samples: samples.first(STEP_SAMPLES) }));
       samples.drop(STEP_SAMPLES);
     }
   }
 
-  *#writingArrivals({ tasks }: Unwritten, now_ms: number): Steps {
+  /** Who was gone and came back goes with the last part, which says both. */
+  *#writingArrivals({ tasks, gone_tasks }: Unwritten, now_ms: number): Steps {
     while (tasks.size > STEP_TASKS) {
       yield;
-      const arrivals: TaskEntry[] = [];
-      for (const task of tasks.values()) {
-        if (task.attempt === 1 && !task.ended) arrivals.push(task);
-        if (arrivals.length === STEP_TASKS) break;
-      }
+      const arrivals = firstOf(
+        tasks.values(),
+        STEP_TASKS,
+        ({ id, attempt, ended }) => attempt === 1 && !ended && !gone_tasks.has(id),
+      );
       if (arrivals.length < STEP_TASKS) return;
-      this.#parts.store.append(partOf(now_ms, NO_SAMPLES, arrivals));
+      this.#parts.store.append(partOf(now_ms, { tasks: arrivals }));
       for (const { id } of arrivals) tasks.delete(id);
+    }
+  }
+
+  *#writingWorkers({ workers, gone_workers }: Unwritten, now_ms: number): Steps {
+    while (workers.size > STEP_WORKERS) {
+      yield;
+      const part = firstOf(workers.values(), STEP_WORKERS, ({ id }) => !gone_workers.has(id));
+      if (part.length < STEP_WORKERS) return;
+      this.#parts.store.append(partOf(now_ms, { workers: part }));
+      for (const { id } of part) workers.delete(id);
     }
   }
 
@@ -282,6 +294,16 @@ export class Writer {
     }
     return handles;
   }
+}
+
+/** The first so many items that are wanted. */
+function firstOf<T>(items: Iterable<T>, count: number, isWanted: (item: T) => boolean): T[] {
+  const found: T[] = [];
+  for (const item of items) {
+    if (found.length === count) break;
+    if (isWanted(item)) found.push(item);
+  }
+  return found;
 }
 
 /** Takes from a list's beginning, its oldest, what is beyond the limit. */
