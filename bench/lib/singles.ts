@@ -11,6 +11,8 @@ export interface SinglesResult {
   readonly answered_202: number;
   readonly answered_otherwise: number;
   readonly elapsed_s: number;
+  /** From sending a request to its answer, of those that were answered. */
+  readonly took_ms: readonly number[];
 }
 
 /** One keep-alive connection, one request at a time. */
@@ -56,6 +58,7 @@ export async function sendSingles(
   const free = Array.from({ length: CONNECTIONS }, () => new Connection(target));
   const all = [...free];
   const result = { sent: 0, answered_202: 0, answered_otherwise: 0 };
+  const took_ms: number[] = [];
   const started_ms = performance.now();
   let ended = false;
   const fill = () => {
@@ -63,7 +66,9 @@ export async function sendSingles(
     while (!ended && result.sent < due && free.length > 0) {
       const connection = free.pop()!;
       const request = requests[result.sent++ % workers]!;
+      const sent_ms = performance.now();
       connection.send(request, (status) => {
+        took_ms.push(performance.now() - sent_ms);
         if (status === "202") result.answered_202++;
         else result.answered_otherwise++;
         free.push(connection);
@@ -79,7 +84,7 @@ export async function sendSingles(
   // What is still on its way is answered before the connections close.
   await new Promise((resolve) => setTimeout(resolve, 500));
   for (const connection of all) connection.close();
-  return { ...result, elapsed_s };
+  return { ...result, elapsed_s, took_ms };
 }
 
 function requestOf(url: URL, index: number): Buffer {

@@ -25,6 +25,8 @@ export interface MomentDeps {
   readonly topics: Topics;
   readonly read: () => Read;
   readonly readAt: (at_ms: number) => Promise<Read>;
+  /** Others have their turn where they have waited for long. */
+  readonly turn: () => Promise<void>;
 }
 
 /**
@@ -54,7 +56,38 @@ export async function shownOf(
   const moment = momentOf(panels, values, newest().now_ms);
   if (moment === null) return { read: newest(), topic: (request) => topics.get(request), moment };
   const read = await readAt(moment.at_ms);
-  return { read, topic: (request) => topics.of(request, read), moment };
+  const known = new Map<string, Topic>();
+  const topic = (request: PanelRequest) => {
+    const kept = known.get(request.key) ?? topics.of(request, read);
+    known.set(request.key, kept);
+    return kept;
+  };
+  return { read, topic, moment };
+}
+
+/**
+ * Looks up what panels need, and works each out in a turn of its own, ahead of who shows them and is told there what
+ * fails. Where a tick comes meanwhile the rest is left to be worked out at once.
+ *
+ * @param work what is needed of each
+ * @returns what is then shown
+ */
+export async function inTurns(
+  requests: readonly PanelRequest[],
+  shown: Shown,
+  work: (topic: Topic) => void,
+  deps: MomentDeps,
+): Promise<Shown> {
+  await prepared(requests, shown.read);
+  for (const request of requests) {
+    await deps.turn();
+    const read = shown.moment === null ? deps.read() : shown.read;
+    if (read !== shown.read) return { ...shown, read };
+    try {
+      work(shown.topic(request));
+    } catch {}
+  }
+  return shown;
 }
 
 /** Looks up what panels need before they are loaded; others have their turn between the steps. */
