@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 // Single reports as fast as asked for, on raw sockets: a client in node:http would need more of the machine
@@ -46,12 +47,14 @@ class Connection {
 /**
  * Sends each worker's report by itself, `rate` a second spread evenly, one worker after the other; an infinite
  * rate sends as soon as answers come.
+ *
+ * @param until milliseconds, or a signal that ends it
  */
 export async function sendSingles(
   url: string,
   workers: number,
   rate: number,
-  duration_ms: number,
+  until: number | AbortSignal,
 ): Promise<SinglesResult> {
   const target = new URL("api/ingest", url);
   const requests = Array.from({ length: workers }, (_, index) => requestOf(target, index));
@@ -77,7 +80,9 @@ export async function sendSingles(
     }
   };
   const timer = setInterval(fill, EVERY_MS);
-  await new Promise((resolve) => setTimeout(resolve, duration_ms));
+  await (typeof until === "number"
+    ? new Promise((resolve) => setTimeout(resolve, until))
+    : once(until, "abort"));
   ended = true;
   clearInterval(timer);
   const elapsed_s = (performance.now() - started_ms) / 1000;
