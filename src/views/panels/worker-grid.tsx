@@ -131,9 +131,10 @@ function typesOf(all: readonly Worker[]): Data["types"] {
     .sort((a, b) => byNaturalOrder(a.type ?? "", b.type ?? ""));
 }
 
-/** Built in place: a fleet of ten thousand is shown each second. */
+/** A fleet of ten thousand is shown each second: a copy of what has every field already grows by none. */
 export function shownWorker(known: Worker): Shown {
   const it: Shown = {
+    ...UNKNOWN,
     status: known.status,
     state: known.state,
     presence: known.presence,
@@ -149,7 +150,10 @@ export function shownWorker(known: Worker): Shown {
     overload: known.overload === null ? null : { ...known.overload },
   };
   const metrics = it as unknown as Record<string, number | null>;
-  for (const name of REPORTED) metrics[name] = known.metrics.get(name) ?? null;
+  for (const name of REPORTED) {
+    const value = known.metrics.get(name);
+    if (value !== undefined) metrics[name] = value;
+  }
   return it;
 }
 
@@ -157,6 +161,14 @@ export function shownWorker(known: Worker): Shown {
 const REPORTED = metricNames("worker").filter(
   (name) => !["load", "running_tasks", "queued_tasks"].includes(name),
 );
+
+/** A worker of which no metric is known, in the order of its fields. */
+const UNKNOWN = Object.fromEntries(
+  [...Object.keys(WORKER.shape).filter((name) => !REPORTED.includes(name)), ...REPORTED].map((name) => [
+    name,
+    null,
+  ]),
+) as unknown as Shown;
 
 /** A metric of the catalogue, or null where it is not known. */
 export function metricOf(it: Shown, name: string): number | null {
