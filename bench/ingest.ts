@@ -22,8 +22,8 @@ const BATCHED = [
 const SINGLE_RATES = [1000, 5000, Number.POSITIVE_INFINITY] as const;
 const SINGLE_WORKERS = 5000;
 const VIEWERS = 100;
-/** What the server holds at most in the last scenario, and a fleet that takes nearly all of it. */
-const LIMITS = { max_workers: 5000, max_live_tasks: 20_000 };
+/** What the server holds at most in the last scenario, and a fleet that fits: its tasks come and go. */
+const LIMITS = { max_workers: 5000, max_live_tasks: 24_000 };
 const WITHIN_LIMITS = { workers: 5000, tasks: 5000, waiting: 10_000, batch: 1000 };
 /** The loop is to be free for others after this, milliseconds. */
 const BLOCKED_MS: Budget = { limit: 50, rule: "at most" };
@@ -73,6 +73,8 @@ async function watchWindow(server: Server, window_ms: number): Promise<Window> {
 
 interface Outcome extends Watched {
   readonly refused: number;
+  /** What was said to the first of them; empty where that is not known. */
+  readonly first_refusal?: string;
   /** Reports of workers taken a second. */
   readonly rate: number;
   /** Seconds of which the reports were not taken before the next were due. */
@@ -80,13 +82,19 @@ interface Outcome extends Watched {
 }
 
 async function report(server: Server, title: string, outcome: Outcome, { figures, noise }: Bench) {
-  const { windows, refused, rate, late, left_out, delivered } = outcome;
+  const { windows, refused, first_refusal = "", rate, late, left_out, delivered } = outcome;
   const status = await server.status();
   const of = (read: (window: Window) => number) => median(windows.map(read));
   figures.add({ name: "worker reports a second", value: rate, unit: "" });
   if (left_out !== undefined)
     figures.add({ name: "seconds that could not be sent in time", value: left_out, unit: "", budget: NONE });
-  figures.add({ name: "bodies refused", value: refused, unit: "", budget: NONE });
+  figures.add({
+    name: "bodies refused",
+    value: refused,
+    unit: "",
+    budget: NONE,
+    note: first_refusal.slice(0, 200),
+  });
   figures.add({ name: "processor time", value: of((w) => w.cpu_percent), unit: "% of a core", digits: 1 });
   figures.add({ name: "event-loop delay, p50", value: of((w) => w.loop.p50_ms), unit: "ms", digits: 1 });
   figures.add({ name: "event-loop delay, p99", value: of((w) => w.loop.p99_ms), unit: "ms", digits: 1 });
@@ -152,7 +160,8 @@ async function watchFed(server: Server, feed: Feed, the: Bench): Promise<Outcome
     started_ms = performance.now();
   });
   const rate = feed.sent_workers / ((performance.now() - started_ms) / 1000);
-  return { ...watched, refused: feed.refused, rate, left_out: feed.left_out };
+  const { refused, first_refusal, left_out } = feed;
+  return { ...watched, refused, first_refusal, rate, left_out };
 }
 
 async function batched(fleet: (typeof BATCHED)[number], the: Bench): Promise<void> {
