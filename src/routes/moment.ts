@@ -54,15 +54,19 @@ export async function shownOf(
   { topics, read: newest, readAt }: MomentDeps,
 ): Promise<Shown> {
   const moment = momentOf(panels, values, newest().now_ms);
-  if (moment === null) return { read: newest(), topic: (request) => topics.get(request), moment };
+  if (moment === null) return { read: newest(), topic: eachOnce((request) => topics.get(request)), moment };
   const read = await readAt(moment.at_ms);
+  return { read, topic: eachOnce((request) => topics.of(request, read)), moment };
+}
+
+/** What was worked out is there again when it is shown, also where there is no room to keep it for others. */
+function eachOnce(make: Shown["topic"]): Shown["topic"] {
   const known = new Map<string, Topic>();
-  const topic = (request: PanelRequest) => {
-    const kept = known.get(request.key) ?? topics.of(request, read);
-    known.set(request.key, kept);
-    return kept;
+  return (request) => {
+    const topic = known.get(request.key) ?? make(request);
+    known.set(request.key, topic);
+    return topic;
   };
-  return { read, topic, moment };
 }
 
 /**
@@ -82,7 +86,7 @@ export async function inTurns(
   for (const request of requests) {
     await deps.turn();
     const read = shown.moment === null ? deps.read() : shown.read;
-    if (read !== shown.read) return { ...shown, read };
+    if (read !== shown.read) return { ...shown, read, topic: (one) => deps.topics.get(one) };
     try {
       work(shown.topic(request));
     } catch {}
