@@ -366,6 +366,20 @@ describe("a client that does not read", () => {
     expect(quick.take().match(/event: tick/g)).toHaveLength(6);
   });
 
+  it("gets the tick that comes right behind its first picture, and then none until it reads", async () => {
+    const w = world();
+    const client = join(w);
+    client.writableLength = client.take().length;
+    await w.tick();
+    expect(client.take()).toBe(tickOf(2));
+    await w.tick();
+    expect(client.take()).toBe("");
+    client.read();
+    await w.tick();
+    expect(client.take()).toContain(tickOf(4));
+    expect(w.hub.health()).toMatchObject({ ticks_skipped: 1 });
+  });
+
   it("is dropped once it took nothing for 30 s by the ticks", async () => {
     const w = world();
     const client = join(w);

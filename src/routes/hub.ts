@@ -132,7 +132,7 @@ export class Hub {
     this.checkRoom();
     const channel = this.#channelFor(requests, format);
     channel.advance(this.#read());
-    const viewer: Viewer = { outgoing: open(), gzip, version: NEVER, stuck_since_ms: null };
+    const viewer: Viewer = { outgoing: open(), gzip, version: NEVER, follows: false, stuck_since_ms: null };
     channel.viewers.add(viewer);
     this.#channels.set(channel.key, channel);
     this.#viewers++;
@@ -290,11 +290,13 @@ export class Hub {
   /** Brings one viewer to the channel's tick: by what changed if it has the tick before, else by all of it. */
   #send(channel: Channel, viewer: Viewer): void {
     if (viewer.version === channel.version) return;
-    if (viewer.outgoing.writableLength > 0 && viewer.version !== NEVER) {
+    // The picture that it began with may still be on its way, where the tick came right behind it.
+    if (viewer.outgoing.writableLength > 0 && viewer.follows) {
       this.#skip(channel, viewer);
       return;
     }
     const frame = viewer.version === channel.version - 1 ? channel.changes : channel.snapshot;
+    viewer.follows = viewer.version !== NEVER;
     viewer.version = channel.version;
     viewer.stuck_since_ms = null;
     this.#write(viewer, viewer.gzip ? frame.deflated : frame.plain);
@@ -331,6 +333,8 @@ interface Viewer {
   readonly gzip: boolean;
   /** The version of its channel that its page shows. */
   version: number;
+  /** Whether it was sent anything beyond the picture that it began with. */
+  follows: boolean;
   /** Since when it takes nothing, by the clock of the ticks; null while it does. */
   stuck_since_ms: number | null;
 }
