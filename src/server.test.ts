@@ -27,6 +27,44 @@ test("without a file of alerts, whoever wants it read again is told that none is
   rmSync(folder, { recursive: true });
 });
 
+test("what is over a limit is refused by its name and shown on /status, and the rest is served", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-server-"));
+  const limits = { max_workers: "3", max_live_tasks: "2" };
+  const flags = { db: join(folder, "fleet.db"), port: "0", host: "127.0.0.1", demo: "off", ...limits };
+  const { settings } = loadSettings({ flags, env: {}, readFile: () => "" });
+  const server = await startServer(settings, () => {});
+  const post = async (report: object) => {
+    const body = JSON.stringify({ source: "lab", ...report });
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(`${server.url}api/ingest`, { method: "POST", body, headers });
+    return { status: answer.status, text: await answer.text() };
+  };
+  const some = (kind: string, count: number) =>
+    Array.from({ length: count }, (_, index) => ({ id: `${kind}-${index}` }));
+
+  expect(await post({ workers: some("w", 3), tasks: some("t", 2) })).toMatchObject({ status: 202 });
+  const workers = await post({ workers: [{ id: "stranger" }] });
+  expect(workers.status).toBe(422);
+  expect(workers.text).toContain("must leave at most 3 workers known (max_workers); got 4 with these");
+  const tasks = await post({ tasks: [{ id: "stranger" }] });
+  expect(tasks.status).toBe(422);
+  expect(tasks.text).toContain("must leave at most 2 tasks held live (max_live_tasks); got 3 with these");
+  // Who is known is served as before.
+  expect(await post({ workers: [{ id: "w-0", metrics: { cpu_utilization: 42 } }] })).toMatchObject({
+    status: 202,
+  });
+  await vi.waitFor(async () => {
+    const page = await (await fetch(`${server.url}status`)).text();
+    expect(page).toContain("max_workers: 1 ×");
+    expect(page).toContain("max_live_tasks: 1 ×");
+    expect(await (await fetch(`${server.url}api/metrics/workers`)).json()).toMatchObject({
+      workers: { "w-0": { cpu_utilization: 42 }, "w-1": {}, "w-2": {} },
+    });
+  }, 5000);
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
 describe("with connectors", () => {
   let folder: string;
   let coordinator: FakeCoordinator;

@@ -132,7 +132,8 @@ class Evenkeel implements RunningServer {
     this.#connectors = connectors;
     const read = () => this.#shown.pipeline.read();
     const { max_viewers, max_topics } = settings;
-    this.#hub = new Hub({ read, renderPanel, limits: { max_viewers, max_topics } });
+    const ticking = () => this.#ticking;
+    this.#hub = new Hub({ read, ticking, renderPanel, limits: { max_viewers, max_topics } });
     this.#feed = new ReportFeed(read, (listening) => this.#listenToReports(listening));
     const { app, access } = this.#createApp((body, type, sources) => this.#ingest(body, type, sources));
     this.#app = app;

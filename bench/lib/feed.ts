@@ -51,6 +51,11 @@ export class Feed {
     this.#post = new Post(options.url);
   }
 
+  /** What the first body was answered that was not taken; empty while there is none. */
+  get first_refusal(): string {
+    return this.#post.first_refusal;
+  }
+
   /** Sends the whole fleet and goes on each second until stopped. */
   static async start({
     batch = Number.POSITIVE_INFINITY,
@@ -118,6 +123,8 @@ export class Feed {
 
 /** Posts reports over connections that stay open. */
 export class Post {
+  /** What the first body was answered that was not taken; empty while there is none. */
+  first_refusal = "";
   readonly #agent = new Agent({ keepAlive: true });
   readonly #url: URL;
 
@@ -138,8 +145,12 @@ export class Post {
           headers: { "Content-Type": "application/json", "Content-Length": bytes.length },
         },
         (answer) => {
-          answer.resume();
           resolve(answer.statusCode ?? 0);
+          if (answer.statusCode === 202 || this.first_refusal !== "") answer.resume();
+          else
+            answer.setEncoding("utf8").once("data", (text: string) => {
+              this.first_refusal ||= text;
+            });
         },
       );
       sent.once("timeout", () => sent.destroy(new Error(`no answer from ${this.#url} in ${DEADLINE_MS} ms`)));

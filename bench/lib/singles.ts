@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 // Single reports as fast as asked for, on raw sockets: a client in node:http would need more of the machine
@@ -11,6 +12,8 @@ export interface SinglesResult {
   readonly answered_202: number;
   readonly answered_otherwise: number;
   readonly elapsed_s: number;
+  /** From sending a request to its answer, of those that were answered. */
+  readonly took_ms: readonly number[];
 }
 
 /** One keep-alive connection, one request at a time. */
@@ -44,18 +47,21 @@ class Connection {
 /**
  * Sends each worker's report by itself, `rate` a second spread evenly, one worker after the other; an infinite
  * rate sends as soon as answers come.
+ *
+ * @param until milliseconds, or a signal that ends it
  */
 export async function sendSingles(
   url: string,
   workers: number,
   rate: number,
-  duration_ms: number,
+  until: number | AbortSignal,
 ): Promise<SinglesResult> {
   const target = new URL("api/ingest", url);
   const requests = Array.from({ length: workers }, (_, index) => requestOf(target, index));
   const free = Array.from({ length: CONNECTIONS }, () => new Connection(target));
   const all = [...free];
   const result = { sent: 0, answered_202: 0, answered_otherwise: 0 };
+  const took_ms: number[] = [];
   const started_ms = performance.now();
   let ended = false;
   const fill = () => {
@@ -63,7 +69,9 @@ export async function sendSingles(
     while (!ended && result.sent < due && free.length > 0) {
       const connection = free.pop()!;
       const request = requests[result.sent++ % workers]!;
+      const sent_ms = performance.now();
       connection.send(request, (status) => {
+        took_ms.push(performance.now() - sent_ms);
         if (status === "202") result.answered_202++;
         else result.answered_otherwise++;
         free.push(connection);
@@ -72,14 +80,16 @@ export async function sendSingles(
     }
   };
   const timer = setInterval(fill, EVERY_MS);
-  await new Promise((resolve) => setTimeout(resolve, duration_ms));
+  await (typeof until === "number"
+    ? new Promise((resolve) => setTimeout(resolve, until))
+    : once(until, "abort"));
   ended = true;
   clearInterval(timer);
   const elapsed_s = (performance.now() - started_ms) / 1000;
   // What is still on its way is answered before the connections close.
   await new Promise((resolve) => setTimeout(resolve, 500));
   for (const connection of all) connection.close();
-  return { ...result, elapsed_s };
+  return { ...result, elapsed_s, took_ms };
 }
 
 function requestOf(url: URL, index: number): Buffer {

@@ -1,14 +1,16 @@
 import { connect, type Socket } from "node:net";
 import { createGunzip, type Gunzip } from "node:zlib";
 import { wall_ms } from "./bench.ts";
-import { percentile } from "./figures.ts";
+import { median, percentile } from "./figures.ts";
 
-// Many viewers of one stream in a process of their own, on raw sockets. Two of them read what they get; the
-// others' chunks are compared with theirs, so that counting costs little of the machine that is measured.
+// Many viewers of one stream or of several in a process of their own, on raw sockets. Two of each stream read what
+// they get; the others' chunks are compared with theirs, so that counting costs little of the machine that is measured.
 
 /** What to open. */
 export interface Open {
-  readonly url: string;
+  /** The streams, each watched by as many. */
+  readonly urls: readonly string[];
+  /** Of all of them. */
   readonly viewers: number;
   readonly gzip: boolean;
 }
@@ -31,6 +33,11 @@ const READERS = 2;
 const OPENING = 100;
 /** The last ticks of a window may still be on their way when it ends. */
 const GRACE_MS = 1500;
+
+interface Tick {
+  readonly tick: number;
+  readonly at_ms: number;
+}
 
 /** A chunk in short: length and some of its bytes, enough to tell the chunks of a few minutes apart. */
 type Digest = number;
@@ -111,25 +118,30 @@ function digestOf(chunk: Buffer): Digest {
   return digest;
 }
 
+function headOf({ pathname, search, host }: URL, gzip: boolean): Buffer {
+  return Buffer.from(
+    `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nAccept: text/event-stream\r\n` +
+      `Accept-Encoding: ${gzip ? "gzip" : "identity"}\r\n\r\n`,
+  );
+}
+
 /** The streams that are open, and what the readers found in them. */
 class Viewers {
   readonly #viewers: Viewer[] = [];
   readonly #sockets: Socket[] = [];
   /** Tick and time of each digest that a reader has read. */
-  readonly #ticks = new Map<Digest, { tick: number; at_ms: number }>();
-  #closed = 0;
+  readonly #ticks = new Map<Digest, Tick>();
 
-  async open({ url, viewers, gzip }: Open): Promise<void> {
-    const { hostname, port, pathname, search, host } = new URL(url);
-    const head = Buffer.from(
-      `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nAccept: text/event-stream\r\n` +
-        `Accept-Encoding: ${gzip ? "gzip" : "identity"}\r\n\r\n`,
-    );
+  async open({ urls, viewers, gzip }: Open): Promise<void> {
+    const { hostname, port } = new URL(urls[0]!);
+    const heads = urls.map((url) => headOf(new URL(url), gzip));
     // Its bytes are used up before the next socket is read.
     const lent = Buffer.allocUnsafe(256 * 1024);
     for (let opened = 0; opened < viewers; opened += OPENING) {
       const group = Array.from({ length: Math.min(OPENING, viewers - opened) }, (_, index) => {
-        const reads = opened + index < READERS;
+        const place = opened + index;
+        const head = heads[place % heads.length]!;
+        const reads = place < READERS * heads.length;
         const viewer = new Viewer(gzip, reads ? (text, digest) => this.#read(text, digest) : null);
         this.#viewers.push(viewer);
         return new Promise<void>((resolve, reject) => {
@@ -147,7 +159,6 @@ class Viewers {
           });
           socket.once("connect", () => socket.write(head));
           socket.once("error", reject);
-          socket.once("close", () => this.#closed++);
           this.#sockets.push(socket);
         });
       });
@@ -162,6 +173,19 @@ class Viewers {
       this.#ticks.set(digest, { tick: Number(tick), at_ms: Number(at_ms) });
   }
 
+  /** The ticks that every stream had in the window, by its viewers' first so many chunks. */
+  #ticksOf(chunks: readonly number[]): { first: number; last: number } {
+    const seen = this.#viewers
+      .map(({ digests }, index) => digests.slice(0, chunks[index]!))
+      .map((digests) => digests.flatMap((digest) => this.#ticks.get(digest)?.tick ?? []))
+      .filter((ticks) => ticks.length > 0);
+    // A viewer that lost one at an edge is to be noticed: most of them tell where the window begins and ends.
+    return {
+      first: median(seen.map((ticks) => ticks[0]!)),
+      last: median(seen.map((ticks) => ticks.at(-1)!)),
+    };
+  }
+
   /** Counts whole ticks for some time. */
   async measure(window_ms: number): Promise<Delivered> {
     // From between two ticks to between two ticks.
@@ -174,26 +198,22 @@ class Viewers {
       chunks: viewer.digests.length,
     }));
     await sleep(GRACE_MS);
-    const known = [...new Set([...this.#ticks.values()].map(({ tick }) => tick))].sort((a, b) => a - b);
-    // The ticks of the grace time only help to understand; the first and the last of the window are known.
-    const most = Math.max(...counted.map(({ chunks }) => chunks));
-    const first = known[0] ?? 0;
+    // The ticks of the grace time only help to understand; what began within the window is to be there whole.
+    const { first, last } = this.#ticksOf(counted.map(({ chunks }) => chunks));
+    const most = Math.max(0, last - first + 1);
     const delays_ms: number[] = [];
-    let lost = this.#closed * most;
+    let lost = 0;
     for (const viewer of this.#viewers) {
-      let expected = first;
+      let arrived = 0;
+      let before = first - 1;
       for (const [index, digest] of viewer.digests.entries()) {
-        if (expected >= first + most) break;
         const tick = this.#ticks.get(digest);
-        if (tick === undefined || tick.tick !== expected) {
-          lost++;
-          if (tick !== undefined && tick.tick >= expected) expected = tick.tick + 1;
-          continue;
-        }
-        expected++;
+        if (tick === undefined || tick.tick <= before || tick.tick > last) continue;
+        before = tick.tick;
+        arrived++;
         delays_ms.push(viewer.arrivals_ms[index]! - tick.at_ms);
       }
-      lost += Math.max(0, first + most - expected);
+      lost += most - arrived;
     }
     const bytes = counted.reduce((sum, one) => sum + one.bytes, 0);
     const chunks = counted.reduce((sum, one) => sum + one.chunks, 0);

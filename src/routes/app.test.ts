@@ -296,6 +296,24 @@ describe("forms and their negotiation", () => {
     expect(w.board.loads).toBe(3);
   });
 
+  it("gives a page of one tick, also where the next one comes while its panels are worked out", async () => {
+    const w = world();
+    let turns = 0;
+    vi.spyOn(w.hub, "turn").mockImplementation(async () => {
+      turns++;
+      if (turns !== 2) return;
+      w.board.rows.set("a", "of the next tick");
+      w.now.read = { ...w.now.read, tick: 2 };
+    });
+    const { text } = await get(w, "/index.json");
+    const rows = [
+      { id: "a", text: "of the next tick" },
+      { id: "b", text: "two" },
+    ];
+    expect(JSON.parse(text)).toMatchObject({ tick: 2, panels: { board: { rows }, other: { rows } } });
+    expect(turns).toBe(2);
+  });
+
   it("renders without keeping it where the cache is full", async () => {
     const w = world({ limits: { max_topics: 2 } });
     await get(w, "/");

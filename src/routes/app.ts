@@ -150,7 +150,8 @@ function allRoutes(
   access: Access,
 ): Route[] {
   const { hub, read, settings } = deps;
-  const moment = { topics: hub.topics, read, readAt: (at_ms: number) => deps.readAt(at_ms) };
+  const readAt = (at_ms: number) => deps.readAt(at_ms);
+  const moment = { topics: hub.topics, read, readAt, turn: () => hub.turn() };
   const around = (
     c: Ctx,
     panels: readonly Panel[],

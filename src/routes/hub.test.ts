@@ -8,9 +8,10 @@ import { createAdaptorServer } from "@hono/node-server";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { EvenkeelError } from "../errors.ts";
+import { renderPanel } from "../views/frame.tsx";
 import { listen, START_MS, type World, world } from "./fixture.tsx";
 import { Frame, GZIP_HEADER, type StreamFormat } from "./frames.ts";
-import type { Outgoing } from "./hub.ts";
+import { Hub, type Outgoing } from "./hub.ts";
 import { panelRequest } from "./params.ts";
 
 /** A client of the hub without a socket: it takes what is written, or does not. */
@@ -232,6 +233,92 @@ describe("a stream", () => {
   });
 });
 
+describe("rendering that takes long", () => {
+  /** A hub whose panels take 20 ms each, and what happened in which order. */
+  function slowHub(ticking?: () => Promise<void> | null) {
+    const w = world();
+    const happened: string[] = [];
+    let elapsed_ms = 0;
+    let whenRendered = () => {};
+    const hub = new Hub({
+      read: () => w.now.read,
+      ...(ticking && { ticking }),
+      elapsed_ms: () => elapsed_ms,
+      renderPanel: (panel, params, read) => {
+        elapsed_ms += 20;
+        happened.push(`${panel.id} of ${read.tick}`);
+        whenRendered();
+        return renderPanel(panel, params, read);
+      },
+    });
+    const requests = ["board", "other"].map((id) =>
+      panelRequest(w.site.panels.find((panel) => panel.id === id)!, new Map()),
+    );
+    const client = new Client();
+    hub.join(requests, "html", false, () => client);
+    happened.length = 0;
+    client.take();
+    const next = () => {
+      w.now.read = { ...w.now.read, tick: w.now.read.tick + 1, now_ms: w.now.read.now_ms + 1_000 };
+    };
+    return {
+      hub,
+      requests,
+      client,
+      happened,
+      next,
+      onRendered: (then: () => void) => {
+        whenRendered = then;
+      },
+    };
+  }
+
+  it("lets others have their turn between panels, of a tick and of who joins", async () => {
+    const { hub, requests, happened, next } = slowHub();
+    const others = () => setImmediate(() => happened.push("others"));
+    next();
+    others();
+    await hub.publish();
+    expect(happened).toEqual(["board of 2", "others", "other of 2"]);
+    next();
+    happened.length = 0;
+    others();
+    await hub.prepared(requests, "html");
+    expect(happened).toEqual(["others", "board of 3", "other of 3"]);
+  });
+
+  it("shows nothing of a tick that is half done", async () => {
+    let done = () => {};
+    let ticking: Promise<void> | null = null;
+    const { hub, client, happened, next } = slowHub(() => ticking);
+    next();
+    ticking = new Promise((resolve) => {
+      done = resolve;
+    });
+    const published = hub.publish();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([happened, client.take()]).toEqual([[], ""]);
+    next();
+    ticking = null;
+    done();
+    await published;
+    expect(happened).toEqual(["board of 3", "other of 3"]);
+    expect(client.take()).toBe(tickOf(3));
+  });
+
+  it("gets there although each tick overtakes it", async () => {
+    const { hub, client, next, happened, onRendered } = slowHub();
+    let ticks = 4;
+    onRendered(() => {
+      if (ticks-- > 0) next();
+    });
+    next();
+    await hub.publish();
+    expect(client.take()).toContain("event: tick");
+    expect(happened.length).toBeLessThan(10);
+  });
+});
+
 describe("other formats of a stream", () => {
   it("are one line of JSON a tick", async () => {
     const w = world();
@@ -277,6 +364,20 @@ describe("a client that does not read", () => {
     await w.tick();
     expect(slow.take()).toBe(tickOf(7));
     expect(quick.take().match(/event: tick/g)).toHaveLength(6);
+  });
+
+  it("gets the tick that comes right behind its first picture, and then none until it reads", async () => {
+    const w = world();
+    const client = join(w);
+    client.writableLength = client.take().length;
+    await w.tick();
+    expect(client.take()).toBe(tickOf(2));
+    await w.tick();
+    expect(client.take()).toBe("");
+    client.read();
+    await w.tick();
+    expect(client.take()).toContain(tickOf(4));
+    expect(w.hub.health()).toMatchObject({ ticks_skipped: 1 });
   });
 
   it("is dropped once it took nothing for 30 s by the ticks", async () => {
@@ -567,6 +668,7 @@ describe("a stream over a real connection", () => {
     socket.pause();
     socket.write("GET /stream?panels=board HTTP/1.1\r\nHost: x\r\n\r\n");
     const response = await joined;
+    while (w.hub.health().viewers === 0) await new Promise((resolve) => setImmediate(resolve));
     const frame_bytes = 1_000_000;
     let queued_bytes = 0;
     for (let tick = 0; tick < 40; tick++) {

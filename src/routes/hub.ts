@@ -33,6 +33,8 @@ const HUB_LIMITS: HubLimits = {
 
 /** Rendering for longer than this gives other work its turn, milliseconds. */
 const TURN_MS = 10;
+/** How often a stream's panels are begun anew in turns where a tick came meanwhile. */
+const RENDERED_IN_TURNS = 2;
 
 /** The part of an HTTP response, of either version, that a stream needs. */
 export interface Outgoing {
@@ -62,6 +64,8 @@ export interface HubHealth {
 
 interface HubOptions {
   read: () => Read;
+  /** Until the tick that is worked off is done; null while none is, and left out where none ever takes long. */
+  ticking?: () => Promise<void> | null;
   /** How panels become markup; left out, as they are shown everywhere. */
   renderPanel?: Site["renderPanel"];
   limits?: Partial<HubLimits>;
@@ -80,6 +84,7 @@ export class Hub {
   readonly sockets: Sockets;
   readonly limits: HubLimits;
   readonly #read: () => Read;
+  readonly #ticking: () => Promise<void> | null;
   readonly #elapsed_ms: () => number;
   readonly #channels = new Map<string, Channel>();
   readonly #limits_reached: Record<string, number> = {};
@@ -91,25 +96,30 @@ export class Hub {
   #skipped = 0;
   #bytes_out = 0;
   #publish_ms = 0;
+  /** When others had their turn last. */
+  #turned_ms = 0;
 
-  constructor({ read, renderPanel = SITE.renderPanel, limits, elapsed_ms }: HubOptions) {
+  constructor({ read, ticking, renderPanel = SITE.renderPanel, limits, elapsed_ms }: HubOptions) {
     this.limits = { ...HUB_LIMITS, ...limits };
     this.#read = read;
+    this.#ticking = ticking ?? (() => null);
     this.#elapsed_ms = elapsed_ms ?? (() => performance.now());
     this.topics = new Topics({ read, renderPanel, max_topics: this.limits.max_topics });
     this.sockets = new Sockets({
       read,
       topics: this.topics,
       limits: this.limits,
-      prepared: (requests) => this.prepared(requests),
+      prepared: (requests) => this.prepared(requests, "json"),
+      turn: () => this.turn(),
       enter: () => this.#enter(),
       reached: (limit) => this.#reached(limit),
     });
   }
 
-  /** Looks up what panels need, before a viewer joins: each tick then shows what was found. */
-  prepared(requests: readonly PanelRequest[]): Promise<void> {
-    return prepared(requests, this.#read());
+  /** Looks up what panels need, before a viewer joins: each tick then shows what was found. Renders them in turns, too. */
+  async prepared(requests: readonly PanelRequest[], format: StreamFormat): Promise<void> {
+    await prepared(requests, this.#read());
+    await this.#render(requests, format);
   }
 
   /**
@@ -122,7 +132,7 @@ export class Hub {
     this.checkRoom();
     const channel = this.#channelFor(requests, format);
     channel.advance(this.#read());
-    const viewer: Viewer = { outgoing: open(), gzip, version: NEVER, stuck_since_ms: null };
+    const viewer: Viewer = { outgoing: open(), gzip, version: NEVER, follows: false, stuck_since_ms: null };
     channel.viewers.add(viewer);
     this.#channels.set(channel.key, channel);
     this.#viewers++;
@@ -233,31 +243,60 @@ export class Hub {
 
   async #publishOnce(): Promise<void> {
     let written = 0;
-    let turn_ms = this.#elapsed_ms();
+    this.#turned_ms = this.#elapsed_ms();
     for (const channel of this.#channels.values()) {
+      await this.#render(channel.requests, channel.format);
+      if (this.#closed) return;
       channel.advance(this.#read());
       for (const viewer of channel.viewers) {
         this.#send(channel, viewer);
         written++;
-        if (written % this.limits.clients_a_turn === 0) await turn();
+        if (written % this.limits.clients_a_turn === 0) await this.#turn();
         if (this.#closed) return;
-      }
-      if (this.#elapsed_ms() - turn_ms > TURN_MS) {
-        await turn();
-        turn_ms = this.#elapsed_ms();
       }
     }
     await this.sockets.publish();
   }
 
+  /**
+   * Renders a panel a turn, ahead of who shows them and is told there what fails. Where ticks overtake it again and
+   * again, it leaves the rest to be rendered at once, so that it gets there.
+   */
+  async #render(requests: readonly PanelRequest[], format: StreamFormat): Promise<void> {
+    for (let attempt = 0; attempt < RENDERED_IN_TURNS; attempt++) {
+      const read = this.#read();
+      for (const request of requests) {
+        await this.turn();
+        if (this.#closed || this.#read() !== read) break;
+        try {
+          FORMATS[format].piece(this.topics.get(request));
+        } catch {}
+      }
+      if (this.#closed || this.#read() === read) return;
+    }
+  }
+
+  /** Others take their turn once they have waited for long. Nothing is shown of a tick that is half done. */
+  async turn(): Promise<void> {
+    if (this.#elapsed_ms() - this.#turned_ms > TURN_MS) await this.#turn();
+    await this.#ticking();
+  }
+
+  async #turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#turned_ms = this.#elapsed_ms();
+  }
+
   /** Brings one viewer to the channel's tick: by what changed if it has the tick before, else by all of it. */
   #send(channel: Channel, viewer: Viewer): void {
     if (viewer.version === channel.version) return;
-    if (viewer.outgoing.writableLength > 0 && viewer.version !== NEVER) {
+    // The picture that it began with may still be on its way, where the tick came right behind it.
+    if (viewer.outgoing.writableLength > 0 && viewer.follows) {
       this.#skip(channel, viewer);
       return;
     }
     const frame = viewer.version === channel.version - 1 ? channel.changes : channel.snapshot;
+    viewer.follows = viewer.version !== NEVER;
     viewer.version = channel.version;
     viewer.stuck_since_ms = null;
     this.#write(viewer, viewer.gzip ? frame.deflated : frame.plain);
@@ -294,6 +333,8 @@ interface Viewer {
   readonly gzip: boolean;
   /** The version of its channel that its page shows. */
   version: number;
+  /** Whether it was sent anything beyond the picture that it began with. */
+  follows: boolean;
   /** Since when it takes nothing, by the clock of the ticks; null while it does. */
   stuck_since_ms: number | null;
 }
@@ -305,7 +346,7 @@ class Channel {
   readonly viewers = new Set<Viewer>();
   /** Counts up by one each tick that it moves on to, from 1. */
   version = 0;
-  readonly #format: StreamFormat;
+  readonly format: StreamFormat;
   readonly #topics: Topics;
   #read: Read | null = null;
   #facts: TickFacts | null = null;
@@ -317,7 +358,7 @@ class Channel {
   constructor(key: string, requests: readonly PanelRequest[], format: StreamFormat, topics: Topics) {
     this.key = key;
     this.requests = requests;
-    this.#format = format;
+    this.format = format;
     this.#topics = topics;
   }
 
@@ -339,19 +380,19 @@ class Channel {
 
   /** For a page that shows the tick before. */
   get changes(): Frame {
-    this.#changes ??= new Frame(FORMATS[this.#format].changes(this.#facts!, this.#pieces, this.#before));
+    this.#changes ??= new Frame(FORMATS[this.format].changes(this.#facts!, this.#pieces, this.#before));
     return this.#changes;
   }
 
   /** For a page of which nothing is known. */
   get snapshot(): Frame {
-    this.#snapshot ??= new Frame(FORMATS[this.#format].snapshot(this.#facts!, this.#pieces));
+    this.#snapshot ??= new Frame(FORMATS[this.format].snapshot(this.#facts!, this.#pieces));
     return this.#snapshot;
   }
 
   #piece(request: PanelRequest, before: Piece | undefined): Piece {
     try {
-      return FORMATS[this.#format].piece(this.#topics.get(request));
+      return FORMATS[this.format].piece(this.#topics.get(request));
     } catch (error) {
       if (before === undefined) throw error;
       this.#topics.counts.errors++;
@@ -363,8 +404,4 @@ class Channel {
 function tickFacts({ tick, now_ms, demo, self }: Read): TickFacts {
   const { version, tick_ms, store_error: trouble } = self;
   return { tick, at_ms: now_ms, demo, version, tick_ms, ...(trouble !== null && { trouble }) };
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

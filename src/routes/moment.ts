@@ -25,6 +25,8 @@ export interface MomentDeps {
   readonly topics: Topics;
   readonly read: () => Read;
   readonly readAt: (at_ms: number) => Promise<Read>;
+  /** Others have their turn where they have waited for long. */
+  readonly turn: () => Promise<void>;
 }
 
 /**
@@ -52,9 +54,44 @@ export async function shownOf(
   { topics, read: newest, readAt }: MomentDeps,
 ): Promise<Shown> {
   const moment = momentOf(panels, values, newest().now_ms);
-  if (moment === null) return { read: newest(), topic: (request) => topics.get(request), moment };
+  if (moment === null) return { read: newest(), topic: eachOnce((request) => topics.get(request)), moment };
   const read = await readAt(moment.at_ms);
-  return { read, topic: (request) => topics.of(request, read), moment };
+  return { read, topic: eachOnce((request) => topics.of(request, read)), moment };
+}
+
+/** What was worked out is there again when it is shown, also where there is no room to keep it for others. */
+function eachOnce(make: Shown["topic"]): Shown["topic"] {
+  const known = new Map<string, Topic>();
+  return (request) => {
+    const topic = known.get(request.key) ?? make(request);
+    known.set(request.key, topic);
+    return topic;
+  };
+}
+
+/**
+ * Looks up what panels need, and works each out in a turn of its own, ahead of who shows them and is told there what
+ * fails. Where a tick comes meanwhile the rest is left to be worked out at once.
+ *
+ * @param work what is needed of each
+ * @returns what is then shown
+ */
+export async function inTurns(
+  requests: readonly PanelRequest[],
+  shown: Shown,
+  work: (topic: Topic) => void,
+  deps: MomentDeps,
+): Promise<Shown> {
+  await prepared(requests, shown.read);
+  for (const request of requests) {
+    await deps.turn();
+    const read = shown.moment === null ? deps.read() : shown.read;
+    if (read !== shown.read) return { ...shown, read, topic: (one) => deps.topics.get(one) };
+    try {
+      work(shown.topic(request));
+    } catch {}
+  }
+  return shown;
 }
 
 /** Looks up what panels need before they are loaded; others have their turn between the steps. */

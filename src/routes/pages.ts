@@ -5,10 +5,11 @@ import type { Page } from "../views/panel.ts";
 import { chosenPanels, type Preferences } from "../views/preferences.ts";
 import { MOMENT, PAGE_LOOK } from "../views/window.ts";
 import { answer } from "./answers.ts";
-import { type MomentDeps, momentOf, prepared, type Shown, shownOf } from "./moment.ts";
+import { inTurns, type MomentDeps, momentOf, type Shown, shownOf } from "./moment.ts";
 import { negotiate } from "./negotiate.ts";
 import { type Given, given, keepingOrder, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import { type Ctx, pathNames, type Route } from "./route.ts";
+import type { Topic } from "./topics.ts";
 
 interface PageDeps extends MomentDeps {
   /** What the viewer chose. */
@@ -62,8 +63,8 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
       if (led !== undefined) return c.redirect(inSameLook(`${deps.base_path}/${led}`, asked), 302);
       const moment = momentOf(arranged.panels, values, deps.read().now_ms);
       if (form === "html" && moment?.relative) return c.redirect(atMoment(c, moment.at_ms), 302);
-      const shown = await shownOf(arranged.panels, values, deps);
-      await prepared(requests, shown.read);
+      const work = (topic: Topic) => (form === "json" ? topic.json() : topic.rendered());
+      const shown = await inTurns(requests, await shownOf(arranged.panels, values, deps), work, deps);
       if (form === "json") return pageData(c, requests, shown);
       const markup = requests.map((request) => shown.topic(request).rendered().html);
       return answer(c, deps.renderPage(c, arranged, markup, values, shown), {
@@ -88,9 +89,12 @@ export function pageRoutes(page: Page, deps: PageDeps): Route[] {
         const values = given(c);
         const { panels } = arrangedPage(page, values);
         const requests = panels.map((panel) => panelRequest(panel, values));
-        const shown = await shownOf(panels, values, deps);
-        await prepared(requests, shown.read);
-        return pageData(c, requests, shown);
+        const work = (topic: Topic) => topic.json();
+        return pageData(
+          c,
+          requests,
+          await inTurns(requests, await shownOf(panels, values, deps), work, deps),
+        );
       },
     },
   ];

@@ -8,7 +8,7 @@ import { toText } from "../views/text.ts";
 import { MOMENT } from "../views/window.ts";
 import { answer, REVALIDATE, streamed } from "./answers.ts";
 import { drawingHeaders } from "./headers.ts";
-import { type MomentDeps, prepared, type Shown, shownOf } from "./moment.ts";
+import { inTurns, type MomentDeps, prepared, type Shown, shownOf } from "./moment.ts";
 import { namesHtml, negotiate } from "./negotiate.ts";
 import { type Given, given, keepingOrder, type PanelRequest, panelRequest } from "./params.ts";
 import type { Ctx, Route } from "./route.ts";
@@ -111,8 +111,10 @@ function dataRoute(path: string, panel: Panel, params: z.ZodObject, deps: PanelD
         return streamed(c, lines(panel.slices(read, params)), type, `${versionOf(read)} ${form} ${key}`);
       }
       const request = panelRequest(panel, values);
-      const { topic, read } = await shownOf([panel], values, deps);
-      await prepared([request], read);
+      const asked = await shownOf([panel], values, deps);
+      // Of a large fleet its text is as much work again.
+      const { topic, read } = await inTurns([request], asked, (one) => one.data(), deps);
+      await deps.turn();
       const type = form === "json" || form === "ndjson" ? FORMS[form] : `${FORMS[form]}; charset=utf-8`;
       const text = dataAs(form, topic(request), deps.site, read);
       return answer(c, text, { type, ...(form === "svg" ? { headers: drawingHeaders(text) } : {}) });

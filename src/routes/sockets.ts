@@ -14,8 +14,6 @@ export interface SocketLimits {
   readonly max_channels: number;
   /** A client that took nothing for so long is dropped, milliseconds. */
   readonly stuck_ms: number;
-  /** Frames sent before other work gets its turn. */
-  readonly clients_a_turn: number;
 }
 
 interface SocketsOptions {
@@ -23,6 +21,8 @@ interface SocketsOptions {
   topics: Topics;
   limits: SocketLimits;
   prepared: (requests: readonly PanelRequest[]) => Promise<void>;
+  /** Others have their turn where they have waited for long. */
+  turn: () => Promise<void>;
   /** Counts one more viewer until what it returns is called. @throws EvenkeelError where there are too many */
   enter: () => () => void;
   /** Counts a limit that was reached. */
@@ -105,14 +105,12 @@ export class Sockets {
 
   /** Called once after each tick. */
   async publish(): Promise<void> {
-    let sent = 0;
+    const { read, turn } = this.#options;
     for (const client of this.#clients) {
-      const read = this.#options.read();
-      if (!this.#isAlive(client, read.now_ms)) continue;
+      if (!this.#isAlive(client, read().now_ms)) continue;
       for (const feed of client.feeds.keys()) {
-        this.#send(client, feed, read);
-        sent++;
-        if (sent % this.#options.limits.clients_a_turn === 0) await new Promise((turn) => setImmediate(turn));
+        await turn();
+        this.#send(client, feed, read());
       }
     }
   }

@@ -117,14 +117,14 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch):
     ...(gzip ? { "Content-Encoding": "gzip" } : {}),
   };
   if (poll) {
-    await hub.prepared(requests);
+    await hub.prepared(requests, format);
     const text = hub.poll(requests, format, c.req.header("last-event-id") ?? "");
     return answer(c, text, { type: CONTENT_TYPES[format] });
   }
   if (c.req.method === "HEAD") return new Response(null, { headers });
   const outgoing = c.env?.outgoing;
   if (!outgoing) throw new EvenkeelError("unavailable", "A stream needs a connection of its own");
-  await hub.prepared(requests);
+  await hub.prepared(requests, format);
   hub.join(requests, format, gzip, () => {
     outgoing.writeHead(200, headers);
     outgoing.once(

@@ -1,5 +1,6 @@
 import type { Read } from "../metrics/read.ts";
 import type { Rendered } from "../views/frame.tsx";
+import type { Panel } from "../views/panel.ts";
 import type { PanelRequest } from "./params.ts";
 import type { Site } from "./site.ts";
 
@@ -12,6 +13,7 @@ export class Topic {
   readonly #renderPanel: RenderPanel;
   readonly #counts: Counts;
   #data: Kept<Record<string, unknown>> | undefined;
+  #drawn: Kept<Record<string, unknown>> | undefined;
   #rendered: Kept<Rendered> | undefined;
   #json: string | undefined;
 
@@ -23,11 +25,16 @@ export class Topic {
   }
 
   data(): Record<string, unknown> {
-    this.#data ??= keep(() => {
-      this.#counts.loads++;
-      return this.request.panel.load(this.#read, this.request.params);
-    });
+    this.#data ??= this.#loaded(this.request.panel.load);
     return this.#data();
+  }
+
+  /** What of the data is drawn. */
+  drawn(): Record<string, unknown> {
+    const { glance } = this.request.panel;
+    if (glance === undefined) return this.data();
+    this.#drawn ??= this.#loaded(glance);
+    return this.#drawn();
   }
 
   /** The data as a JSON object. */
@@ -38,12 +45,20 @@ export class Topic {
 
   rendered(): Rendered {
     this.#rendered ??= keep(() => {
-      const data = this.data();
+      const data = this.drawn();
       this.#counts.renders++;
-      const loaded = { ...this.request.panel, load: () => data };
+      const known = () => data;
+      const loaded = { ...this.request.panel, load: known, glance: known };
       return this.#renderPanel(loaded, this.request.params, this.#read);
     });
     return this.#rendered();
+  }
+
+  #loaded(load: Panel["load"]): Kept<Record<string, unknown>> {
+    return keep(() => {
+      this.#counts.loads++;
+      return load(this.#read, this.request.params);
+    });
   }
 }
 

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { Filters, Read } from "../metrics/read.ts";
-import { filterWords, uncounted } from "./filters.ts";
+import { filterWords, partOf as partOfRead, uncounted } from "./filters.ts";
 import { fixtureRead } from "./fixture.ts";
 import { renderPanel } from "./frame.tsx";
 import { overview } from "./panels/overview.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
 import { waiting } from "./panels/waiting.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
+import { findPage } from "./registry.ts";
 
 /** A part of the fleet of which only its workers are counted. */
 function partOf(filters: Filters, change: Partial<Read> = {}): Read {
@@ -70,4 +71,32 @@ test("where no worker matches, it is said which were looked for, with the way ba
   expect(html).toContain('<a href="./?all">clear all filters</a>');
   expect(html).not.toContain("none yet");
   expect(filterWords({ filters: { task_type: "a", q: "b" } })).toBe("with tasks of type a, with the text b");
+});
+
+describe("a part of the fleet", () => {
+  test("is looked for once for all panels of a page, and for each of many filters", () => {
+    const looked_for: Filters[] = [];
+    const whole = fixtureRead();
+    const read = {
+      ...whole,
+      filtered: (filters: Filters) => {
+        looked_for.push(filters);
+        return { ...whole, filters };
+      },
+    };
+    const pageOf = (q: string) => {
+      for (const panel of findPage("/")!.panels) renderPanel(panel, panel.params.parse({ q }), read);
+    };
+    const all = Array.from({ length: 50 }, (_, index) => `w${index}`);
+    for (const q of all) pageOf(q);
+    expect(looked_for).toEqual(all.map((q) => ({ q })));
+  });
+
+  test("is the same however its filters are ordered, and another one at another tick", () => {
+    const [read, next] = [fixtureRead(), fixtureRead({ tick: 1 })];
+    const part = partOfRead(read, { q: "gpu", worker_type: "gpu" });
+    expect(partOfRead(read, { worker_type: "gpu", q: "gpu" })).toBe(part);
+    expect(partOfRead(next, { q: "gpu", worker_type: "gpu" })).not.toBe(part);
+    expect(partOfRead(read, {})).toBe(read);
+  });
 });

@@ -38,12 +38,31 @@ export const FILTER_LABEL: Readonly<Record<keyof Filters, string>> = {
   q: "Text",
 };
 
-/** The part of the fleet that the parameters name: all of it where they name none. */
+/** Parts of one read that are kept at once, the newest: each may hold a list of every worker. */
+const PARTS_LIMIT = 8;
+
+const parts = new WeakMap<Read, Map<string, Read>>();
+
+/**
+ * The part of the fleet that the parameters name: all of it where they name none. The panels of one page get the
+ * same part, so that what is in it is looked for once.
+ */
 export function partOf(read: Read, params: Filters): Read {
   const filters = Object.fromEntries(
     FILTER_NAMES.flatMap((filter) => (params[filter] === undefined ? [] : [[filter, params[filter]]])),
   ) as Filters;
-  return Object.keys(filters).length === 0 ? read : read.filtered(filters);
+  if (Object.keys(filters).length === 0) return read;
+  const kept = parts.get(read) ?? new Map<string, Read>();
+  parts.set(read, kept);
+  const key = JSON.stringify(filters);
+  const part = kept.get(key) ?? read.filtered(filters);
+  kept.delete(key);
+  kept.set(key, part);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= PARTS_LIMIT) break;
+    kept.delete(oldest);
+  }
+  return part;
 }
 
 /** Whether something is left out. */

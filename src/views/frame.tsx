@@ -12,7 +12,7 @@ export interface Rendered extends Split {
 
 /** Loads and renders a panel with its frame. The same read and parameters give the same bytes. */
 export function renderPanel(panel: Panel, params: z.output<z.ZodObject>, read: Read): Rendered {
-  const data = panel.load(read, params);
+  const data = (panel.glance ?? panel.load)(read, params);
   const markup = <Frame panel={panel} data={data} params={params} />;
   return { data, ...splitParts(flatten(markup)) };
 }

@@ -45,6 +45,8 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
   /** Looks up what `load` needs and takes longer than others may wait, a step at a time; kept in the read's orders. */
   prepare?(read: Read, params: z.output<P>): Iterable<void>;
   load(read: Read, params: z.output<P>): z.output<D>;
+  /** As `load`, but of lists that may be long only what is drawn: that is worked out each second, the rest when asked for. */
+  glance?(read: Read, params: z.output<P>): z.output<D>;
   /** The panel's body, without its frame and heading. Pure. */
   view(data: z.output<D>, params: z.output<P>): Markup;
   /** A short note beside the heading, such as the window that the numbers cover. */
@@ -61,11 +63,12 @@ export interface Panel<P extends z.ZodObject = z.ZodObject, D extends z.ZodObjec
 export function definePanel<P extends z.ZodObject, D extends z.ZodObject>(panel: Panel<P, D>): Panel {
   const general = panel as unknown as Panel;
   if (!panel.filters) return general;
-  const { load, slices, prepare } = general;
+  const { load, glance, slices, prepare } = general;
   return {
     ...general,
     params: general.params.extend(FILTERS.shape),
     load: (read, params) => load(partOf(read, params as Filters), params),
+    ...(glance && { glance: (read, params) => glance(partOf(read, params as Filters), params) }),
     ...(prepare && { prepare: (read, params) => prepare(partOf(read, params as Filters), params) }),
     ...(slices && { slices: (read, params) => slices(partOf(read, params as Filters), params) }),
   };

@@ -150,6 +150,22 @@ test("every panel and page has an id, an API path and a path of its own", () => 
   expect(findPanel("nothing")).toBeUndefined();
 });
 
+const GLANCED = PANELS.filter(({ glance }) => glance !== undefined);
+
+describe.each(GLANCED.map((panel) => [panel.id, panel] as const))("a glance at panel %s", (_, panel) => {
+  test.each([0, 15, 300, 2500])("draws the same as all of its data, with %i workers", (workers) => {
+    const { glance: _, ...whole } = panel;
+    expect(render(panel, fixtureRead({ workers })).html).toBe(render(whole, fixtureRead({ workers })).html);
+  });
+
+  test("is as its schema says, and less than all of a large fleet", () => {
+    const read = fixtureRead({ workers: 2500 });
+    const glanced = (panel.data as z.ZodObject).strict().parse(panel.glance!(read, paramsOf(panel, read)));
+    const size = (data: unknown) => JSON.stringify(data).length;
+    expect(size(glanced)).toBeLessThan(size(panel.load(read, paramsOf(panel, read))));
+  });
+});
+
 describe("system overview", () => {
   test("says how the fleet is, why, and its key figures", () => {
     const text = words(render(panelOf("overview"), fixtureRead()).html);

@@ -131,6 +131,8 @@ export class Snapshots {
     if (this.#by_name.length !== workers.size || this.#by_name.some((w) => workers.get(w.id) !== w)) {
       this.#by_name = [...workers.values()].sort((a, b) => compareIds(a.id, b.id));
     }
-    return WORKER_STATES.flatMap((state) => this.#by_name.filter((w) => w.state === state));
+    const by_state = new Map(WORKER_STATES.map((state) => [state, [] as WorkerEntry[]]));
+    for (const worker of this.#by_name) by_state.get(worker.state)!.push(worker);
+    return [...by_state.values()].flat();
   }
 }

@@ -25,9 +25,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
   const text = filters.q?.toLowerCase();
   const has = text === undefined ? null : containing(text);
   const by_text = once(() => idsByText(read.workers(), has!));
-  const live = once(() =>
-    [...matching(read.tasks(), matchesTask)].filter(({ state }) => UNFINISHED.has(state)),
-  );
+  const live = once(() => unfinished(read.tasks(), matchesTask));
   const workers = once(() => matchingWorkers());
   const known_ids = once(() => new Set(workers().map(({ id }) => id)));
   const ofPart = (all: Read["alerts"]) =>
@@ -71,7 +69,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
 
   function matchingWorkers(): readonly Worker[] {
     const by_task = task_type !== undefined || model_family !== undefined;
-    const held = by_task || has !== null ? byWorker(read.tasks(), matchesTask) : new Map<string, Task[]>();
+    const held = by_task || has !== null ? byWorker(live()) : new Map<string, Task[]>();
     return read
       .workers()
       .filter(
@@ -142,11 +140,18 @@ function* matching(tasks: Iterable<Task>, matches: (task: Task) => boolean): Gen
   for (const task of tasks) if (matches(task)) yield task;
 }
 
-/** Unfinished tasks that match, by the worker that has them. */
-function byWorker(tasks: Iterable<Task>, matches: (task: Task) => boolean): Map<string, Task[]> {
+/** Each task is asked once, of however many that are held: what is counted of it is counted of these. */
+function unfinished(tasks: Iterable<Task>, matches: (task: Task) => boolean): Task[] {
+  const found: Task[] = [];
+  for (const task of tasks) if (UNFINISHED.has(task.state) && matches(task)) found.push(task);
+  return found;
+}
+
+/** Tasks by the worker that has them. */
+function byWorker(tasks: readonly Task[]): Map<string, Task[]> {
   const held = new Map<string, Task[]>();
   for (const task of tasks) {
-    if (task.worker_id === null || !UNFINISHED.has(task.state) || !matches(task)) continue;
+    if (task.worker_id === null) continue;
     const own = held.get(task.worker_id);
     if (own) own.push(task);
     else held.set(task.worker_id, [task]);
@@ -259,8 +264,8 @@ function systemOf(
   now_ms: number,
 ): Map<string, number> {
   const metrics = new Map([...flow, ...workerMetrics(workers)]);
-  for (const state of counted)
-    metrics.set(`${state}_tasks`, live.filter((task) => task.state === state).length);
+  const sizes = sizesOf(live);
+  for (const state of counted) metrics.set(`${state}_tasks`, sizes.get(state) ?? 0);
   const oldest_ms = oldestOf(live)?.queued_at_ms ?? null;
   if (oldest_ms !== null) metrics.set("oldest_queued_s", Math.max(0, now_ms - oldest_ms) / 1000);
   return precise("system", metrics);
@@ -272,13 +277,18 @@ function statesOf(
   counted: readonly TaskState[],
   flow: ReadonlyMap<string, number> | undefined,
 ): StateCounts {
+  const sizes = sizesOf(live);
   const counts = TASK_STATES.map((state) => [
     state,
-    counted.includes(state)
-      ? live.filter((task) => task.state === state).length
-      : (flow?.get(`${state}_tasks`) ?? null),
+    counted.includes(state) ? (sizes.get(state) ?? 0) : (flow?.get(`${state}_tasks`) ?? null),
   ]);
   return Object.fromEntries(counts) as StateCounts;
+}
+
+function sizesOf(tasks: readonly Task[]): Map<TaskState, number> {
+  const sizes = new Map<TaskState, number>();
+  for (const { state } of tasks) sizes.set(state, (sizes.get(state) ?? 0) + 1);
+  return sizes;
 }
 
 function endedOf({ ended_by_type }: Read, { task_type, ...others }: Filters): Read["ended_by_type"] {

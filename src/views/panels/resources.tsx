@@ -76,33 +76,56 @@ export const resources = definePanel({
 });
 
 function load(read: Read): Data {
-  const fresh = read.workers().filter((worker) => worker.presence === "fresh");
-  const usage = RESOURCES.map((name) => [name, usageOf(read, fresh, name)] as const);
+  const found = RESOURCES.map((name) => new Spread(name));
+  for (const worker of read.workers()) {
+    if (worker.presence !== "fresh") continue;
+    for (const spread of found) spread.add(worker);
+  }
+  const usage = found.map((spread) => [spread.name, usageOf(read, spread)] as const);
   return { at_ms: read.now_ms, resources: Object.fromEntries(usage) as Data["resources"] };
 }
 
-function usageOf(read: Read, workers: readonly Worker[], name: Resource): Usage {
-  const histogram = new Array<number>(BINS).fill(0);
-  let worst: Usage["worst"] = null;
-  let reporting = 0;
-  let beyond = 0;
-  for (const { id, metrics } of workers) {
-    const value = metrics.get(`${name}_utilization`);
-    if (value === undefined) continue;
-    reporting += 1;
-    if (value > THRESHOLD[name]) beyond += 1;
+/** How the workers' use of one resource spreads. */
+class Spread {
+  readonly name: Resource;
+  readonly histogram = new Array<number>(BINS).fill(0);
+  worst: { readonly id: string; readonly value: number } | null = null;
+  reporting = 0;
+  beyond = 0;
+  readonly #metric: string;
+
+  constructor(name: Resource) {
+    this.name = name;
+    this.#metric = `${name}_utilization`;
+  }
+
+  add({ id, metrics }: Worker): void {
+    const value = metrics.get(this.#metric);
+    if (value === undefined) return;
+    this.reporting += 1;
+    if (value > THRESHOLD[this.name]) this.beyond += 1;
     const bin = Math.max(0, Math.min(BINS - 1, Math.floor(value / BIN_WIDTH)));
-    histogram[bin] = (histogram[bin] ?? 0) + 1;
+    this.histogram[bin] = (this.histogram[bin] ?? 0) + 1;
+    const { worst } = this;
     if (
       worst === null ||
       value > worst.value ||
-      (value === worst.value && byNaturalOrder(id, worst.worker_id) < 0)
+      (value === worst.value && byNaturalOrder(id, worst.id) < 0)
     ) {
-      worst = { worker_id: id, label: workerLabel(read, id), value };
+      this.worst = { id, value };
     }
   }
-  const mean = read.system.get(`${name}_utilization_mean`) ?? null;
-  return { mean, worst, reporting, threshold: THRESHOLD[name], beyond, histogram };
+}
+
+function usageOf(read: Read, { name, worst, reporting, beyond, histogram }: Spread): Usage {
+  return {
+    mean: read.system.get(`${name}_utilization_mean`) ?? null,
+    worst: worst && { worker_id: worst.id, label: workerLabel(read, worst.id), value: worst.value },
+    reporting,
+    threshold: THRESHOLD[name],
+    beyond,
+    histogram,
+  };
 }
 
 function view(data: Data) {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
 import { asWideAs, clean, count, counted, measure, shorten } from "../../metrics/format.ts";
-import { TASK_STATES, WORKER_STATES } from "../../metrics/model.ts";
+import { TASK_STATES, WORKER_STATES, type Worker } from "../../metrics/model.ts";
 import type { Read } from "../../metrics/read.ts";
 import { joined, Mark, more, Name, type Segment, StackedBar, Swatch, WORKER_TONE } from "../components.tsx";
 import { UNCOUNTED, uncounted } from "../filters.ts";
@@ -67,6 +67,12 @@ const data = z.object({
       }),
     )
     .describe("Workers that have tasks, most running first"),
+  assigned: z
+    .object({
+      workers: countField("Workers that have tasks"),
+      running: countField("Tasks that run on them"),
+    })
+    .describe("The same of all of them together"),
   types: z
     .array(
       z.object({
@@ -106,7 +112,8 @@ export const taskDistribution = definePanel({
   data,
   filters: true,
   past: true,
-  load,
+  load: (read) => dataOf(read, byRunning),
+  glance: (read) => dataOf(read, busiest),
   view,
   note: (data) =>
     joined([
@@ -116,31 +123,52 @@ export const taskDistribution = definePanel({
   table,
 });
 
-function load(read: Read): Data {
+function dataOf(read: Read, told: (workers: readonly Worker[]) => readonly Worker[]): Data {
+  const workers = read.workers().filter((worker) => worker.running_tasks > 0 || worker.queued_tasks > 0);
   return {
     at_ms: read.now_ms,
     window_s: WINDOW_S,
     by_state: { ...read.tasks_by_state },
     uncounted: uncounted(read),
     queue: read.queue?.map((cell) => ({ ...cell })) ?? null,
-    assignments: assignments(read),
+    assignments: told(workers).map((worker) => assignmentOf(read, worker)),
+    assigned: {
+      workers: workers.length,
+      running: workers.reduce((sum, worker) => sum + worker.running_tasks, 0),
+    },
     types: types(read),
   };
 }
 
-function assignments(read: Read): Assignment[] {
-  return read
-    .workers()
-    .filter((worker) => worker.running_tasks > 0 || worker.queued_tasks > 0)
-    .map((worker) => ({
-      worker_id: worker.id,
-      label: workerLabel(read, worker.id),
-      state: worker.state,
-      running: worker.running_tasks,
-      queued: worker.queued_tasks,
-      by_type: [...worker.running_by_type].map(([type, running]) => ({ type, running })),
-    }))
-    .sort((a, b) => b.running - a.running || byNaturalOrder(a.worker_id, b.worker_id));
+function byRunning(workers: readonly Worker[]): Worker[] {
+  return [...workers].sort(mostRunningFirst);
+}
+
+/** Those that are drawn, of however many. */
+function busiest(workers: readonly Worker[]): Worker[] {
+  const found: Worker[] = [];
+  for (const worker of workers) {
+    const last = found[ASSIGNMENT_ROWS - 1];
+    if (last !== undefined && mostRunningFirst(last, worker) < 0) continue;
+    found.push(worker);
+    found.sort(mostRunningFirst).splice(ASSIGNMENT_ROWS);
+  }
+  return found;
+}
+
+function mostRunningFirst(a: Worker, b: Worker): number {
+  return b.running_tasks - a.running_tasks || byNaturalOrder(a.id, b.id);
+}
+
+function assignmentOf(read: Read, worker: Worker): Assignment {
+  return {
+    worker_id: worker.id,
+    label: workerLabel(read, worker.id),
+    state: worker.state,
+    running: worker.running_tasks,
+    queued: worker.queued_tasks,
+    by_type: [...worker.running_by_type].map(([type, running]) => ({ type, running })),
+  };
 }
 
 function types(read: Read): TypeRow[] {
@@ -197,7 +225,7 @@ function view(data: Data) {
       <h3>
         Assignments <small>running tasks by worker, busiest first</small>
       </h3>
-      <Assignments rows={data.assignments} series={series} />
+      <Assignments rows={data.assignments} assigned={data.assigned} series={series} />
     </>
   );
 }
@@ -391,8 +419,18 @@ function Queue({ rows, series }: { rows: readonly QueueRow[]; series: Places }) 
 }
 
 /** Slots in a fixed number: a change of order changes the rows that it touches and not the whole list. */
-function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Places }) {
+function Assignments({
+  rows,
+  assigned,
+  series,
+}: {
+  rows: readonly Assignment[];
+  assigned: Data["assigned"];
+  series: Places;
+}) {
   const shown = rows.slice(0, ASSIGNMENT_ROWS);
+  const hidden = assigned.workers - shown.length;
+  const running = assigned.running - shown.reduce((sum, row) => sum + row.running, 0);
   const full = Math.max(1, ...shown.map((row) => row.running));
   return (
     <>
@@ -427,18 +465,11 @@ function Assignments({ rows, series }: { rows: readonly Assignment[]; series: Pl
         })}
       </ul>
       <Part as="p" id="td-more" class="more">
-        {rows.length > shown.length
-          ? `and ${counted(rows.length - shown.length, "more worker", "more workers")} with ${remaining(rows, shown.length)}`
+        {hidden > 0
+          ? `and ${counted(hidden, "more worker", "more workers")} with ${counted(running, "running task")}`
           : ""}
       </Part>
     </>
-  );
-}
-
-function remaining(rows: readonly Assignment[], from: number): string {
-  return counted(
-    rows.slice(from).reduce((sum, row) => sum + row.running, 0),
-    "running task",
   );
 }
 

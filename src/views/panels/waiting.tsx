@@ -79,18 +79,15 @@ export const waiting = definePanel({
 });
 
 function load(read: Read): Data {
-  const groups = new Map<string, Group>();
+  const groups = new Groups();
   let stuck = 0;
   for (const task of read.tasks()) {
     if (task.state !== "queued") continue;
     const why = read.waiting(task);
     if (why !== null && isStuck(why)) stuck += 1;
-    const key = JSON.stringify([task.priority, task.type, task.model_id]);
-    const known = groups.get(key);
-    if (known) join(known, task, why);
-    else groups.set(key, groupOf(task, why));
+    groups.add(task, why);
   }
-  const all = [...groups.values()].sort(worstFirst);
+  const all = groups.all.sort(worstFirst);
   const why = uncounted(read);
   return {
     at_ms: read.now_ms,
@@ -100,6 +97,28 @@ function load(read: Read): Data {
     types: [...read.cutNames("task_type")],
     groups: all,
   };
+}
+
+type Text = string | null;
+
+/** By priority, type and model, each level a map of its own: of a hundred thousand tasks none gets a key that is put together. */
+class Groups {
+  readonly all: Group[] = [];
+  readonly #places = new Map<number | null, Map<Text, Map<Text, Group>>>();
+
+  add(task: Task, why: Waiting | null): void {
+    const { priority, type, model_id } = task;
+    const types = this.#places.get(priority) ?? new Map<Text, Map<Text, Group>>();
+    const models = types.get(type) ?? new Map<Text, Group>();
+    const known = models.get(model_id);
+    if (known) {
+      join(known, task, why);
+      return;
+    }
+    const group = groupOf(task, why);
+    this.all.push(group);
+    this.#places.set(priority, types.set(type, models.set(model_id, group)));
+  }
 }
 
 function groupOf(task: Task, why: Waiting | null): Group {

@@ -10,7 +10,7 @@ import { LABEL_LENGTH } from "../labels.ts";
 import { cutHref, workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
 import { Part } from "../part.tsx";
-import { at_ms, metricFields, metricNames, noParams } from "../schema.ts";
+import { at_ms, countField, metricFields, metricNames, noParams } from "../schema.ts";
 import { isHeard } from "../subject.ts";
 
 /** Up to this many workers a card each, then a cell each, then a square of the heat map each. */
@@ -69,6 +69,14 @@ export const WORKER = z.object({
 const data = z.object({
   at_ms,
   workers: z.record(z.string(), WORKER).describe("Every worker known, by its id"),
+  types: z
+    .array(
+      z.object({
+        type: z.string().nullable().describe("Type of worker; null where not reported"),
+        workers: countField("Workers of it"),
+      }),
+    )
+    .describe("How many workers of each type there are"),
   filtered: z.boolean().describe("True where only a part of the workers is shown"),
   which: z.string().describe("Which part, after the word worker; empty where it is all of them"),
   ingest: z
@@ -93,29 +101,40 @@ export const workerGrid = definePanel({
   data,
   filters: true,
   past: true,
-  load,
+  load: (read) => dataOf(read, read.workers()),
+  glance: (read) => dataOf(read, read.workers().slice(0, SQUARES_LIMIT)),
   view,
   note,
   table,
 });
 
-function load(read: Read): Data {
+function dataOf(read: Read, told: readonly Worker[]): Data {
   // An id may be "__proto__": without a prototype it is a key like any other.
   const workers: Record<string, Shown> = Object.create(null);
-  for (const known of read.workers()) workers[known.id] = shownWorker(known);
+  for (const known of told) workers[known.id] = shownWorker(known);
   const { url, token_needed } = read.self;
   return {
     at_ms: read.now_ms,
     filtered: filterWords(read) !== "",
     which: filterWords(read),
     workers,
+    types: typesOf(read.workers()),
     ingest: { url: `${url}api/ingest`, token_needed },
   };
 }
 
-/** Built in place: a fleet of ten thousand is shown each second. */
+function typesOf(all: readonly Worker[]): Data["types"] {
+  const sizes = new Map<string | null, number>();
+  for (const { type } of all) sizes.set(type, (sizes.get(type) ?? 0) + 1);
+  return [...sizes]
+    .map(([type, workers]) => ({ type, workers }))
+    .sort((a, b) => byNaturalOrder(a.type ?? "", b.type ?? ""));
+}
+
+/** A fleet of ten thousand is shown each second: a copy of what has every field already grows by none. */
 export function shownWorker(known: Worker): Shown {
   const it: Shown = {
+    ...UNKNOWN,
     status: known.status,
     state: known.state,
     presence: known.presence,
@@ -131,7 +150,10 @@ export function shownWorker(known: Worker): Shown {
     overload: known.overload === null ? null : { ...known.overload },
   };
   const metrics = it as unknown as Record<string, number | null>;
-  for (const name of REPORTED) metrics[name] = known.metrics.get(name) ?? null;
+  for (const name of REPORTED) {
+    const value = known.metrics.get(name);
+    if (value !== undefined) metrics[name] = value;
+  }
   return it;
 }
 
@@ -139,6 +161,14 @@ export function shownWorker(known: Worker): Shown {
 const REPORTED = metricNames("worker").filter(
   (name) => !["load", "running_tasks", "queued_tasks"].includes(name),
 );
+
+/** A worker of which no metric is known, in the order of its fields. */
+const UNKNOWN = Object.fromEntries(
+  [...Object.keys(WORKER.shape).filter((name) => !REPORTED.includes(name)), ...REPORTED].map((name) => [
+    name,
+    null,
+  ]),
+) as unknown as Shown;
 
 /** A metric of the catalogue, or null where it is not known. */
 export function metricOf(it: Shown, name: string): number | null {
@@ -160,7 +190,7 @@ function view(data: Data) {
   if (entries.length === 0) return <NoWorkers data={data} />;
   if (entries.length <= CARDS_LIMIT) return <Cards entries={entries} />;
   if (entries.length <= CELLS_LIMIT) return <Cells entries={entries} />;
-  return <HeatMap entries={entries} />;
+  return <HeatMap entries={entries.slice(0, SQUARES_LIMIT)} types={data.types} />;
 }
 
 function note(data: Data) {
@@ -386,9 +416,10 @@ interface Group {
   readonly size: number;
 }
 
-function HeatMap({ entries }: { entries: readonly Entry[] }) {
-  const groups = byType(entries.slice(0, SQUARES_LIMIT), entries);
-  const { size } = SQUARES_SIZES.find(({ limit }) => entries.length <= limit) ?? { size: "squares fine" };
+function HeatMap({ entries, types }: { entries: readonly Entry[]; types: Data["types"] }) {
+  const groups = byType(entries, types);
+  const all = types.reduce((sum, { workers }) => sum + workers, 0);
+  const { size } = SQUARES_SIZES.find(({ limit }) => all <= limit) ?? { size: "squares fine" };
   return (
     <>
       <HeatLegend />
@@ -409,21 +440,20 @@ function HeatMap({ entries }: { entries: readonly Entry[] }) {
           </ul>
         </div>
       ))}
-      {entries.length > SQUARES_LIMIT ? (
-        <p class="more">
-          {more(entries.length - SQUARES_LIMIT, "more workers, none of them in a worse state")}
-        </p>
+      {all > entries.length ? (
+        <p class="more">{more(all - entries.length, "more workers, none of them in a worse state")}</p>
       ) : null}
     </>
   );
 }
 
-function byType(shown: readonly Entry[], all: readonly Entry[]): Group[] {
+function byType(shown: readonly Entry[], types: Data["types"]): Group[] {
   const sizes = new Map<string, number>();
-  for (const [, it] of all) sizes.set(typeOf(it), (sizes.get(typeOf(it)) ?? 0) + 1);
+  for (const { type, workers } of types)
+    sizes.set(typeWord(type), (sizes.get(typeWord(type)) ?? 0) + workers);
   const groups = new Map<string, Entry[]>();
   for (const entry of shown) {
-    const type = typeOf(entry[1]);
+    const type = typeWord(entry[1].type);
     const group = groups.get(type);
     if (group === undefined) groups.set(type, [entry]);
     else group.push(entry);
@@ -447,8 +477,8 @@ function groupInWords({ size, entries }: Group): string {
   return joined([count(size), troubles.join(", ")]);
 }
 
-function typeOf(it: Shown): string {
-  return it.type ?? "type not reported";
+function typeWord(type: string | null): string {
+  return type ?? "type not reported";
 }
 
 /** 0 to 4; a square changes only when its load crosses a step, which keeps a tick of a large fleet small. */
