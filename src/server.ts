@@ -116,6 +116,8 @@ class Evenkeel implements RunningServer {
   #timer: NodeJS.Timeout | null = null;
   /** Until the tick that is worked off is done. */
   #ticking: Promise<void> | null = null;
+  /** Until what is shown is of one tick again; null while it is. */
+  #settling: Promise<void> | null = null;
   #compacting: Promise<void> = Promise.resolve();
   #compacted_ms = 0;
   #stopped: Promise<void> | null = null;
@@ -132,7 +134,7 @@ class Evenkeel implements RunningServer {
     this.#connectors = connectors;
     const read = () => this.#shown.pipeline.read();
     const { max_viewers, max_topics } = settings;
-    const ticking = () => this.#ticking;
+    const ticking = () => this.#settling;
     this.#hub = new Hub({ read, ticking, renderPanel, limits: { max_viewers, max_topics } });
     this.#feed = new ReportFeed(read, (listening) => this.#listenToReports(listening));
     const { app, access } = this.#createApp((body, type, sources) => this.#ingest(body, type, sources));
@@ -167,7 +169,7 @@ class Evenkeel implements RunningServer {
       ...more,
       feed: this.#feed,
       ready: () => this.#notReady(),
-      ticking: () => this.#ticking,
+      ticking: () => this.#settling,
       settings: {
         base_path,
         external_url,
@@ -484,20 +486,31 @@ class Evenkeel implements RunningServer {
   async #workOff(): Promise<void> {
     const now_ms = this.#clock.now();
     const { pipeline, store } = this.#shown;
+    const steps = pipeline.ticking(now_ms);
     try {
-      await inTurns(pipeline.ticking(now_ms));
+      const settling = inTurns(steps, () => pipeline.settled);
+      this.#settling = settling.catch(() => {});
+      await settling;
+      this.#show();
+      await inTurns(steps, () => false);
       if (pipeline.read().self.store_error === null) this.#heartbeat?.tick(now_ms);
     } catch (error) {
       this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
+      if (this.#settling) this.#show();
     }
-    this.#feed.publish();
-    this.#publish();
-    this.#endWhatIsRevoked();
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
     this.#compacted_ms = now_ms;
     this.#compacting = this.#compacting
       .then(() => store.compact(now_ms))
       .catch((error: unknown) => this.#log("error", `compacting failed: ${String(error)}`));
+  }
+
+  /** The newest tick goes to all who watch, before it is written. */
+  #show(): void {
+    this.#settling = null;
+    this.#feed.publish();
+    this.#publish();
+    this.#endWhatIsRevoked();
   }
 
   #endWhatIsRevoked(): void {
@@ -536,10 +549,10 @@ class Evenkeel implements RunningServer {
   }
 }
 
-/** Works steps off, and lets others take their turn whenever they have waited for so long. */
-async function inTurns(steps: Steps): Promise<void> {
+/** Works steps off until it is enough, and lets others take their turn whenever they have waited for so long. */
+async function inTurns(steps: Steps, isEnough: () => boolean): Promise<void> {
   let since_ms = performance.now();
-  while (!steps.next().done) {
+  while (!steps.next().done && !isEnough()) {
     if (performance.now() - since_ms < TURN_MS) continue;
     await new Promise((resolve) => setImmediate(resolve));
     since_ms = performance.now();

@@ -75,7 +75,7 @@ export class Pipeline {
   #rules_error: string | null = null;
   /** What comes in force between two ticks. */
   #new_rules: { rules: readonly Rule[] | null; error: string | null } | null = null;
-  /** False while a tick is worked off. */
+  /** False from a tick's first step until its snapshot is made. */
   #settled = true;
   #past_reads = 0;
   #past: Promise<unknown> = Promise.resolve();
@@ -144,13 +144,19 @@ export class Pipeline {
     });
   }
 
+  /** Whether everything that is shown is of one tick. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
   /** @throws as `ticking` */
   tick(now_ms: number): void {
     finish(this.ticking(now_ms));
   }
 
   /**
-   * One tick, in steps; until the last of them the snapshot is the one before.
+   * One tick, in steps. Until it is settled the snapshot is the one before, and what that looks up may be half a
+   * tick further; then it is only written.
    *
    * @throws what a report's application threw, once everything else of the tick is done
    */
@@ -195,6 +201,7 @@ export class Pipeline {
     yield* this.#judging(self, now_ms);
     yield;
     this.#read = this.#look(now_ms, self);
+    this.#settled = true;
     for (const [metric, value] of this.#figures.system) recent.set(metric, now_ms, value);
     yield* this.#writer.writing(this.#figures, now_ms);
     this.#timer.note(now_ms, performance.now() - started);

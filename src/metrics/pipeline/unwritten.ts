@@ -90,13 +90,12 @@ export function nothingUnwritten(): Unwritten {
   };
 }
 
-export function batchOf(now_ms: number, waiting: Unwritten): TickBatch {
+/** @param tasks the records of those that wait */
+export function batchOf(now_ms: number, waiting: Unwritten, tasks: readonly TaskRecord[]): TickBatch {
+  const samples = waiting.samples.first(waiting.samples.length);
   return {
-    ...partOf(now_ms, {
-      samples: waiting.samples.first(waiting.samples.length),
-      tasks: waiting.tasks.values(),
-      workers: waiting.workers.values(),
-    }),
+    ...partOf(now_ms, { samples, workers: waiting.workers.values() }),
+    tasks,
     workers_gone: [...waiting.gone_workers],
     worker_states: waiting.states,
     tasks_gone: [...waiting.gone_tasks],
@@ -135,6 +134,18 @@ export function partOf(now_ms: number, { samples = NO_SAMPLES, tasks = [], worke
     messages: [],
     facts: {},
   };
+}
+
+/** Records that one step makes. */
+const STEP_RECORDS = 300;
+
+/** The tasks as they are written, in steps. */
+export function* recordsOf(tasks: Iterable<TaskEntry>): Generator<undefined, TaskRecord[], undefined> {
+  const records: TaskRecord[] = [];
+  for (const task of tasks) {
+    if (records.push(taskRecord(task)) % STEP_RECORDS === 0) yield;
+  }
+  return records;
 }
 
 const NO_SAMPLES: Samples = { series: [], at_ms: [], values: [] };

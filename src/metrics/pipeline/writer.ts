@@ -9,7 +9,14 @@ import type { FleetFigures } from "../process/system.ts";
 import type { TaskEntry } from "../process/task.ts";
 import { DETECTOR, FIRST_SAMPLE, MODELS, PENDING, SILENCE, SOURCES } from "./kept.ts";
 import type { Parts } from "./parts.ts";
-import { batchOf, nothingUnwritten, partOf, type Unwritten, type WaitingSamples } from "./unwritten.ts";
+import {
+  batchOf,
+  nothingUnwritten,
+  partOf,
+  recordsOf,
+  type Unwritten,
+  type WaitingSamples,
+} from "./unwritten.ts";
 
 /** Samples, tasks that came, and workers that one step writes: some 10 ms each. */
 const STEP_SAMPLES = 10_000;
@@ -109,7 +116,9 @@ export class Writer {
       yield* this.#writingMeasured(waiting, measured - too_many, now_ms);
       yield* this.#writingArrivals(waiting, now_ms);
       yield* this.#writingWorkers(waiting, now_ms);
-      store.append(batchOf(now_ms, waiting));
+      const tasks = yield* recordsOf(waiting.tasks.values());
+      yield;
+      store.append(batchOf(now_ms, waiting, tasks));
       this.#unwritten = nothingUnwritten();
       this.#error = null;
       notify?.written(waiting.messages);
