@@ -130,7 +130,7 @@ describe("with a certificate", () => {
   test.each(["identity", "gzip"])(
     "many streams of one connection bring every tick, as %s",
     async (encoding) => {
-      const { url } = await serve({ ...makeCertificate(folder, "one"), tick_ms: "250" });
+      const { url } = await serve({ ...makeCertificate(folder, "one"), tick_ms: "1000" });
       const session = http2(url);
       const streams = Array.from({ length: 40 }, () =>
         session.request({ ":path": "/stream?panels=overview&format=json", "accept-encoding": encoding }),
@@ -183,7 +183,7 @@ describe("with a certificate", () => {
   });
 
   test("a client that goes takes its streams with it, and the end of the server takes the rest", async () => {
-    const server = await serve({ ...makeCertificate(folder, "one"), tick_ms: "250" });
+    const server = await serve({ ...makeCertificate(folder, "one"), tick_ms: "1000" });
     const [stays, goes] = [http2(server.url), http2(server.url)];
     const viewers = async () => JSON.parse((await get2(stays, "/api/status")).text).viewers;
     const opened = [stays, goes].map((session) => session.request({ ":path": "/stream?panels=none" }));
