@@ -249,8 +249,10 @@ class Evenkeel implements RunningServer {
     this.#scheduleTick();
     this.#listener = await listen(this.#app.fetch, this.#settings, this.#log);
     // Only now is the address known that the first page shows and messages link to.
-    for (const instance of [this.#real, this.#demo]) instance?.notify.start();
-    await this.#tick();
+    for (const instance of [this.#real, this.#demo]) {
+      instance?.notify.start();
+      instance?.pipeline.lookAgain();
+    }
     this.#startConnectors();
   }
 

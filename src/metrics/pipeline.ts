@@ -292,7 +292,7 @@ export class Pipeline {
 
   /** Shows what changed beside the ticks, such as a test of a receiver, with the next answer. */
   lookAgain(): void {
-    this.#read = this.#look(this.#read.now_ms, this.#read.self);
+    this.#read = this.#look(this.#read.now_ms, this.#self());
   }
 
   /** Whoever dealt with an alert sees that with the next answer, not with the next tick. */
