@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
+import { keepHeapSmall } from "./heap.ts";
 import { isLoopback, type SettingInForce } from "./kinds.ts";
 import { type Listener, listen } from "./listen.ts";
 import type { Log } from "./log.ts";
@@ -502,6 +503,7 @@ class Evenkeel implements RunningServer {
     }
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
     this.#compacted_ms = now_ms;
+    keepHeapSmall();
     this.#compacting = this.#compacting
       .then(() => store.compact(now_ms))
       .catch((error: unknown) => this.#log("error", `compacting failed: ${String(error)}`));
