@@ -51,7 +51,7 @@ export const SETTINGS = {
   tick_ms: setting(integer(250, 60_000, "MS"), "1000", "Milliseconds between two ticks"),
   ingest_token: secret(
     optional(token),
-    "What a sender must show to report, as `Authorization: Bearer …`; empty lets anybody report",
+    "What a sender must show to report, as `Authorization: Bearer …`; empty lets anybody report, while there are no users",
   ),
   allow_unprotected: setting(onOff, "off", "Listen beyond loopback although nobody has to log in"),
   frame_ancestors: setting(frameAncestors, "self", "Who may embed pages in a frame: self, none or origins"),

@@ -232,6 +232,16 @@ class Evenkeel implements RunningServer {
     );
   }
 
+  #warnOfPlainHttp(): void {
+    const { host, tls_cert, trusted_proxies } = this.#settings;
+    if (isLoopback(host) || tls_cert !== "" || trusted_proxies.length > 0) return;
+    this.#log(
+      "warn",
+      "plain HTTP: whoever is on the way reads passwords and tokens; name a certificate (tls_cert, tls_key), " +
+        "or listen on 127.0.0.1 behind a proxy with TLS",
+    );
+  }
+
   #notReady(): string | null {
     if (!this.#timer) return "starting or stopping";
     const { store_error } = this.#shown.pipeline.read().self;
@@ -249,6 +259,7 @@ class Evenkeel implements RunningServer {
     if (demo === "on" || (demo === "auto" && nobody)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
     this.#listener = await listen(this.#app.fetch, this.#settings, this.#log);
+    this.#warnOfPlainHttp();
     // Only now is the address known that the first page shows and messages link to.
     for (const instance of [this.#real, this.#demo]) {
       instance?.notify.start();

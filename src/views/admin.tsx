@@ -15,6 +15,8 @@ export interface AdminView {
   readonly users: readonly (UserRow & { readonly sessions: number })[];
   readonly tokens: readonly Omit<Token, "hash">[];
   readonly sessions: readonly SessionRow[];
+  /** The hash of the one that asks; null where it asks by a token. */
+  readonly here: string | null;
   readonly links: readonly EmbedLink[];
   readonly audit: readonly AuditEntry[];
   readonly done: string | null;
@@ -45,7 +47,7 @@ export function renderAdmin(view: AdminView, around: Around): string {
       <Users {...view} />
       <Tokens {...view} />
       <Links links={view.links} now_ms={around.newest_ms} />
-      <Sessions id="ad" sessions={view.sessions} here={null} action="admin/sessions/end" named />
+      <Sessions id="ad" sessions={view.sessions} here={view.here} action="admin/sessions/end" named />
       <Audit audit={view.audit} />
     </>,
   );
@@ -129,12 +131,14 @@ function pageOf(name: string): string {
 export interface UserView {
   readonly user: UserRow;
   readonly sessions: readonly SessionRow[];
+  /** The hash of the one that asks; null where it asks by a token. */
+  readonly here: string | null;
   readonly done: string | null;
   readonly problem: FormProblem | null;
 }
 
 /** One user: role, password, sessions, and the end of it. */
-export function renderUser({ user, sessions, done, problem }: UserView, around: Around): string {
+export function renderUser({ user, sessions, here, done, problem }: UserView, around: Around): string {
   const { name, role, created_ms } = user;
   const page = pageOf(name);
   const ofRole = fieldsOf(problem, `${page}/role`);
@@ -170,7 +174,7 @@ export function renderUser({ user, sessions, done, problem }: UserView, around: 
           <button type="submit">Set the password</button>
         </Form>
       </section>
-      <Sessions id="us" sessions={sessions} here={null} action="admin/sessions/end" />
+      <Sessions id="us" sessions={sessions} here={here} action="admin/sessions/end" />
       <section class="panel" aria-labelledby="us-remove">
         <h2 id="us-remove">
           Remove <small class="note">ends their sessions; what they made stays</small>
@@ -208,7 +212,7 @@ function Tokens({ tokens, problem }: Pick<AdminView, "tokens" | "problem">) {
             <option value="ingest">report (ingest)</option>
             {ROLES.map((one) => (
               <option value={one} selected={one === role}>
-                what a user may who is {one}
+                what a user with the role {one} may
               </option>
             ))}
           </select>

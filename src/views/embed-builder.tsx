@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { isLoopback } from "../kinds.ts";
 import { clean } from "../metrics/format.ts";
 import { relative } from "./address.ts";
 import type { Around } from "./around.ts";
@@ -269,6 +270,12 @@ function Code(view: EmbedBuilderView & { address: string }) {
             <code>{clean(snippet(url + src, panel))}</code>
           </pre>
           <p class="hint">{framed}</p>
+          {isLoopback(new URL(url).hostname) ? (
+            <p class="hint">
+              Only this machine reaches this address. Where people reach it by another one, open this page
+              there, or name it in EVENKEEL_EXTERNAL_URL.
+            </p>
+          ) : null}
           {made === null ? null : (
             <p class="hint" role="status">
               Whoever has this address sees the panel without a log-in, until the link ends or is revoked on

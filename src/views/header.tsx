@@ -225,8 +225,7 @@ function ViewMenu({ around }: { around: Around }) {
           ) : null}
         </form>
         <p>
-          <a href={kept("settings", around.url, [])}>Settings</a>
-          <a href="embeds/new">Embed a panel</a>
+          <a href={kept("settings", around.url, [])}>Settings</a> · <a href="embeds/new">Embed a panel</a> ·{" "}
           <a href={kept("api", around.url, [])} data-key="p">
             API
           </a>

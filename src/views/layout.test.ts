@@ -229,6 +229,7 @@ describe("an error page", () => {
   test.each([
     [500, "Load the page again in a moment."],
     [400, "Correct what is wrong"],
+    [403, "Whoever runs this Evenkeel can let you in."],
   ])("%i points to the next step", (status, step) => {
     expect(renderError({ status, title: "t", detail: "d" }, around())).toContain(step);
   });

@@ -230,6 +230,13 @@ function nextStep(status: number): Markup {
       </>
     );
   }
+  if (status === 401 || status === 403) {
+    return (
+      <>
+        Whoever runs this Evenkeel can let you in. <a href="./">Go to the overview</a>.
+      </>
+    );
+  }
   return (
     <>
       Correct what is wrong and try again, or <a href="./">go to the overview</a>.

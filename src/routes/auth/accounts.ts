@@ -100,7 +100,7 @@ export function addToken(
   if (sources.length > MAX_SOURCES)
     throw invalid("sources", `must be at most ${MAX_SOURCES} names`, String(sources.length));
   if (sources.length > 0 && role !== "ingest")
-    throw invalid("sources", "must stand with the role ingest", role);
+    throw invalid("sources", "must be given with the role ingest alone", role);
   const secret = `evk_${role}_${randomBytes(SECRET_BYTES).toString("base64url")}`;
   const token: Token = {
     id: randomBytes(ID_BYTES).toString("hex"),

@@ -9,6 +9,7 @@ import type { Forms } from "../forms.ts";
 import { negotiate } from "../negotiate.ts";
 import { given, parseParams } from "../params.ts";
 import type { Ctx, Route } from "../route.ts";
+import type { Sessions } from "../sessions.ts";
 import {
   addToken,
   addUser,
@@ -89,6 +90,7 @@ const JUST_DONE = z.object({
 
 export interface AdminDeps {
   readonly accounts: () => AccountStore;
+  readonly sessions: Pick<Sessions, "loggedIn">;
   readonly forms: Forms;
   readonly now_ms: () => number;
   readonly renderAdmin: (c: Ctx, view: AdminView) => string;
@@ -96,12 +98,20 @@ export interface AdminDeps {
 }
 
 /** Users, tokens, sessions and what was done by whom: a page with forms, and the same as JSON for scripts. */
-export function adminRoutes({ accounts, forms, now_ms, renderAdmin, renderUser }: AdminDeps): Route[] {
+export function adminRoutes({
+  accounts,
+  sessions,
+  forms,
+  now_ms,
+  renderAdmin,
+  renderUser,
+}: AdminDeps): Route[] {
   const form = (...args: Parameters<Forms["route"]>): Route => {
     const [path] = args;
     const params = path.includes(":name") ? NAMED : WITH_ID;
     return { ...forms.route(...args), ...(path.includes(":") && { params }) };
   };
+  const hereOf = (c: Ctx) => sessions.loggedIn(c)?.hash ?? null;
   const audited = (c: Ctx, detail: string) => c.set("audited", { detail });
   const page = (c: Ctx, view: Partial<Pick<AdminView, "done" | "secret" | "problem">>) =>
     renderAdmin(c, {
@@ -112,13 +122,14 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin, renderUser }
       users: accounts().users().map(userRow),
       tokens: accounts().tokens().map(tokenRow),
       sessions: accounts().sessions.loggedIn(),
+      here: hereOf(c),
       links: accounts().links(),
       audit: accounts().audit(AUDIT_SHOWN),
     });
   const userPage = (c: Ctx, view: Partial<Pick<UserView, "done" | "problem">>) => {
     const user = knownUser(accounts(), nameIn(c));
-    const sessions = accounts().sessions.loggedIn(user.name);
-    return renderUser(c, { done: null, problem: null, ...view, user, sessions });
+    const all = accounts().sessions.loggedIn(user.name);
+    return renderUser(c, { done: null, problem: null, ...view, user, sessions: all, here: hereOf(c) });
   };
   const userRow = ({ name, role, created_ms }: User) => ({
     name,
@@ -147,7 +158,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin, renderUser }
     form(
       "/admin/users",
       "administer",
-      "Adds a user, as the form does.",
+      "Adds a user.",
       async (c, fields) => {
         const text = (name: string) => fields.get(name) ?? "";
         const asked = { name: text("name"), role: text("role"), password: text("password") };
@@ -194,7 +205,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin, renderUser }
     form(
       "/admin/users/:name/remove",
       "administer",
-      "Removes a user, as the form does.",
+      "Removes a user.",
       (c) => {
         const name = nameIn(c);
         removeUser(accounts(), name);
@@ -206,7 +217,7 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin, renderUser }
     form(
       "/admin/tokens",
       "administer",
-      "Makes a token, as the form does.",
+      "Makes a token.",
       (c, fields) => {
         const sources = (fields.get("sources") ?? "").split(",").map((one) => one.trim());
         const { secret, token } = make(c, {
@@ -221,15 +232,18 @@ export function adminRoutes({ accounts, forms, now_ms, renderAdmin, renderUser }
       },
       (c, problem) => page(c, { problem }),
     ),
-    form("/admin/tokens/:id/revoke", "administer", "Revokes a token, as the form does.", (c) => {
+    form("/admin/tokens/:id/revoke", "administer", "Revokes a token.", (c) => {
       const { name, role } = revokeToken(accounts(), String(given(c).get("id")));
       audited(c, `${role} token ${name}`);
       return done("revoked");
     }),
     form("/admin/links/:id/revoke", "administer", "Revokes a link to an embedded panel.", (c) => {
       const id = String(given(c).get("id"));
+      const link = accounts()
+        .links()
+        .find((one) => one.id === id);
       accounts().removeLink(id);
-      audited(c, id);
+      audited(c, link ? `${link.panel}${link.query === "" ? "" : `?${link.query}`}, ${id}` : id);
       return done("revoked");
     }),
     form("/admin/sessions/end", "administer", "Ends a user's session.", (c, fields) => {

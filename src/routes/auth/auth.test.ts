@@ -357,7 +357,7 @@ describe("a log-in", () => {
         "Sets a silence, as a form does.",
         expect.stringMatching(/^rule=worker_\* until 2026-11-23 19:24/),
       ],
-      ["anna", "Logs in, as the form does.", ""],
+      ["anna", "Logs in.", ""],
     ]);
   });
 
@@ -411,7 +411,7 @@ describe("a log-in", () => {
     for (let i = 0; i < 3; i += 1) await post("/logout", {}, as);
     expect(accounts.audit(10).map(({ what }) => what)).toEqual([
       "Logs out: this browser's session ends.",
-      "Logs in, as the form does.",
+      "Logs in.",
     ]);
   });
 
@@ -475,7 +475,7 @@ describe("a token", () => {
   it.each([
     [{ name: "x", role: "root" }, "role must be one of ingest, viewer, operator, admin"],
     [{ name: "", role: "viewer" }, "name must be 1 to 100 printable characters"],
-    [{ name: "x", role: "viewer", sources: ["a"] }, "sources must stand with the role ingest"],
+    [{ name: "x", role: "viewer", sources: ["a"] }, "sources must be given with the role ingest alone"],
     [{ name: "x", role: "ingest", sources: ["a\nb"] }, "sources must be names of 1 to 256"],
     [{ name: "x" }, "role:"],
   ])("is not made of %j", async (asked, says) => {

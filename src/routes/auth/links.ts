@@ -65,7 +65,10 @@ export async function readLink(accounts: AccountStore, text: string, now_ms: num
   }
   const link = id === undefined ? undefined : accounts.link(id);
   if (link && link.expires_ms > now_ms) return link;
-  throw new EvenkeelError("unauthorized", "This link is over, was revoked, or is none: ask for another one");
+  throw new EvenkeelError(
+    "unauthorized",
+    "This link has expired or was revoked, or its address is cut off: ask whoever gave it to you for another",
+  );
 }
 
 /** Whether the link opens that route with these parameters. */

@@ -95,7 +95,7 @@ export function loginRoutes(deps: LoginDeps): Route[] {
         ),
     },
     {
-      ...forms.route("/login", "nothing", "Logs in, as the form does.", login, (c, problem) =>
+      ...forms.route("/login", "nothing", "Logs in.", login, (c, problem) =>
         renderLogin(c, { next: localPath(problem.filled["next"] ?? null), problem }),
       ),
       audit: true,
@@ -130,7 +130,7 @@ export function loginRoutes(deps: LoginDeps): Route[] {
           guard.check(name, networkOf(addressOf(c)), now_ms());
           if (!(await isPassword(fields.get("old") ?? "", accounts().user(name)?.password))) {
             guard.fail(name, networkOf(addressOf(c)), now_ms());
-            throw new EvenkeelError("forbidden", "The old password is another", { details: { path: "old" } });
+            throw new EvenkeelError("forbidden", "The old password is wrong", { details: { path: "old" } });
           }
           await changePassword(accounts(), name, fields.get("password") ?? "", session.hash);
           return forms.back("account?done=password");
