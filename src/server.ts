@@ -505,27 +505,23 @@ class Evenkeel implements RunningServer {
       const settling = inTurns(steps, () => pipeline.settled);
       this.#settling = settling.catch(() => {});
       await settling;
-      this.#show();
+      this.#settling = null;
       await inTurns(steps, () => false);
       if (pipeline.read().self.store_error === null) this.#heartbeat?.tick(now_ms);
     } catch (error) {
       this.#log("error", `a tick failed: ${(error as Error).stack ?? String(error)}`);
-      if (this.#settling) this.#show();
     }
+    this.#settling = null;
+    // Who watches is told of nothing that a crash would take back.
+    this.#feed.publish();
+    this.#publish();
+    this.#endWhatIsRevoked();
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
     this.#compacted_ms = now_ms;
     keepHeapSmall();
     this.#compacting = this.#compacting
       .then(() => store.compact(now_ms))
       .catch((error: unknown) => this.#log("error", `compacting failed: ${String(error)}`));
-  }
-
-  /** The newest tick goes to all who watch, before it is written. */
-  #show(): void {
-    this.#settling = null;
-    this.#feed.publish();
-    this.#publish();
-    this.#endWhatIsRevoked();
   }
 
   #endWhatIsRevoked(): void {
