@@ -57,7 +57,7 @@ export function Header({ around, page, pages }: HeaderProps) {
           )}
           <ViewMenu around={around} />
         </div>
-        <LiveState around={around} />
+        <LiveState around={around} reloads={page !== null && page.panels.length > 0} />
         {around.rewind && around.stream !== null ? <Rewind around={around} /> : null}
       </div>
       {around.filters === null ? null : <Chips around={around} filters={around.filters} page={page} />}
@@ -297,17 +297,21 @@ function Choice({
 }
 
 /** How fresh the page is. The page's script replaces the words and sets `data-state`. */
-export function LiveState({ around }: { around: Around }) {
+export function LiveState({ around, reloads = true }: { around: Around; reloads?: boolean }) {
   if (around.stream === null) return null;
   return (
     <div id="live-state" role="status">
       as of <Time at_ms={around.read.now_ms} />
-      <noscript>
-        {" "}
-        <a href={around.reload ? withQuery(around.url, "refresh", "off") : without(around.url, ["refresh"])}>
-          {around.reload ? "hold still" : "go on"}
-        </a>
-      </noscript>
+      {reloads ? (
+        <noscript>
+          {" "}
+          <a
+            href={around.reload ? withQuery(around.url, "refresh", "off") : without(around.url, ["refresh"])}
+          >
+            {around.reload ? "hold still" : "go on"}
+          </a>
+        </noscript>
+      ) : null}
     </div>
   );
 }
