@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
+import { mustBe } from "../metrics/must-be.ts";
 import { idFromSegment, isReserved } from "../views/identity.ts";
 import type { Panel } from "../views/panel.ts";
 import { DENSITIES, THEMES } from "../views/preferences.ts";
@@ -14,7 +15,7 @@ export const LOOK = z.object({
   theme: z.enum(THEMES).optional().describe("Colours; auto follows the viewer's system"),
   density: z.enum(DENSITIES).optional().describe("How close things stand"),
   refresh: z
-    .enum(["off"])
+    .enum(["off"], mustBe("off"))
     .optional()
     .describe("off: without JavaScript the page is not loaded again by itself"),
   tz: z.string().max(64).refine(isZone, ZONE_RULE).optional().describe("Zone that times are shown in"),

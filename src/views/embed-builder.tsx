@@ -87,6 +87,12 @@ export function renderEmbedBuilder(view: EmbedBuilderView, around: Around): stri
         <div class="body">
           <Choose {...view} />
           <Fill {...view} />
+          {view.address === null && view.problem === null ? (
+            <p class="hint">
+              {view.panel.title} is {subjectOf(view.panel).toLowerCase()}: say of which, and the markup comes
+              here.
+            </p>
+          ) : null}
         </div>
       </section>
       {view.address === null ? null : <Code {...view} address={view.address} />}
