@@ -217,9 +217,9 @@ describe("a page that somebody looks at", () => {
     const read = fixtureRead({ workers: 30 });
     const [first] = idsOf(workerList, read, given);
     const changed = withWorker(read, first!, { load: 0 });
-    expect(htmlOf(workerList, later(changed, 4000), given)).toContain("In the order of ");
-    expect(htmlOf(workerList, later(changed, 5000), given)).toContain("The order has changed since ");
-    expect(factsOf(workerList, later(changed, 9000), given)).toMatchObject({
+    expect(htmlOf(workerList, later(changed, 9000), given)).toContain("In the order of ");
+    expect(htmlOf(workerList, later(changed, 10_000), given)).toContain("The order has changed since ");
+    expect(factsOf(workerList, later(changed, 14_000), given)).toMatchObject({
       sorted_ms: NOW_MS,
       changed: true,
     });

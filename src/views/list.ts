@@ -152,7 +152,7 @@ export interface Listed<T> extends z.output<typeof LISTED> {
 }
 
 /** So long nobody looks whether an order still holds, milliseconds: that costs as much as a new one. */
-const RECHECK_MS = 5000;
+const RECHECK_MS = 10_000;
 
 /**
  * The page that the parameters ask for. With `as_of` its order and its rows are those of the first time that it
