@@ -220,6 +220,7 @@ test("in a frame of another site a link leads to the panel's data, and all else 
   await logIn(page, "anna");
   await expect(page.getByText("Here it can't be shown in a frame")).toBeVisible();
   await page.getByRole("button", { name: "Make a link" }).click();
+  await expect(page.getByRole("heading", { name: "For your page, with its link" })).toBeVisible();
   const code = await page.locator("pre code").innerText();
   wiki.frames.push(/src="([^"]+)"/.exec(code)![1]!.replaceAll("&amp;", "&"));
   await page.context().clearCookies();
