@@ -516,9 +516,9 @@ class Evenkeel implements RunningServer {
     this.#feed.publish();
     this.#publish();
     this.#endWhatIsRevoked();
+    keepHeapSmall();
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
     this.#compacted_ms = now_ms;
-    keepHeapSmall();
     this.#compacting = this.#compacting
       .then(() => store.compact(now_ms))
       .catch((error: unknown) => this.#log("error", `compacting failed: ${String(error)}`));
