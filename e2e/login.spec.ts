@@ -196,6 +196,7 @@ test("a link shows one panel in a frame of another site, live, without a log-in"
     SOON,
   );
   await page.getByRole("button", { name: "Make a link" }).click();
+  await expect(page.getByRole("heading", { name: "For your page, with its link" })).toBeVisible();
   const code = await page.locator("pre code").innerText();
   const src = /src="([^"]+)"/.exec(code)![1]!.replaceAll("&amp;", "&");
   await page.goto("about:blank");

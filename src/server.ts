@@ -1,5 +1,6 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
@@ -45,6 +46,8 @@ export interface RunningServer {
 const PACK_AFTER_MS = 3_600_000;
 /** Work of a tick after which others take their turn. */
 const TURN_MS = 10;
+/** The part of a tick's time after which what is left of the reports waits for the next: the rest takes its time, too. */
+const APPLIED_SHARE = 0.3;
 /** Kept in the store once a report came that was no demo's. */
 const FIRST_REPORT = "first_report_ms";
 /** How often the store is asked to seal and to enforce retention. */
@@ -500,7 +503,8 @@ class Evenkeel implements RunningServer {
   async #workOff(): Promise<void> {
     const now_ms = this.#clock.now();
     const { pipeline, store } = this.#shown;
-    const steps = pipeline.ticking(now_ms);
+    const applied_by_ms = performance.now() + APPLIED_SHARE * this.#settings.tick_ms;
+    const steps = pipeline.ticking(now_ms, () => performance.now() < applied_by_ms);
     try {
       const settling = inTurns(steps, () => pipeline.settled);
       this.#settling = settling.catch(() => {});
@@ -565,7 +569,7 @@ async function inTurns(steps: Steps, isEnough: () => boolean): Promise<void> {
   let since_ms = performance.now();
   while (!steps.next().done && !isEnough()) {
     if (performance.now() - since_ms < TURN_MS) continue;
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     since_ms = performance.now();
   }
 }

@@ -57,8 +57,6 @@ const BACK_MS = 2000;
 /** A series that has no sample for so long is watched no more; that is looked at every so many ticks. */
 const FORGET_AFTER_MS = 7 * 86_400_000;
 const FORGET_EVERY_TICKS = 600;
-/** The part of a tick's time after which what is left of the reports waits for the next: others have work, too. */
-const APPLIED_SHARE = 0.3;
 /** Moments of the past that may wait to be read. */
 const MAX_PAST_READS = 16;
 
@@ -158,19 +156,20 @@ export class Pipeline {
    * One tick, in steps. Until it is settled the snapshot is the one before, and what that looks up may be half a
    * tick further; then it is only written.
    *
+   * @param hasTime asked after each report: once it says no, the rest waits for the next tick
    * @throws what a report's application threw, once everything else of the tick is done
    */
-  *ticking(now_ms: number): Steps {
+  *ticking(now_ms: number, hasTime = () => true): Steps {
     this.#settled = false;
     try {
-      yield* this.#working(now_ms);
+      yield* this.#working(now_ms, hasTime);
     } finally {
       this.#settled = true;
       this.#takeRules();
     }
   }
 
-  *#working(now_ms: number): Steps {
+  *#working(now_ms: number, hasTime: () => boolean): Steps {
     const started = performance.now();
     const { fleet } = this;
     const { alerts, recent } = this.#parts;
@@ -182,14 +181,13 @@ export class Pipeline {
     }
     this.#ticked_ms = now_ms;
     let failure: unknown;
-    const until_ms = started + APPLIED_SHARE * this.#options.tick_ms;
     for (const report of this.collector.drain()) {
       try {
         yield* fleet.applying(report);
       } catch (error) {
         failure ??= error;
       }
-      if (performance.now() > until_ms) break;
+      if (!hasTime()) break;
     }
     yield* fleet.advancing(now_ms);
     yield* fleet.judgingAssignments(now_ms);

@@ -561,8 +561,10 @@ describe("assets", () => {
     expect(text).not.toContain("Mutations are told");
     expect(() => new Function(text)).not.toThrow();
     expect((await get(w, "/assets/app.css")).text).toMatch(/Pico CSS .*:root/s);
-    const own = text.slice(text.lastIndexOf("(() => {\n  const STALE_MS"));
-    expect(gzipSync(own).length).toBeLessThan(2_500);
+    const own = text.slice(text.lastIndexOf("\n(() => {"));
+    expect(own).toContain("live-state");
+    expect(own).not.toContain("registerExtension");
+    expect(gzipSync(own).length).toBeLessThan(8 * 1024);
     const sizes = await Promise.all(
       ["live.js", "app.css", "icon.svg"].map(async (name) => {
         const response = await w.app.request(`/assets/${name}`, { headers: { "accept-encoding": "br" } });

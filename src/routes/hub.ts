@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
 import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFacts } from "./frames.ts";
@@ -283,7 +284,7 @@ export class Hub {
   }
 
   async #turn(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     this.#turned_ms = this.#elapsed_ms();
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
@@ -206,7 +207,7 @@ export class Collector {
         items += "errors" in result ? 1 : 1 + result.report.workers.length + result.report.tasks.length;
         if (items >= SLICE_ITEMS) {
           items = 0;
-          await new Promise((resolve) => setImmediate(resolve));
+          await turn();
         }
       }
       this.#buffer.push(...taken);

@@ -1,5 +1,5 @@
 import type { AnomalyDetector } from "./anomaly.ts";
-import type { Register } from "./register.ts";
+import { type Register, type Stamp, take } from "./register.ts";
 
 /** A series that is watched for what is unusual. */
 export interface Watched {
@@ -33,6 +33,14 @@ export class Channel {
   constructor(worker: Channel["worker"], metric: string) {
     this.worker = worker;
     this.metric = metric;
+  }
+
+  /** Takes what was said of it by the rules of merging into its owner's metrics; null clears it. */
+  say(value: number | null, stamp: Stamp, metrics: Map<string, number>): void {
+    if (this.said === null) this.said = { value, at_ms: stamp.at_ms, source: stamp.source };
+    else if (!take(this.said, value, stamp)) return;
+    if (value === null) metrics.delete(this.metric);
+    else metrics.set(this.metric, value);
   }
 }
 

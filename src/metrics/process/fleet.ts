@@ -15,7 +15,7 @@ import { Channel, FreshValues } from "./channel.ts";
 import { Ledger } from "./ledger.ts";
 import { ClockOffset, Hearing } from "./presence.ts";
 import { QueueBook } from "./queue-book.ts";
-import { type SourceClock, type Stamp, update } from "./register.ts";
+import type { SourceClock, Stamp } from "./register.ts";
 import { RunLog } from "./run-log.ts";
 import { finish, type Steps } from "./steps.ts";
 import { type OrphanCause, type TaskDocument, TaskEntry } from "./task.ts";
@@ -294,9 +294,7 @@ export class Fleet {
       const value = metrics[name]!;
       const channel = this.#system_channels.get(name) ?? new Channel(null, name);
       this.#system_channels.set(name, channel);
-      channel.said = update(channel.said ?? undefined, value, stamp)!;
-      if (channel.said.value === null) this.system.delete(name);
-      else this.system.set(name, channel.said.value);
+      channel.say(value, stamp, this.system);
       const at_ms = Math.min(stamp.at_ms + stamp.source.offset_ms, received_ms);
       if (value !== null) this.#fresh.push(channel, at_ms, value);
     }

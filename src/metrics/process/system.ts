@@ -26,7 +26,7 @@ export function fleetFigures(fleet: Fleet, now_ms: number): FleetFigures {
   let ended: EndedByModel | undefined;
   const { all, by_type } = tallies(fleet);
   return {
-    system: withFlow(fleet, all.metrics(), now_ms),
+    system: systemMetrics(fleet, all.metrics(), now_ms),
     cuts: cutMetrics(fleet, by_type),
     sources: fleet.sources(),
     endedByModel: () => {
@@ -37,11 +37,7 @@ export function fleetFigures(fleet: Fleet, now_ms: number): FleetFigures {
 }
 
 /** Every derived metric of the whole fleet as of now; one that cannot be measured is absent. */
-export function systemMetrics(fleet: Fleet, now_ms: number): Map<string, number> {
-  return withFlow(fleet, workerMetrics(fleet.workers.values()), now_ms);
-}
-
-function withFlow(fleet: Fleet, workers: ReadonlyMap<string, number>, now_ms: number): Map<string, number> {
+function systemMetrics(fleet: Fleet, workers: ReadonlyMap<string, number>, now_ms: number) {
   const metrics = new Map(fleet.system);
   addAll(metrics, workers);
   addAll(metrics, fleet.ledger.all.metrics());
@@ -78,9 +74,9 @@ function tallies(fleet: Fleet): { all: Tally; by_type: ReadonlyMap<string, Tally
   const all = new Tally();
   const by_type = new Map<string, Tally>();
   for (const worker of fleet.workers.values()) {
-    const { type, state } = worker;
-    const used = worker.presence === "fresh" ? USED.map((name) => worker.metrics.get(name)) : null;
-    all.add(state, used, worker.running_tasks);
+    const { type } = worker;
+    const used = usedBy(worker);
+    all.add(worker, used);
     if (type === null) continue;
     const tally = by_type.get(type) ?? new Tally();
     if (!by_type.has(type) && by_type.size >= MAX_WORKER_TYPES) {
@@ -88,7 +84,7 @@ function tallies(fleet: Fleet): { all: Tally; by_type: ReadonlyMap<string, Tally
       continue;
     }
     by_type.set(type, tally);
-    tally.add(state, used, worker.running_tasks);
+    tally.add(worker, used);
   }
   return { all, by_type };
 }
@@ -110,7 +106,14 @@ export function precise(scope: Scope, metrics: Map<string, number>): Map<string,
 
 const USED = RESOURCES.map((resource) => `${resource}_utilization`);
 
-/** Counts by state, and what the reporting ones use. */
+/** By resource, percent; empty of a worker that does not report. */
+type Used = readonly (number | undefined)[];
+
+function usedBy({ presence, metrics }: Worker): Used {
+  return presence === "fresh" ? USED.map((name) => metrics.get(name)) : [];
+}
+
+/** What is counted of workers, one after the other. */
 class Tally {
   running_tasks = 0;
   readonly #states: Record<WorkerState, number> = {
@@ -123,11 +126,9 @@ class Tally {
   };
   readonly #used: readonly number[][] = RESOURCES.map(() => []);
 
-  /** @param used by resource; null of one that does not report */
-  add(state: WorkerState, used: readonly (number | undefined)[] | null, running_tasks: number): void {
+  add({ state, running_tasks }: Worker, used: Used): void {
     this.#states[state] += 1;
     this.running_tasks += running_tasks;
-    if (used === null) return;
     for (let i = 0; i < used.length; i += 1) if (used[i] !== undefined) this.#used[i]!.push(used[i]!);
   }
 
@@ -148,11 +149,10 @@ class Tally {
   }
 }
 
+/** Counts by state, and what the reporting ones use. */
 export function workerMetrics(workers: Iterable<Worker>): Map<string, number> {
   const tally = new Tally();
-  for (const { state, presence, metrics, running_tasks } of workers) {
-    tally.add(state, presence === "fresh" ? USED.map((name) => metrics.get(name)) : null, running_tasks);
-  }
+  for (const worker of workers) tally.add(worker, usedBy(worker));
   return tally.metrics();
 }
 

@@ -20,7 +20,6 @@ import {
   type SourceClock,
   type Stamp,
   type StoredRegister,
-  take,
   update,
 } from "./register.ts";
 import { load, OVERLOAD_HOLD_MS, overload } from "./scores.ts";
@@ -134,10 +133,7 @@ export class WorkerEntry implements Worker {
   /** Sets a metric by the rules of merging; null clears it. */
   setMetric(name: string, value: number | null, stamp: Stamp): Channel {
     const channel = this.#channel(name);
-    if (channel.said === null) channel.said = { value, at_ms: stamp.at_ms, source: stamp.source };
-    else if (!take(channel.said, value, stamp)) return channel;
-    if (value === null) this.metrics.delete(name);
-    else this.metrics.set(name, value);
+    channel.say(value, stamp, this.metrics);
     return channel;
   }
 

@@ -1,7 +1,7 @@
 import type { Alert, AlertEvent, Silence } from "../../model.ts";
 import { Scene, START_MS } from "../scene.ts";
 import { systemStatus } from "../status.ts";
-import { systemMetrics } from "../system.ts";
+import { fleetFigures } from "../system.ts";
 import { DEFAULT_RULES, WRITTEN_DEFAULTS } from "./default-rules.ts";
 import { Rehearsal } from "./rehearsal.ts";
 import { buildRules, type Rule, rulesShape } from "./rule.ts";
@@ -69,7 +69,7 @@ export class RuleFleet extends Scene {
   }
 
   get status() {
-    return systemStatus(systemMetrics(this.fleet, this.now_ms), this.book.firing);
+    return systemStatus(fleetFigures(this.fleet, this.now_ms).system, this.book.firing);
   }
 
   silence(given: Partial<Silence>): void {
