@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "./clock.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { pipelineWith } from "./pipeline-fixture.ts";
+import { finish } from "./process/steps.ts";
 import { checkDatabase } from "./store/check.ts";
 import { NOTHING } from "./store/conformance.ts";
 import type { MetricStore, TickBatch } from "./store/contract.ts";
@@ -442,6 +443,22 @@ describe("a store that can't write", () => {
     expect(pipeline.read().self.store_error).toBeNull();
     expect(wrote[0]?.workers.map((w) => w.id)).toEqual(["W1"]);
     expect(wrote[0]?.samples.values.filter((value) => value === 1.25)).toHaveLength(1);
+  });
+});
+
+describe("reports for which a tick has no time", () => {
+  it("wait for the next, and are all taken by a tick that is worked off in one go, as the last one is", async () => {
+    const pipeline = pipelineOn(storeOnDisk());
+    for (const id of ["a", "b", "c", "d"]) await report(pipeline, { workers: [{ id }] });
+    const known = () => [...pipeline.fleet.workers.keys()].join("");
+    for (const seen of ["a", "ab"]) {
+      clock.advance(1000);
+      finish(pipeline.ticking(clock.now(), () => false));
+      expect(known()).toBe(seen);
+    }
+    expect(pipeline.read().self.buffered_reports).toBe(2);
+    tick(pipeline);
+    expect(known()).toBe("abcd");
   });
 });
 

@@ -19,6 +19,7 @@ import type { SourceClock, Stamp } from "./register.ts";
 import { RunLog } from "./run-log.ts";
 import { finish, type Steps } from "./steps.ts";
 import { type OrphanCause, type TaskDocument, TaskEntry } from "./task.ts";
+import { type AskStore, Tombstones } from "./tombstones.ts";
 import { type WorkerDocument, WorkerEntry } from "./worker.ts";
 
 export interface FleetOptions {
@@ -32,12 +33,8 @@ export interface FleetOptions {
 
 /** Workers or tasks that one step works off; of those that it merely looks at, ten times as many. */
 const STEP_ITEMS = 500;
-/**
- * Ended tasks held in full; older ones leave a tombstone until the grace period is over. Beyond so many tombstones
- * the store is asked for each task that is not known, which takes some 10 µs.
- */
+/** Ended tasks held in full; older ones leave a tombstone until the grace period is over. */
 const MAX_ENDED_HELD = 5000;
-const MAX_TOMBSTONES = 60_000;
 /** Sources told apart; what comes beyond is taken as one. */
 const MAX_SOURCES = 1000;
 /** Tasks age by hours: they need no look each second. */
@@ -51,12 +48,6 @@ export interface StateChange {
   at_ms: number;
   state: WorkerState | "gone";
   last_report_ms: number;
-}
-
-/** What the store has of a task that ended: late reports of it change nothing. */
-interface EndedBefore {
-  attempt: number;
-  ended_at_ms: number;
 }
 
 /** How a source is kept in the store: what its silence is measured by. */
@@ -110,7 +101,7 @@ export class Fleet {
   #fresh = new FreshValues();
   readonly #system_channels = new Map<string, Channel>();
   readonly #sources = new Map<string, SourceEntry>();
-  readonly #tombstones = new Map<string, { attempt: number; until_ms: number }>();
+  readonly #tombstones: Tombstones;
   /** Ended tasks in the order in which they were seen to end. */
   readonly #ended = new Map<string, number>();
   /** Counts of workers that tasks name and nobody reported yet. */
@@ -120,19 +111,10 @@ export class Fleet {
   readonly #options: FleetOptions;
   /** Since when we hear everybody: the start, or the end of a sleep. */
   #hearing_since_ms: number;
-  /** Until then the store is asked for tasks that are not known: they may have ended before the start, or left no tombstone. */
-  #asks_until_ms: number;
-  readonly #endedBefore: (id: string, since_ms: number) => EndedBefore | undefined;
 
-  /** @param endedBefore what the store has of a task, where it ended since that instant */
-  constructor(
-    options: FleetOptions,
-    started_ms: number,
-    endedBefore: (id: string, since_ms: number) => EndedBefore | undefined = () => undefined,
-  ) {
+  constructor(options: FleetOptions, started_ms: number, askStore: AskStore = () => undefined) {
     this.#options = options;
-    this.#endedBefore = endedBefore;
-    this.#asks_until_ms = started_ms + options.grace_ms;
+    this.#tombstones = new Tombstones(options.grace_ms, started_ms, askStore);
     this.#hearing_since_ms = started_ms;
     this.runs = new RunLog(started_ms);
     this.ledger = new Ledger(
@@ -243,7 +225,9 @@ export class Fleet {
   }
 
   #applyTask(change: TaskUpdate, stamp: Stamp, report: Report): void {
-    const tombstone = this.#tombstoneOf(change.id, report.received_ms);
+    const tombstone = this.tasks.has(change.id)
+      ? undefined
+      : this.#tombstones.of(change.id, report.received_ms);
     if (tombstone) {
       if (change.transitions.every((t) => t.attempt <= tombstone.attempt)) return;
       this.#tombstones.delete(change.id);
@@ -256,17 +240,6 @@ export class Fleet {
     const keep = task.apply(change, stamp, report.received_ms, report.at_ms !== null);
     if (unknown && superseded(stamp) && !task.ended) task.orphaned = "unmentioned";
     this.#settle(task, keep);
-  }
-
-  /** What ended and is held in no way is asked for when it is named again. */
-  #tombstoneOf(id: string, now_ms: number): { attempt: number } | undefined {
-    const { grace_ms } = this.#options;
-    const known = this.#tombstones.get(id);
-    if (known || this.tasks.has(id) || now_ms > this.#asks_until_ms) return known;
-    const ended = this.#endedBefore(id, now_ms - grace_ms);
-    if (!ended || ended.ended_at_ms + grace_ms <= now_ms) return undefined;
-    this.#bury(id, ended.attempt, ended.ended_at_ms + grace_ms);
-    return ended;
   }
 
   /** Brings the books up to date with a task that changed. */
@@ -445,13 +418,9 @@ export class Fleet {
       if (!task) continue;
       this.tasks.delete(id);
       this.ledger.forget(id);
-      if (until_ms > now_ms) this.#bury(id, task.attempt, until_ms);
+      if (until_ms > now_ms) this.#tombstones.set(id, task.attempt, until_ms);
     }
-    for (const [id, { until_ms }] of this.#tombstones) {
-      if (until_ms > now_ms && this.#tombstones.size <= MAX_TOMBSTONES) break;
-      this.#asks_until_ms = Math.max(this.#asks_until_ms, until_ms);
-      this.#tombstones.delete(id);
-    }
+    this.#tombstones.advance(now_ms);
   }
 
   /** A worker's track record grows by an attempt that completed or failed on it. */
@@ -473,10 +442,6 @@ export class Fleet {
   /** Notes that a bound was reached. */
   reached(limit: string): void {
     this.limits_reached[limit] = (this.limits_reached[limit] ?? 0) + 1;
-  }
-
-  #bury(id: string, attempt: number, until_ms: number): void {
-    this.#tombstones.set(id, { attempt, until_ms });
   }
 
   sources(): Source[] {
