@@ -52,7 +52,7 @@ const OF: Readonly<Record<string, string>> = {
 const OF_ALL = "Of the fleet";
 
 /** Of the frame that is shown, and of its markup. */
-const SIZE = { width: 640, height: 420 };
+const SIZE = { width: 640, height: 500 };
 const BUILD = "embeds/new";
 const LINK = "embeds";
 
