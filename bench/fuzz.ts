@@ -16,6 +16,8 @@ import { Server } from "./lib/server.ts";
 const LANES = 6;
 const SLOW_SENDERS = 20;
 const ANSWER_MS = 20_000;
+/** Answers that go on until somebody leaves. */
+const STREAMS = /^\/(?:stream|api\/ingest\/stream)/;
 /** A stream is left after so long, or after so many bytes. */
 const STREAM_MS = 1_200;
 const STREAM_BYTES = 400_000;
@@ -169,7 +171,7 @@ class Fuzz {
               text: unpacked(Buffer.concat(chunks), incoming.headers["content-encoding"], streams),
             });
           };
-          const streams = target.startsWith("/stream") && incoming.statusCode === 200;
+          const streams = STREAMS.test(target) && incoming.statusCode === 200;
           const leave = () => {
             finish();
             incoming.destroy();

@@ -10,8 +10,11 @@ export interface Answered {
 /** Statuses above 499 that an answer may have: not ready, or starting and stopping. */
 const MEANT_ERRORS = [503];
 const POLICY_FORBIDS = /unsafe-inline|unsafe-eval|'unsafe|\*|https?:(?!\/\/)/;
-/** Control characters and overrides of direction that no view may show. */
-const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u202a-\u202e\u2066-\u2069]/;
+/** Control characters, which are nowhere, and overrides of direction, which no view may show. */
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+const UNPRINTABLE = new RegExp(`${CONTROL.source}|[\\u202a-\\u202e\\u2066-\\u2069]`);
+/** The exposition is for machines, which take an id as it is. */
+const EXPOSITION = "text/plain; version=";
 
 /** What is wrong with an answer, whatever it was asked; a sentence each. */
 export function faultsOf({ status, headers, text }: Answered): string[] {
@@ -47,6 +50,7 @@ function bodyFaults(type: string, text: string): string[] {
   if (type.startsWith("text/html") || type.startsWith("image/svg")) return markupFaults(text);
   if (type.startsWith("text/event-stream")) return eventFaults(text);
   if (type.startsWith("text/csv")) return csvFaults(text);
+  if (type.startsWith(EXPOSITION)) return CONTROL.test(text) ? ["a control character in text"] : [];
   if (type.startsWith("text/plain")) return UNPRINTABLE.test(text) ? ["a control character in text"] : [];
   if (type.startsWith("application/json") || type.startsWith("application/problem+json"))
     return isJson(text) ? [] : ["JSON that is none"];
