@@ -8,11 +8,21 @@ import { MAX_WINDOW_S, WINDOW_FUNCTIONS, type WindowFunction, type Windows } fro
 export type Figure<S> = (subject: S, scene: RuleScene) => number;
 export type Words<S> = (subject: S, scene: RuleScene) => string | null;
 
+/** What a figure is of every subject in a state; undefined where they differ. */
+export type ByState = (state: string) => number | undefined;
+
 /** An expression that is ready to be asked of any subject of its kind. */
 export type Compiled<S> =
-  | { readonly type: "number"; readonly figure: Figure<S>; readonly unit: Unit | null }
-  | { readonly type: "condition"; readonly figure: Figure<S> }
+  | {
+      readonly type: "number";
+      readonly figure: Figure<S>;
+      readonly byState: ByState;
+      readonly unit: Unit | null;
+    }
+  | { readonly type: "condition"; readonly figure: Figure<S>; readonly byState: ByState }
   | { readonly type: "text"; readonly words: Words<S> };
+
+const differs: ByState = () => undefined;
 
 type Typed<S, T extends Compiled<S>["type"]> = Extract<Compiled<S>, { type: T }>;
 
@@ -28,7 +38,7 @@ export function compile<S>(expression: Expression, kind: SubjectKind<S>, windows
   switch (expression.kind) {
     case "number": {
       const { value, unit } = expression;
-      return { type: "number", figure: () => value, unit };
+      return { type: "number", figure: () => value, byState: () => value, unit };
     }
     case "text":
       throw new ExpressionError(`has a text that is compared with nothing: "${expression.value}"`, offset);
@@ -39,11 +49,10 @@ export function compile<S>(expression: Expression, kind: SubjectKind<S>, windows
     case "unary": {
       const { operator, operand } = expression;
       if (operator === "not") {
-        const { figure } = expect("condition", operand, kind, windows);
-        return { type: "condition", figure: (s, scene) => 1 - figure(s, scene) };
+        return { type: "condition", ...ofOne((x) => 1 - x, expect("condition", operand, kind, windows)) };
       }
-      const { figure, unit } = expect("number", operand, kind, windows);
-      return { type: "number", figure: (s, scene) => -figure(s, scene), unit };
+      const negated = expect("number", operand, kind, windows);
+      return { type: "number", ...ofOne((x) => -x, negated), unit: negated.unit };
     }
     case "binary":
       return binary(expression, kind, windows);
@@ -73,7 +82,8 @@ const ARTICLE = {
 
 function named<S>(name: string, kind: SubjectKind<S>, offset: number): Compiled<S> {
   const value = kind.value(name);
-  if (value) return { type: "number", figure: value.read, unit: value.unit };
+  if (value)
+    return { type: "number", figure: value.read, byState: value.byState ?? differs, unit: value.unit };
   const words = kind.texts[name];
   if (words) return { type: "text", words: words.read };
   throw new ExpressionError(
@@ -88,41 +98,64 @@ function binary<S>(
   windows: Windows<S>,
 ): Compiled<S> {
   if (operator === "and" || operator === "or") {
-    const a = expect("condition", left, kind, windows).figure;
-    const b = expect("condition", right, kind, windows).figure;
-    return { type: "condition", figure: operator === "and" ? both(a, b) : either(a, b) };
+    const a = expect("condition", left, kind, windows);
+    const b = expect("condition", right, kind, windows);
+    return { type: "condition", ...(operator === "and" ? ofTwo(both, 0, a, b) : ofTwo(either, 1, a, b)) };
   }
   if (right.kind === "text") {
     if (operator !== "==" && operator !== "!=")
       throw new ExpressionError(`must compare a text by == or !=, not by ${operator}`, offset);
     const { words } = expect("text", left, kind, windows);
-    return { type: "condition", figure: likeText(words, right.value, operator === "==") };
+    return { type: "condition", figure: likeText(words, right.value, operator === "=="), byState: differs };
   }
   const one = expect("number", left, kind, windows);
   const other = expect("number", right, kind, windows);
   if (operator !== "*" && operator !== "/" && (isWritten(left) || isWritten(right)))
     mustFit(operator, one.unit, other.unit, offset);
-  const a = one.figure;
-  const b = other.figure;
   const compare = COMPARISONS[operator];
   if (compare) {
-    return {
-      type: "condition",
-      figure: (s, scene) => {
-        const x = a(s, scene);
-        const y = b(s, scene);
-        return Number.isNaN(x) || Number.isNaN(y) ? Number.NaN : compare(x, y) ? 1 : 0;
-      },
-    };
+    const compared = (x: number, y: number) =>
+      Number.isNaN(x) || Number.isNaN(y) ? Number.NaN : compare(x, y) ? 1 : 0;
+    return { type: "condition", ...ofTwo(compared, Number.NaN, one, other) };
   }
   const calculate = ARITHMETIC[operator]!;
+  const calculated = (x: number, y: number) => {
+    const result = calculate(x, y);
+    return Number.isFinite(result) ? result : Number.NaN;
+  };
   const unit = operator === "+" || operator === "-" ? (one.unit ?? other.unit) : null;
+  return { type: "number", unit, ...ofTwo(calculated, Number.NaN, one, other) };
+}
+
+type Asked<S> = Pick<Typed<S, "condition">, "figure" | "byState">;
+
+function ofOne<S>(apply: (x: number) => number, { figure, byState }: Asked<S>): Asked<S> {
   return {
-    type: "number",
-    unit,
+    figure: (s, scene) => apply(figure(s, scene)),
+    byState: (state) => {
+      const x = byState(state);
+      return x === undefined ? undefined : apply(x);
+    },
+  };
+}
+
+/** @param decides what either may be so that the other need not be asked; the outcome is then the same */
+function ofTwo<S>(
+  apply: (x: number, y: number) => number,
+  decides: number,
+  a: Asked<S>,
+  b: Asked<S>,
+): Asked<S> {
+  const [one, other] = [a.figure, b.figure];
+  return {
     figure: (s, scene) => {
-      const result = calculate(a(s, scene), b(s, scene));
-      return Number.isFinite(result) ? result : Number.NaN;
+      const x = one(s, scene);
+      return Object.is(x, decides) ? x : apply(x, other(s, scene));
+    },
+    byState: (state) => {
+      const [x, y] = [a.byState(state), b.byState(state)];
+      if (Object.is(x, decides) || Object.is(y, decides)) return decides;
+      return x === undefined || y === undefined ? undefined : apply(x, y);
     },
   };
 }
@@ -168,22 +201,12 @@ const ARITHMETIC: Partial<Record<string, (x: number, y: number) => number>> = {
 };
 
 // What is not known may yet turn out either way (Kleene's logic).
-function both<S>(a: Figure<S>, b: Figure<S>): Figure<S> {
-  return (s, scene) => {
-    const x = a(s, scene);
-    if (x === 0) return 0;
-    const y = b(s, scene);
-    return y === 0 ? 0 : x + y === 2 ? 1 : Number.NaN;
-  };
+function both(x: number, y: number): number {
+  return x === 0 || y === 0 ? 0 : x + y === 2 ? 1 : Number.NaN;
 }
 
-function either<S>(a: Figure<S>, b: Figure<S>): Figure<S> {
-  return (s, scene) => {
-    const x = a(s, scene);
-    if (x === 1) return 1;
-    const y = b(s, scene);
-    return y === 1 ? 1 : x + y === 0 ? 0 : Number.NaN;
-  };
+function either(x: number, y: number): number {
+  return x === 1 || y === 1 ? 1 : x + y === 0 ? 0 : Number.NaN;
 }
 
 /** `*` in the pattern stands for anything. */
@@ -224,8 +247,8 @@ function call<S>(
   if (name === "anomaly") return anomaly(args, kind, offset);
   if (name === "abs") {
     if (args.length !== 1) throw new ExpressionError("must give abs one figure", offset);
-    const { figure, unit } = expect("number", args[0]!, kind, windows);
-    return { type: "number", unit, figure: (s, scene) => Math.abs(figure(s, scene)) };
+    const given = expect("number", args[0]!, kind, windows);
+    return { type: "number", unit: given.unit, ...ofOne(Math.abs, given) };
   }
   if (Object.hasOwn(WINDOW_FUNCTIONS, name)) return over(name as WindowFunction, args, kind, windows, offset);
   const known = ["absent", "anomaly", "abs", "custom", ...Object.keys(WINDOW_FUNCTIONS)];
@@ -240,7 +263,7 @@ function custom<S>(args: readonly Expression[], kind: SubjectKind<S>, offset: nu
   if (!kind.custom)
     throw new ExpressionError("can ask custom only of the system, of workers and of tasks", offset);
   // In which unit it is only its source knows.
-  return { type: "number", figure: kind.custom(what.name).read, unit: null };
+  return { type: "number", figure: kind.custom(what.name).read, byState: differs, unit: null };
 }
 
 /** `rate(queued_tasks, 5m)`: of what the figure was in the time up to now. */
@@ -267,7 +290,7 @@ function over<S>(
   const { figure, unit } = expect("number", what, kind, windows);
   const counts = what.kind === "name" && (kind.value(what.name)?.counter ?? false);
   const read = windows.watch(figure, window.value * 1000, name, counts);
-  return { type: "number", figure: read, unit: name === "rate" ? null : unit };
+  return { type: "number", figure: read, byState: differs, unit: name === "rate" ? null : unit };
 }
 
 /** `absent(cpu_utilization)`, and of a worker `absent(cpu_utilization, 30s)`. */
@@ -279,11 +302,19 @@ function absent<S>(args: readonly Expression[], kind: SubjectKind<S>, offset: nu
   if (!value) named(what.name, kind, what.offset);
   const { age_ms } = kind;
   if (!time)
-    return { type: "condition", figure: (s, scene) => (Number.isNaN(value!.read(s, scene)) ? 1 : 0) };
+    return {
+      type: "condition",
+      figure: (s, scene) => (Number.isNaN(value!.read(s, scene)) ? 1 : 0),
+      byState: differs,
+    };
   if (!age_ms)
     throw new ExpressionError("must give absent no time but for a worker: `for` holds the rest", offset);
   const limit_ms = time.value * 1000;
-  return { type: "condition", figure: (s, scene) => (age_ms(s, what.name, scene) > limit_ms ? 1 : 0) };
+  return {
+    type: "condition",
+    figure: (s, scene) => (age_ms(s, what.name, scene) > limit_ms ? 1 : 0),
+    byState: differs,
+  };
 }
 
 /** `anomaly(queued_tasks) > 0`: how unusual a metric is, 0 while no alert is due for it. */
@@ -294,5 +325,6 @@ function anomaly<S>(args: readonly Expression[], kind: SubjectKind<S>, offset: n
   if (args.length !== 1 || what?.kind !== "name")
     throw new ExpressionError("must give anomaly one metric", offset);
   if (!kind.value(what.name)) named(what.name, kind, what.offset);
-  return { type: "number", unit: null, figure: (s, scene) => scene.anomalyScore(series(s), what.name) };
+  const figure: Figure<S> = (s, scene) => scene.anomalyScore(series(s), what.name);
+  return { type: "number", unit: null, figure, byState: differs };
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Alert } from "../../model.ts";
-import { worker } from "../scene.ts";
+import type { Alert, TaskStatus } from "../../model.ts";
+import { task, worker } from "../scene.ts";
 import { MAX_ALERTS } from "./engine.ts";
 import { RuleFleet, rulesOf } from "./rules-fixture.ts";
 
@@ -224,5 +224,47 @@ test("whatever comes, each alert fires and ends in turn, never sooner than its t
       },
     ),
     { numRuns: 60 },
+  );
+});
+
+test("tasks in whose state a rule cannot hold need not be asked, and nobody can tell", () => {
+  const figure = fc.constantFrom("running_s", "waiting_s", "orphaned", "attempt", "usual_s", "progress", "1");
+  const comparison = fc
+    .tuple(figure, fc.constantFrom(">", "<", "==", "!=", ">="), figure, fc.constantFrom("+", "-", "*", "/"))
+    .map(([a, compare, b, by]) => `${a} ${compare} ${b} ${by} 2`);
+  const condition = fc.letrec<{ any: string }>((tie) => ({
+    any: fc.oneof(
+      { depthSize: "small" },
+      comparison,
+      tie("any").map((a) => `not (${a})`),
+      fc
+        .tuple(tie("any"), fc.constantFrom("and", "or"), tie("any"))
+        .map(([a, how, b]) => `(${a}) ${how} (${b})`),
+    ),
+  })).any;
+  // What a task is then in is drawn anew each second; "lost" leaves all out of a whole picture.
+  const told = fc.constantFrom<TaskStatus | "lost">("queued", "assigned", "running", "completed", "lost");
+  const rule = { name: "quick", each: "task", severity: "notice", summary: "x" };
+  fc.assert(
+    fc.property(condition, fc.array(told, { minLength: 1, maxLength: 12 }), (when, seconds) => {
+      // Of a progress that is reported or not it depends on the task alone: this one is always asked.
+      const asked = `${when} or (absent(progress) and not absent(progress))`;
+      const fleet = new RuleFleet(rulesOf({ ...rule, when }, { ...rule, name: "asked", when: asked }));
+      const attempts = { next: 1 };
+      for (const status of seconds) {
+        fleet.seconds(1, (scene) => {
+          if (status === "lost") return scene.report({ complete: true });
+          const tasks = ["T1", "T2"].map((id) => task(id, status, { attempt: attempts.next }));
+          if (status === "completed") attempts.next += 1;
+          return scene.report({ tasks });
+        });
+        const alertsOf = (name: string) =>
+          fleet.book.all
+            .filter(({ rule }) => rule === name)
+            .map(({ id, fired_ms }) => [id.slice(name.length), fired_ms]);
+        expect(alertsOf("quick")).toEqual(alertsOf("asked"));
+      }
+    }),
+    { numRuns: 300 },
   );
 });

@@ -114,14 +114,26 @@ export class RuleEngine {
       missing: one.live.size > 0 ? new Map(one.live) : null,
       samples: one.armed.windows.begin(scene.now_ms),
     }));
+    const in_state = new Map<string, { one: (typeof asked)[number]; never: boolean }[]>();
+    const inState = (state: string) => {
+      const all = asked.map((one) => ({ one, never: state !== "" && one.armed.holdsNever(state) }));
+      // Of a hundred thousand tasks most only wait, and most rules are about others.
+      const some = all.filter(({ one, never }) => !never || one.samples || one.missing !== null);
+      in_state.set(state, some);
+      return some;
+    };
     let subjects = 0;
     for (const subject of kind.each(scene)) {
       if (++subjects % STEP_SUBJECTS === 0) yield;
+      const state = kind.state?.(subject) ?? "";
+      const to_ask = in_state.get(state) ?? inState(state);
+      if (to_ask.length === 0) continue;
       const planned = kind.planned?.(subject) ?? false;
-      for (const one of asked) {
+      for (const { one, never } of to_ask) {
         const { rule, armed, missing } = one;
         if (planned && !rule.planned) continue;
         if (one.samples) armed.windows.note(subject, scene);
+        if (never && missing?.has(kind.id(subject)) !== true) continue;
         const held = armed.holds(subject, scene);
         if (missing === null && held !== 1) continue;
         missing?.delete(kind.id(subject));

@@ -37,6 +37,8 @@ export interface Rule<S = unknown> {
 /** What a rule asks and says. */
 export interface Armed<S = unknown> {
   readonly holds: Figure<S>;
+  /** Whether it can hold for none of the subjects in a state. */
+  holdsNever(state: string): boolean;
   readonly cleared: Figure<S> | null;
   readonly summary: Template<S>;
   readonly description: Template<S>;
@@ -158,6 +160,9 @@ function unlessProblem(
   return causes.has(name) ? `leads back to ${name} itself` : null;
 }
 
+/** Stands for a condition that is wrong. */
+const UNKNOWN = { figure: () => Number.NaN, byState: () => Number.NaN };
+
 function build(written: Written, complain: (field: keyof Written, message: string) => void): Rule | null {
   const { name, each, when, severity, summary } = written;
   const before = { count: 0 };
@@ -183,13 +188,15 @@ function build(written: Written, complain: (field: keyof Written, message: strin
   const arm = () => {
     const windows = new Windows<unknown>((subject) => kind.id(subject));
     const condition = (field: keyof Written, source: string) =>
-      attempt(field, () => expect("condition", parseExpression(source), kind, windows).figure)!;
+      attempt(field, () => expect("condition", parseExpression(source), kind, windows)) ?? UNKNOWN;
     const sentence = (field: keyof Written, source: string) =>
       attempt(field, () => template(source, kind, windows))!;
+    const holds = condition("when", when);
     return {
       windows,
-      holds: condition("when", when),
-      cleared: written.clear === undefined ? null : condition("clear", written.clear),
+      holds: holds.figure,
+      holdsNever: (state: string) => (holds.byState(state) ?? 1) !== 1,
+      cleared: written.clear === undefined ? null : condition("clear", written.clear).figure,
       summary: sentence("summary", summary),
       description: sentence("description", written.description ?? ""),
     };

@@ -1,5 +1,5 @@
 import { CATALOGUE, type Cut, findMetric, type Scope, type Unit } from "../../catalogue.ts";
-import type { Presence, Source } from "../../model.ts";
+import type { Presence, Source, TaskState } from "../../model.ts";
 import type { Fleet } from "../fleet.ts";
 import type { QueueFigures } from "../queue-book.ts";
 import type { TaskEntry } from "../task.ts";
@@ -185,18 +185,34 @@ const worker: SubjectKind<WorkerEntry> = {
   age_ms: (subject, metric, { now_ms }) => subject.metricAge_ms(metric, now_ms),
 };
 
+/** A figure of the tasks in one state, and what it is of all others. */
+function ofState(
+  state: TaskState,
+  elsewhere: number,
+  unit: Unit,
+  help: string,
+  read: Value<TaskEntry>["read"],
+): Value<TaskEntry> {
+  return {
+    ...value<TaskEntry>(unit, help, (task, scene) => (task.state === state ? read(task, scene) : elsewhere)),
+    byState: (one) => (one === state ? undefined : elsewhere),
+  };
+}
+
 const TASK_VALUES: Values<TaskEntry> = {
-  running_s: value(
+  running_s: ofState(
+    "running",
+    Number.NaN,
     "seconds",
     "How long it has run; not known while its worker or its sources are silent",
-    (one, scene) =>
-      one.state === "running" && lastsNow(one, scene) ? since_s(one.started_at_ms, scene.now_ms) : Number.NaN,
+    (one, scene) => (lastsNow(one, scene) ? since_s(one.started_at_ms, scene.now_ms) : Number.NaN),
   ),
-  waiting_s: value(
+  waiting_s: ofState(
+    "queued",
+    Number.NaN,
     "seconds",
     "How long it has waited; not known while its sources are silent",
-    (one, scene) =>
-      one.state === "queued" && lastsNow(one, scene) ? since_s(one.queued_at_ms, scene.now_ms) : Number.NaN,
+    (one, scene) => (lastsNow(one, scene) ? since_s(one.queued_at_ms, scene.now_ms) : Number.NaN),
   ),
   usual_s: value("seconds", "What 95 % of its model's tasks stay within", ({ model_id }, { fleet }) =>
     known(fleet.ledger.usualProcessing(model_id)),
@@ -204,15 +220,14 @@ const TASK_VALUES: Values<TaskEntry> = {
   attempt: value("count", "Which attempt it is at", ({ attempt }) => attempt),
   priority: value("count", "Its priority, 1 the most urgent", ({ priority }) => known(priority)),
   progress: value("percent", "How far it is by its own report", ({ progress }) => known(progress)),
-  orphaned: value("count", "1 while it counts as orphaned, else 0", ({ state }) =>
-    flag(state === "orphaned"),
-  ),
+  orphaned: ofState("orphaned", 0, "count", "1 while it counts as orphaned, else 0", () => 1),
 };
 
 const task: SubjectKind<TaskEntry> = {
   help: "each unfinished task",
   each: ({ fleet }) => fleet.live.values(),
   id: ({ id }) => id,
+  state: ({ state }) => state,
   labels: ({ id, worker_id, type, model_id, model_family }, { fleet }) => {
     const worker = worker_id === null ? undefined : fleet.workers.get(worker_id);
     return {

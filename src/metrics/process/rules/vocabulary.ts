@@ -38,6 +38,8 @@ export interface Value<S> {
   readonly counter?: boolean;
   /** NaN where it is not known. */
   read(subject: S, scene: RuleScene): number;
+  /** What it is of every subject in a state; undefined where they differ. */
+  byState?(state: string): number | undefined;
 }
 
 export interface Text<S> {
@@ -53,6 +55,8 @@ export interface SubjectKind<S> {
   readonly help: string;
   each(scene: RuleScene): Iterable<S>;
   id(subject: S): string;
+  /** Which of the kind's few states a subject is in, where that alone tells of some rules that they can't hold. */
+  state?(subject: S): string;
   /** Taken out on purpose, for which no rule fires unless it says so. */
   planned?(subject: S): boolean;
   labels(subject: S, scene: RuleScene): Labels;
