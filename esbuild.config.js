@@ -35,7 +35,7 @@ await build({
   logLevel: "warning",
 });
 
-// What V8 makes of it, as `npm start` and the service run it: with the same flags.
+// What V8 makes of it.
 const KEEP_CODE = `
 import { writeFileSync } from "node:fs";
 import { load } from ${JSON.stringify(new URL("bin/load.js", import.meta.url).href)};
@@ -47,9 +47,10 @@ process.once("exit", () => {
   writeFileSync(main + ".code", script.createCachedData());
 });
 `;
-const flags = ["--max-semi-space-size=4", "--input-type=module", "--eval", KEEP_CODE];
 const { status, stderr } = spawnSync(process.execPath, [
-  ...flags,
+  "--input-type=module",
+  "--eval",
+  KEEP_CODE,
   join(resolve(outdir), "main.cjs"),
   "--help",
 ]);

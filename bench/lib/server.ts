@@ -13,9 +13,6 @@ const STOP_MS = 15_000;
 const LISTENING = /Evenkeel is listening on (http:\/\/\S+)/;
 const LOOP_DELAY = fileURLToPath(new URL("./loop-delay.mjs", import.meta.url));
 
-/** As `npm start` runs it. */
-const NODE_ARGS = ["--max-semi-space-size=4"];
-
 interface ServerOptions {
   /** A folder made by `buildCopy`. */
   readonly build: string;
@@ -71,7 +68,7 @@ export class Server {
     const child = spawn(
       process.execPath,
       [
-        ...[...NODE_ARGS, "--import", LOOP_DELAY, ...node_args, join(build, "bin/evenkeel.js")],
+        ...["--import", LOOP_DELAY, ...node_args, join(build, "bin/evenkeel.js")],
         ...["serve", "--port", String(port), "--db", db, ...args],
       ],
       {
