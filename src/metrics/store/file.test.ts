@@ -1,8 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { NOTHING, samplesOf } from "./conformance.ts";
 import { openDatabase } from "./file.ts";
 import { readMigrations } from "./migrations.ts";
@@ -26,6 +34,19 @@ async function makeStore(): Promise<void> {
   }
   await store.close();
 }
+
+test("what is written fast goes from the log into the file meanwhile", async () => {
+  const store = openStore(path);
+  const document = "x".repeat(2 ** 20);
+  // Less than a tick would empty the log for by itself.
+  for (let i = 0; i < 64; i += 1) {
+    const facts = { [`large-${i}`]: document };
+    store.append({ ...NOTHING, at_ms: 1e12 + i * 1000, facts });
+  }
+  await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(16 * 2 ** 20), { timeout: 15_000 });
+  await store.close();
+  expect(existsSync(`${path}-wal`)).toBe(false);
+}, 20_000);
 
 function pragma(name: string): unknown {
   const db = new Database(path, { readonly: true });

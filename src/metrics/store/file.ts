@@ -10,10 +10,10 @@ const APPLICATION_ID = 0x45564b4c;
 /** The housekeeping thread writes for a millisecond or two at a time; whoever holds the file longer makes a tick wait no more than this. */
 const BUSY_TIMEOUT_MS = 200;
 
-/** Housekeeping empties the write-ahead log; a tick does it only where housekeeping has not come for long: 64 MiB. */
-const LOG_PAGES = 4096;
-/** What an emptied write-ahead log may keep of its size. */
-const LOG_BYTES = 16 * 2 ** 20;
+/** Housekeeping empties the write-ahead log; a tick does it only where housekeeping does not keep up: 256 MiB. */
+const LOG_PAGES = 16_384;
+/** What an emptied write-ahead log may keep of its size; beyond it, it is worth emptying. */
+export const LOG_BYTES = 16 * 2 ** 20;
 
 /**
  * Opens the database at `path`, making it and its folder where there is none, and brings it to the newest

@@ -54,16 +54,20 @@ export interface Housekeeping {
   /** Every sample of the log up to this head row is sealed or saved. */
   noteSaved(row: number): Promise<void>;
   trim(edges: Edges): Promise<void>;
+  /** Writes what the write-ahead log holds into the file, also while other work goes on. */
+  emptyLog(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** One request at a time travels to the housekeeping thread, and one answer back. */
+/** What travels to the housekeeping thread, and back. */
 export type Request =
   | { seal: readonly ClosedHour[] }
   | { save: readonly OpenHour[] }
   | { saved_row: number }
-  | { trim: Edges };
-export type Answer = { failure: string | null };
+  | { trim: Edges }
+  | { empty_log: true };
+export type Asked = { id: number; request: Request };
+export type Answer = { id: number; failure: string | null };
 
 /** The fact that tells up to which head row everything is sealed or saved. */
 export const SAVED_ROW = "saved_row";
@@ -242,7 +246,11 @@ export class Housekeeper implements Housekeeping {
     await this.#repeat(() => this.#summarize(chunkKey(summary_hour, 0)));
     await this.#giveBackPages();
     if (max_bytes !== null) await this.#shrinkTo(max_bytes);
-    // Here and not at a tick's end: this waits for the disk.
+    await this.emptyLog();
+  }
+
+  /** Here and not at a tick's end: this waits for the disk. */
+  async emptyLog(): Promise<void> {
     this.#attempt(() => this.#db.pragma("wal_checkpoint(PASSIVE)"));
   }
 

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { EvenkeelError } from "../../errors.ts";
-import type { Answer, ClosedHour, Edges, Housekeeping, OpenHour, Request } from "./housekeeper.ts";
+import type { Answer, Asked, ClosedHour, Edges, Housekeeping, OpenHour, Request } from "./housekeeper.ts";
 
 const FROM_SOURCES = import.meta.url.endsWith(".ts");
 const MODULE = new URL(`./housekeeping-worker.${FROM_SOURCES ? "ts" : "cjs"}`, import.meta.url);
@@ -17,6 +17,10 @@ const LIMITS = { maxYoungGenerationSizeMb: 3 };
 export class HousekeepingThread implements Housekeeping {
   readonly #path: string;
   #worker: Worker | null = null;
+  /** Requests so far: each answer names its own. */
+  #asked = 0;
+  /** Requests that are not answered yet. */
+  #open = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -44,22 +48,32 @@ export class HousekeepingThread implements Housekeeping {
     return this.#ask({ trim: edges }, []);
   }
 
+  emptyLog(): Promise<void> {
+    return this.#ask({ empty_log: true }, []);
+  }
+
   #ask(request: Request, moved: ArrayBuffer[]): Promise<void> {
     this.#worker ??= this.#start();
     const worker = this.#worker;
+    this.#asked += 1;
+    this.#open += 1;
+    const id = this.#asked;
     return new Promise((resolve, reject) => {
       const settle = (problem: string | null) => {
-        worker.unref();
+        this.#open -= 1;
+        if (this.#open === 0) worker.unref();
         worker.off("message", answered).off("error", died).off("exit", ended);
         if (problem === null) resolve();
         else reject(new EvenkeelError("unavailable", problem));
       };
-      const answered = ({ failure }: Answer) => settle(failure);
+      const answered = (answer: Answer) => {
+        if (answer.id === id) settle(answer.failure);
+      };
       const died = (error: Error) => settle(`The store's housekeeping thread failed: ${error.message}`);
       const ended = () => settle("The store's housekeeping thread ended");
       worker.on("message", answered).on("error", died).on("exit", ended);
       worker.ref();
-      worker.postMessage(request, moved);
+      worker.postMessage({ id, request } satisfies Asked, moved);
     });
   }
 

@@ -25,7 +25,7 @@ import type {
   WorkerStateRecord,
 } from "./contract.ts";
 import { withDatabase } from "./failure.ts";
-import { openDatabase, removeDatabase } from "./file.ts";
+import { LOG_BYTES, openDatabase, removeDatabase } from "./file.ts";
 import { HeadRow } from "./head.ts";
 import { Histograms } from "./histograms.ts";
 import { Housekeeper, type Housekeeping, hourOfKey } from "./housekeeper.ts";
@@ -126,6 +126,8 @@ class SqliteStore implements MetricStore {
   readonly #forget: (series: readonly Series[]) => void;
   #next_row: number;
   #compacting: Promise<void> = Promise.resolve();
+  /** While housekeeping empties the write-ahead log. */
+  #emptying: Promise<void> | null = null;
 
   constructor(path: string, lock: FileLock, db: Database, { housekeeping, ...limits }: StoreOptions) {
     this.#path = path;
@@ -209,6 +211,17 @@ class SqliteStore implements MetricStore {
       this.#registry.remember(series[i]!, seconds[i]!, values[i]!, this.#next_row);
     }
     if (series.length > 0) this.#next_row += 1;
+    if (this.#emptying === null && this.#logBytes() > LOG_BYTES) {
+      // Where the disk is full, the tick that can't be written says so.
+      const emptied = this.#housekeeping.emptyLog().catch(() => {});
+      this.#emptying = emptied.finally(() => {
+        this.#emptying = null;
+      });
+    }
+  }
+
+  #logBytes(): number {
+    return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
   #check({ series: handles, at_ms, values }: Samples): Arrivals {
@@ -352,11 +365,10 @@ class SqliteStore implements MetricStore {
 
   stats(): ReturnType<MetricStore["stats"]> {
     const { size, oldest_hour } = this.#registry;
-    const log_bytes = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
     const oldest_ms = oldest_hour === Number.POSITIVE_INFINITY ? null : oldest_hour * SLOTS * 1000;
     const newest_summary = this.#newest_summary.get() ?? null;
     return {
-      bytes: statSync(this.#path).size + log_bytes,
+      bytes: statSync(this.#path).size + this.#logBytes(),
       series: size,
       oldest_ms,
       minutes_from_ms: this.#histograms.minutesFrom_ms(),
@@ -367,6 +379,7 @@ class SqliteStore implements MetricStore {
   async close(): Promise<void> {
     this.#compaction.stop();
     await this.#compacting.catch(() => {});
+    await this.#emptying;
     await this.#housekeeping.close();
     this.#db.close();
     this.#lock.release();
