@@ -1,9 +1,10 @@
-import { Agent, get, type IncomingMessage } from "node:http";
+import { Agent } from "node:http";
 import { type Bench, bench, sleep } from "./lib/bench.ts";
 import { benchEndedLists } from "./lib/ended-lists.ts";
 import { Feed } from "./lib/feed.ts";
 import { type Budget, median, percentile } from "./lib/figures.ts";
 import { timedGet } from "./lib/http.ts";
+import { addLookedAt } from "./lib/lookers.ts";
 import type { LoopDelay } from "./lib/loop-probe.ts";
 import { inWords } from "./lib/noise.ts";
 import { Server } from "./lib/server.ts";
@@ -14,8 +15,6 @@ import { Server } from "./lib/server.ts";
 const FLEET = { workers: 1000, tasks: 10_000, waiting: 90_000, batch: 1000 };
 const ANSWERED_MS: Budget = { limit: 200 };
 const BLOCKED_MS: Budget = { limit: 50, rule: "at most" };
-/** Of the loop's time each second, for all that look at ten different lists. */
-const LOOKED_AT_MS: Budget = { limit: 100 };
 const LOOKERS = 10;
 
 const LISTS = [
@@ -124,17 +123,12 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
         note: `worst ${Math.max(...exports.map(({ held_ms }) => held_ms)).toFixed(0)} ms; nothing is reported meanwhile`,
       });
 
-      const alone_ms = await busyMs(server, quick ? 5000 : 10_000);
-      const lookers = await look(server.url);
-      const looked_at_ms = await busyMs(server, quick ? 5000 : 10_000);
-      for (const one of lookers) one.destroy();
-      figures.add({
-        name: `processor time a second of ${LOOKERS} lists that are looked at`,
-        value: looked_at_ms - alone_ms,
-        unit: "ms",
-        budget: LOOKED_AT_MS,
-        note: `${looked_at_ms.toFixed(0)} ms a second with them, ${alone_ms.toFixed(0)} ms without`,
+      const lookers = Array.from({ length: LOOKERS }, (_, index) => {
+        const [, path, query] = LISTS[index % LISTS.length]!;
+        return `panels=${path === "tasks" ? "task-list" : "worker-list"}&${query}&as_of=${index}`;
       });
+      const name = `processor time a second of ${LOOKERS} lists that are looked at`;
+      await addLookedAt(server, name, lookers, quick ? 2 : 5, figures);
       figures.print(
         `${FLEET.workers} workers, ${FLEET.tasks + FLEET.waiting} live tasks, reported each second`,
       );
@@ -153,27 +147,6 @@ async function loopWhile(server: Server, something: () => Promise<unknown>): Pro
   server.loop.reset();
   await something();
   return server.loop.read();
-}
-
-/** Processor time of the server, milliseconds a second. */
-async function busyMs(server: Server, window_ms: number): Promise<number> {
-  const [before_s, started_ms] = [server.cpu_s(), performance.now()];
-  await sleep(window_ms);
-  return ((server.cpu_s() - before_s) * 1e6) / (performance.now() - started_ms);
-}
-
-/** Streams of lists, each with an order of its own. */
-function look(url: string): Promise<IncomingMessage[]> {
-  const open = (_: unknown, index: number) =>
-    new Promise<IncomingMessage>((resolve, reject) => {
-      const [, path, query] = LISTS[index % LISTS.length]!;
-      const panel = path === "tasks" ? "task-list" : "worker-list";
-      get(`${url}stream?panels=${panel}&${query}&as_of=${index}`, (answer) => resolve(answer.resume())).once(
-        "error",
-        reject,
-      );
-    });
-  return Promise.all(Array.from({ length: LOOKERS }, open));
 }
 
 await bench("Lists", 10, run);

@@ -23,6 +23,7 @@ import type { Steps } from "./metrics/process/steps.ts";
 import { type AccountStore, openAccounts } from "./metrics/store/accounts.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
+import { untilTick_ms } from "./metrics/tick-timer.ts";
 import { packageFile } from "./package-files.ts";
 import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
@@ -482,14 +483,14 @@ class Evenkeel implements RunningServer {
     Promise.all(replaced).catch((error: unknown) => this.#log("error", `receivers: ${String(error)}`));
   }
 
-  /** At whole multiples of the tick's length, so that two servers tick together and drift never adds up. */
   #scheduleTick(): void {
-    const { tick_ms } = this.#settings;
-    const wait_ms = tick_ms - (this.#clock.now() % tick_ms);
-    this.#timer = setTimeout(() => {
-      this.#scheduleTick();
-      void this.#tick();
-    }, wait_ms);
+    this.#timer = setTimeout(
+      () => {
+        this.#scheduleTick();
+        void this.#tick();
+      },
+      untilTick_ms(this.#clock.now(), this.#settings.tick_ms),
+    );
   }
 
   /** One at a time: what is not done when the next is due takes its turn. */

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { Agent, get, type IncomingMessage } from "node:http";
+import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../src/metrics/store/sqlite.ts";
@@ -7,6 +7,7 @@ import { sleep } from "./bench.ts";
 import { type Budget, type Figures, median, percentile } from "./figures.ts";
 import { timedGet } from "./http.ts";
 import { liveThrough } from "./live-through.ts";
+import { addLookedAt } from "./lookers.ts";
 import { Server } from "./server.ts";
 
 // Lists of tasks that ended long ago: any filter, as a page and as data, all of them as a file, and what it costs
@@ -18,7 +19,6 @@ const MINUTES = 14;
 const ENDED_MIN = [106, 26] as const;
 const ANSWERED_MS: Budget = { limit: 200 };
 const BLOCKED_MS: Budget = { limit: 50, rule: "at most" };
-const LOOKED_AT_MS: Budget = { limit: 100 };
 
 const LISTS = [
   ["that ended, newest first", "status=completed,failed,cancelled&sort=-ended"],
@@ -96,19 +96,9 @@ export async function benchEndedLists(build: string, rounds: number, figures: Fi
         digits: 1,
         budget: BLOCKED_MS,
       });
-      const alone_ms = await busyMs(server);
-      const lookers = await Promise.all(
-        LISTS.map(([, query], index) => look(server.url, queryOf(query), index)),
-      );
-      await sleep(1000);
-      const looked_at_ms = await busyMs(server);
-      for (const one of lookers) one.destroy();
-      figures.add({
-        name: `processor time a second of ${LISTS.length} of these lists that are looked at`,
-        value: looked_at_ms - alone_ms,
-        unit: "ms",
-        budget: LOOKED_AT_MS,
-      });
+      const name = `processor time a second of ${LISTS.length} of these lists that are looked at`;
+      const lookers = LISTS.map(([, query], index) => `panels=task-list&${queryOf(query)}&as_of=${index}`);
+      await addLookedAt(server, name, lookers, 3, figures);
     } finally {
       await server.stop();
     }
@@ -117,22 +107,4 @@ export async function benchEndedLists(build: string, rounds: number, figures: Fi
     rmSync(folder, { recursive: true });
   }
   figures.print(`Tasks that ended in twice ${MINUTES} minutes, some 100,000, half of them packed`);
-}
-
-const WINDOW_MS = 5000;
-
-/** Processor time of the server, milliseconds a second. */
-async function busyMs(server: Server): Promise<number> {
-  const [before_s, started_ms] = [server.cpu_s(), performance.now()];
-  await sleep(WINDOW_MS);
-  return ((server.cpu_s() - before_s) * 1e6) / (performance.now() - started_ms);
-}
-
-function look(url: string, query: string, as_of: number): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    get(`${url}stream?panels=task-list&${query}&as_of=${as_of}`, (answer) => resolve(answer.resume())).once(
-      "error",
-      reject,
-    );
-  });
 }

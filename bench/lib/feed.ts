@@ -77,18 +77,19 @@ export class Feed {
     const wait_ms = Math.max(0, this.#demo.due_ms - Date.now());
     this.#timer = setTimeout(() => {
       // Where this machine can't keep up, seconds are left out rather than sent in a burst.
+      const started_ms = performance.now();
       const reports = this.#demo.reportsUntil(Math.max(this.#demo.due_ms, Date.now())).slice(-1);
       if (this.#busy) this.left_out++;
-      else if (!this.paused) this.#sending = this.#sendSecond(reports);
+      else if (!this.paused) this.#sending = this.#sendSecond(reports, started_ms);
       this.#schedule();
     }, wait_ms);
   }
 
-  async #sendSecond(reports: readonly DemoReport[]): Promise<void> {
+  async #sendSecond(reports: readonly DemoReport[], started_ms: number): Promise<void> {
     this.#busy = true;
     const refused_before = this.refused;
     try {
-      await this.#sendAll(bodiesOf(reports, this.#options.batch));
+      await this.#sendAll(bodiesOf(reports, this.#options.batch), started_ms);
       if (this.refused === refused_before)
         this.sent_workers += reports.reduce((sum, report) => sum + report.workers.length, 0);
     } catch (error) {
@@ -97,10 +98,11 @@ export class Feed {
     this.#busy = false;
   }
 
-  /** Several bodies of a second are spread over it, as several coordinators would send them. */
-  async #sendAll(bodies: readonly string[]): Promise<void> {
-    const pause_ms = bodies.length > 1 ? 900 / bodies.length : 0;
+  /** Several bodies of a second are spread over what is left of it, as several coordinators would send them. */
+  async #sendAll(bodies: readonly string[], second_ms: number): Promise<void> {
     const started_ms = performance.now();
+    const left_ms = Math.max(0, second_ms + 900 - started_ms);
+    const pause_ms = bodies.length > 1 ? left_ms / bodies.length : 0;
     for (const [index, body] of bodies.entries()) {
       const wait_ms = started_ms + index * pause_ms - performance.now();
       if (wait_ms > 1) await new Promise((resolve) => setTimeout(resolve, wait_ms));

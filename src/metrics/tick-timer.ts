@@ -25,3 +25,15 @@ export class TickTimer {
     return { tick_p50_ms: at(0.5), tick_p99_ms: at(0.99), ticks_late: this.#late };
   }
 }
+
+/** A timer may fire some milliseconds before its time: so shortly before a tick is due it is taken for that one. */
+const EARLY_SHARE = 0.05;
+
+/**
+ * Until the next tick is due, milliseconds: at whole multiples of its length, so that two servers tick together and
+ * drift never adds up.
+ */
+export function untilTick_ms(now_ms: number, tick_ms: number): number {
+  const left_ms = tick_ms - (now_ms % tick_ms);
+  return left_ms < EARLY_SHARE * tick_ms ? left_ms + tick_ms : left_ms;
+}

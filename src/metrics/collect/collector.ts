@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
@@ -83,6 +83,8 @@ const ALWAYS_READ = 16_384;
 /** Lists and objects in each other, and fields of one object, also of those that are ignored. */
 const MAX_DEPTH = 64;
 const MAX_FIELDS = 1000;
+/** A text of so many characters takes some milliseconds to look through, and again to be read: others have their turn before each. */
+const LONG_TEXT = 524_288;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
 const SLICE_ITEMS = 1000;
 
@@ -285,6 +287,8 @@ export class Collector {
       this.#reached("max_parts");
       return refused(null, { path: "", message: `must have at most ${oversized}; got more` });
     }
+    // All others: a turn of its own comes before timers have theirs.
+    if (text !== undefined && text.length > LONG_TEXT) await pause(0);
     let raw: unknown;
     try {
       raw = read();
