@@ -4,7 +4,7 @@ import type { EndedQuery, EndedStep, Read } from "../metrics/read.ts";
 /** Ended tasks that a page lists at most, the newest of those that match; CSV and NDJSON have all of them. */
 const NEWEST = 1000;
 /** Steps of one page's search: some 100 ms of work in all. */
-const STEPS = 5;
+const STEPS = 10;
 
 /** One page's search through the ended tasks that are kept: it is bounded, and says how far it came. */
 export class EndedSearch {

@@ -318,8 +318,8 @@ describe("tasks that ended long ago", () => {
     const { read } = withKept(endedTasks(1000), 20);
     const given = { status: "completed,failed" };
     expect(factsOf(taskList, prepared(taskList, read, given), given)).toMatchObject({
-      total: 99,
-      ended: { count: 99, searched_from_ms: NOW_MS - 99_000 + 1 },
+      total: 199,
+      ended: { count: 199, searched_from_ms: NOW_MS - 199_000 + 1 },
     });
   });
 

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { EvenkeelError } from "../../errors.ts";
 import { ManualClock } from "../clock.ts";
 import { Collector, type CollectorLimits, type Held } from "./collector.ts";
@@ -301,6 +301,10 @@ describe("a long report", () => {
     Array.from({ length: count }, (_, index) => ({ id: `${prefix}-${index}` }));
 
   it("is taken whole, and other work gets its turn while it is checked", async () => {
+    // Each slice takes longer than others should wait.
+    let clock_ms = 0;
+    const slow = vi.spyOn(performance, "now").mockImplementation(() => (clock_ms += 11));
+    onTestFinished(() => slow.mockRestore());
     const c = collector(limits);
     let turns = 0;
     let other: NodeJS.Immediate;

@@ -331,8 +331,15 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
       store.append({ ...batchOf(store, T0, []), tasks: [...tasks, task("R", {})] });
       const list = (query: Partial<EndedTasksQuery>) => {
         const all = { from_ms: T0, to_ms: T0 + HOUR_MS, limit: 10_000, ...query };
-        const { tasks, searched_from_ms } = store.endedTasks(all);
-        return { ids: tasks.map(({ id }) => id), searched_from_ms };
+        const ids: string[] = [];
+        for (;;) {
+          const { tasks, searched_from_ms } = store.endedTasks(all);
+          ids.push(...tasks.map(({ id }) => id));
+          // One query looks through so much and no more.
+          if (tasks.length === all.limit || searched_from_ms <= all.from_ms || searched_from_ms >= all.to_ms)
+            return { ids, searched_from_ms };
+          all.to_ms = searched_from_ms;
+        }
       };
       const expected = (matches: (task: TaskRecord) => boolean) =>
         tasks

@@ -43,6 +43,22 @@ interface IndexRow {
 interface Newest {
   first_pack: number;
   hashes: Uint32Array;
+  /** A bit for each beginning of a hash: of most tasks it tells that they are in none of these packs. */
+  beginnings: Uint8Array;
+}
+
+/** Of 131,072 hashes that is one bit in 32. */
+const BEGINNING_BITS = 22;
+const bitOf = (hash: number) => hash >>> (32 - BEGINNING_BITS);
+
+function beginningsOf(hashes: Uint32Array): Uint8Array {
+  const beginnings = new Uint8Array(2 ** (BEGINNING_BITS - 3));
+  for (const hash of hashes) beginnings[bitOf(hash) >>> 3]! |= 1 << (bitOf(hash) & 7);
+  return beginnings;
+}
+
+function mayHave({ beginnings }: Newest, hash: number): boolean {
+  return (beginnings[bitOf(hash) >>> 3]! & (1 << (bitOf(hash) & 7))) !== 0;
 }
 
 /** Tells in which packs a task may be. */
@@ -63,7 +79,7 @@ export class TaskIndex {
   *packsOf(id: string, first_pack: number): Iterable<number> {
     const hash = hashOf(id);
     const newest = this.#newestPacks();
-    for (let at = newest.hashes.length; at > 0; ) {
+    for (let at = mayHave(newest, hash) ? newest.hashes.length : 0; at > 0; ) {
       at = newest.hashes.lastIndexOf(hash, at - 1);
       const pack = newest.first_pack + Math.floor(at / PACK_TASKS);
       if (at === -1 || pack < first_pack) break;
@@ -89,7 +105,7 @@ export class TaskIndex {
     const rows = this.#newest.all();
     const first_pack = rows[0]?.k ?? Number.POSITIVE_INFINITY;
     const hashes = wordsOf(Buffer.concat(rows.map((row) => row.hashes)));
-    this.#known = { version, first_pack, hashes };
+    this.#known = { version, first_pack, hashes, beginnings: beginningsOf(hashes) };
     return this.#known;
   }
 }
