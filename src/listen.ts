@@ -29,6 +29,8 @@ export interface Patience {
   readonly request_ms: number;
   /** For a client to take or send anything at all; longer than any tick. */
   readonly idle_ms: number;
+  /** For the next request of a connection: whoever reports once a minute finds it open. */
+  readonly next_ms: number;
   /** Between two looks at which requests are late: often, so that few are cut off at one go. */
   readonly check_ms: number;
   /** Between two looks at whether the certificate was renewed. */
@@ -39,6 +41,7 @@ const PATIENCE: Patience = {
   head_ms: 10_000,
   request_ms: 60_000,
   idle_ms: 120_000,
+  next_ms: 75_000,
   check_ms: 250,
   renewal_ms: 10_000,
 };
@@ -101,7 +104,7 @@ export async function listen(fetch: App["fetch"], options: ListenOptions, log: L
 type AnyServer = Server | Http2SecureServer;
 
 function createServerFor(fetch: App["fetch"], files: CertificateFiles | null, patience: Patience): AnyServer {
-  const { head_ms, request_ms, idle_ms, check_ms } = patience;
+  const { head_ms, request_ms, idle_ms, next_ms, check_ms } = patience;
   const common = { connectionsCheckingInterval: check_ms };
   const server = files
     ? createAdaptorServer({
@@ -120,6 +123,7 @@ function createServerFor(fetch: App["fetch"], files: CertificateFiles | null, pa
     headersTimeout: head_ms,
     requestTimeout: request_ms,
     timeout: idle_ms,
+    keepAliveTimeout: next_ms,
   });
 }
 

@@ -556,6 +556,26 @@ describe("a stream over a real connection", () => {
     });
   }
 
+  it("of HTTP/1.0 is not in chunks, and one behind another of its connection waits for its turn", async () => {
+    const w = world();
+    const { origin } = await serve(w);
+    const { hostname, port } = new URL(origin);
+    const ask = (text: string) => {
+      const socket = connect(Number(port), hostname);
+      closers.push(() => void socket.destroy());
+      socket.write(text);
+      return socket;
+    };
+    const stream = "GET /stream?panels=board HTTP";
+    const old = await readTo(ask(`${stream}/1.0\r\nHost: a\r\n\r\n`), "</hx-partial>\n\n");
+    expect(old).toMatch(/^HTTP\/1\.1 200 /);
+    expect(old).toMatch(/\r\n\r\nretry|\r\n\r\nid: |\r\n\r\nevent: /);
+    const behind = ask(`GET /panels/board HTTP/1.1\r\nHost: a\r\n\r\n${stream}/1.1\r\nHost: a\r\n\r\n`);
+    const both = await readTo(behind, "</hx-partial>\n\n");
+    expect(both.match(/HTTP\/1\.1 200 /g)).toHaveLength(2);
+    expect(both).toContain("text/event-stream");
+  });
+
   it("arrives as events, and is negotiated", async () => {
     const w = world();
     const { origin } = await serve(w);

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { z } from "zod";
 import { EvenkeelError } from "../errors.ts";
@@ -5,7 +6,7 @@ import type { Panel } from "../views/panel.ts";
 import { answer, NO_STORE } from "./answers.ts";
 import type { StreamFormat } from "./frames.ts";
 import { COMMON_HEADERS, OWN_HEADERS } from "./headers.ts";
-import type { Hub } from "./hub.ts";
+import type { Hub, Outgoing } from "./hub.ts";
 import { negotiate, negotiateEncoding } from "./negotiate.ts";
 import { type Given, given, type PanelRequest, panelRequest, parseParams } from "./params.ts";
 import type { Ctx, Route, Watch } from "./route.ts";
@@ -132,9 +133,41 @@ async function stream(c: Ctx, panels: readonly Panel[], hub: Hub, watch: Watch):
       watch(c, () => outgoing.destroy()),
     );
     // Of HTTP/2 only the stream below the response says whether it is gone.
-    return "stream" in outgoing ? outgoing.stream : outgoing;
+    return "stream" in outgoing ? outgoing.stream : inChunks(outgoing);
   });
   return RESPONSE_ALREADY_SENT;
+}
+
+/** Bytes with the length before them that HTTP/1.1 wants, made once for all that are sent them. */
+const CHUNKS = new WeakMap<Uint8Array, Buffer>();
+
+function chunkOf(bytes: Uint8Array): Buffer {
+  let chunk = CHUNKS.get(bytes);
+  if (!chunk) {
+    chunk = Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
+    CHUNKS.set(bytes, chunk);
+  }
+  return chunk;
+}
+
+/** A response whose chunks go to its connection as one piece each: as three they cost a tenth more. */
+function inChunks(outgoing: ServerResponse): Outgoing {
+  outgoing.flushHeaders();
+  const { socket } = outgoing;
+  // One behind others of its connection has none yet, and HTTP/1.0 knows no chunks.
+  if (socket === null || !outgoing.chunkedEncoding) return outgoing;
+  return {
+    get writableLength() {
+      return socket.writableLength;
+    },
+    get destroyed() {
+      return outgoing.destroyed;
+    },
+    write: (bytes) => socket.write(chunkOf(bytes)),
+    end: () => outgoing.end(),
+    destroy: () => outgoing.destroy(),
+    on: (event, listener) => outgoing.on(event, listener),
+  };
 }
 
 function streamFormat(c: Ctx, values: Given): StreamFormat {
