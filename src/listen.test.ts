@@ -311,19 +311,15 @@ describe("who is slow or says nothing", () => {
     clearInterval(timer);
   });
 
-  test("that waits with its next request is waited for longer than one that never made any, and not for ever", async () => {
-    const listening = await listener({ head_ms: 60, check_ms: 10, next_ms: 600 });
-    const asked = await open(listening);
-    const ask = async () => {
-      asked.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-      return String(await once(asked, "data"));
-    };
-    expect(await ask()).toMatch(/^HTTP\/1\.1 200 /);
-    // As long as others are waited for.
-    const silent = await open(listening);
-    await rest(silent);
-    expect(await ask()).toMatch(/^HTTP\/1\.1 200 /);
-    await rest(asked);
+  test("is told how long its next request is waited for", async () => {
+    for (const [patience, told] of [
+      [{}, "timeout=75"],
+      [{ next_ms: 7000 }, "timeout=7"],
+    ] as const) {
+      const socket = await open(await listener(patience));
+      socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+      expect(String(await once(socket, "data"))).toContain(`\r\nKeep-Alive: ${told}\r\n`);
+    }
   });
 
   test("beyond the connections that may be open is closed at once, and counted", async () => {
