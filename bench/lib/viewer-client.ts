@@ -56,9 +56,14 @@ class Viewer {
   constructor(gzip: boolean, onText: Viewer["textListener"]) {
     this.#onText = onText;
     this.#inflate = onText && gzip ? createGunzip() : null;
-    this.#inflate?.on("data", (text: Buffer) => {
+    let [text, of] = ["", null as object | null];
+    this.#inflate?.on("data", (bytes: Buffer) => {
       const chunk = this.#inflating.at(-1);
-      if (chunk) this.#onText?.(text.toString("latin1"), chunk.digest, chunk.arrived_ms);
+      if (!chunk) return;
+      // A chunk's text may come in pieces.
+      text = (of === chunk ? text : "") + bytes.toString("latin1");
+      of = chunk;
+      this.#onText?.(text, chunk.digest, chunk.arrived_ms);
     });
   }
 
@@ -167,8 +172,8 @@ class Viewers {
   }
 
   #read(text: string, digest: Digest): void {
-    const [, tick] = /^id: (\d+)$/m.exec(text) ?? [];
-    const [, at_ms] = /"at_ms":([\d.]+)/.exec(text) ?? [];
+    const [, tick] = /^id: (\d+)\n/m.exec(text) ?? [];
+    const [, at_ms] = /"at_ms":([\d.]+)[,}]/.exec(text) ?? [];
     if (tick !== undefined && at_ms !== undefined)
       this.#ticks.set(digest, { tick: Number(tick), at_ms: Number(at_ms) });
   }
