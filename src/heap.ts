@@ -1,4 +1,5 @@
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 /** By so many percent a small heap may outgrow what lives in it before it is collected; V8 itself lets it double. */
 const SMALL_GROWS_PERCENT = 20;
@@ -11,11 +12,19 @@ const YOUNG_FACTOR = 2;
 
 /**
  * Keeps the heap of a small fleet small: some 60 MiB less for a hundredth of a core. Of a large one that would cost
- * a quarter of a core. To be called each tick: a thread that starts takes V8's flags back.
+ * a quarter of a core.
  */
 export function keepHeapSmall(): void {
   const is_small = getHeapStatistics().used_heap_size < SMALL_BYTES;
   // V8 looks at both at the end of each collection; 0 leaves the first to V8.
   setFlagsFromString(`--heap-growing-percent=${is_small ? SMALL_GROWS_PERCENT : 0}`);
   setFlagsFromString(`--semi-space-growth-factor=${is_small ? SMALL_YOUNG_FACTOR : YOUNG_FACTOR}`);
+}
+
+/** Collects now: V8 lets a new heap grow to 80 MiB before it does, and only then holds itself to what lives in it. */
+export function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  setFlagsFromString("--no-expose-gc");
+  collect();
 }

@@ -4,7 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
-import { keepHeapSmall } from "./heap.ts";
+import { collectGarbage, keepHeapSmall } from "./heap.ts";
 import { isLoopback, type SettingInForce } from "./kinds.ts";
 import { type Listener, listen } from "./listen.ts";
 import type { Log } from "./log.ts";
@@ -53,6 +53,10 @@ const APPLIED_SHARE = 0.3;
 const FIRST_REPORT = "first_report_ms";
 /** How often the store is asked to seal and to enforce retention. */
 const COMPACT_EVERY_MS = 60_000;
+/** How often it is looked at how large the heap is. */
+const HEAP_EVERY_MS = 100;
+/** A start's own work is done by then, and what it needed can go. */
+const STARTED_MS = 4000;
 /**
  * Ticks of the demo fleet's past, times its workers, that are simulated before it is shown: its charts are
  * not empty then. For a small fleet that is one whole cycle of its faults, so that the next one begins under
@@ -119,6 +123,8 @@ class Evenkeel implements RunningServer {
   #heartbeat: Heartbeat | null = null;
   #listener: Listener | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #heap_timer: NodeJS.Timeout | undefined;
+  #started_timer: NodeJS.Timeout | undefined;
   /** Until the tick that is worked off is done. */
   #ticking: Promise<void> | null = null;
   /** Until what is shown is of one tick again; null while it is. */
@@ -262,6 +268,7 @@ class Evenkeel implements RunningServer {
     const nobody = !this.#reported && this.#connectors.length === 0;
     if (demo === "on" || (demo === "auto" && nobody)) this.#demo = await this.#openDemo();
     this.#scheduleTick();
+    this.#watchHeap();
     this.#listener = await listen(this.#app.fetch, this.#settings, this.#log);
     this.#warnOfPlainHttp();
     // Only now is the address known that the first page shows and messages link to.
@@ -483,6 +490,13 @@ class Evenkeel implements RunningServer {
     Promise.all(replaced).catch((error: unknown) => this.#log("error", `receivers: ${String(error)}`));
   }
 
+  /** A thread that starts takes V8's flags back: until they are set again much may grow. */
+  #watchHeap(): void {
+    keepHeapSmall();
+    this.#heap_timer = setInterval(keepHeapSmall, HEAP_EVERY_MS).unref();
+    this.#started_timer = setTimeout(collectGarbage, STARTED_MS).unref();
+  }
+
   #scheduleTick(): void {
     this.#timer = setTimeout(
       () => {
@@ -521,7 +535,6 @@ class Evenkeel implements RunningServer {
     this.#feed.publish();
     this.#publish();
     this.#endWhatIsRevoked();
-    keepHeapSmall();
     if (now_ms - this.#compacted_ms < COMPACT_EVERY_MS) return;
     this.#compacted_ms = now_ms;
     this.#compacting = this.#compacting
@@ -545,6 +558,8 @@ class Evenkeel implements RunningServer {
   async #stop(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
+    clearInterval(this.#heap_timer);
+    clearTimeout(this.#started_timer);
     await this.#hub.close();
     this.#feed.close();
     await this.#listener?.close();
