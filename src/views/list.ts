@@ -226,10 +226,7 @@ export function* searching<T extends Item>(read: Read, list: List<T>, params: Li
 function keptSearch<T extends Item>(read: Read, list: List<T>, search: Search<T>, params: ListParams): Order {
   const { tasks, searched_from_ms } = search.found();
   const found = new Map(tasks.map((task) => [task.id, task]));
-  const items = [...list.items];
-  // One that began anew while it was searched for is in both.
-  for (const { id } of items) found.delete(id);
-  const order = orderOf(read, { ...list, items: [...items, ...found.values()] }, params);
+  const order = orderOf(read, { ...list, items: withFound(list.items, found) }, params);
   const shown = order.ids.flatMap((id) => found.get(id) ?? []);
   const ended = {
     tasks: new Map(shown.map((task) => [task.id, task])),
@@ -238,6 +235,15 @@ function keptSearch<T extends Item>(read: Read, list: List<T>, search: Search<T>
   };
   read.orders.set(keyOf(list, params), { ...order, ended }, read.now_ms);
   return { ...order, ended };
+}
+
+/** One that began anew while it was searched for is in both: it goes out of what was found. */
+function* withFound<T extends Item>(items: Iterable<T>, found: Map<string, T>): Iterable<T> {
+  for (const item of items) {
+    found.delete(item.id);
+    yield item;
+  }
+  yield* found.values();
 }
 
 function keyOf({ id }: Pick<List<never>, "id">, params: ListParams): string {
