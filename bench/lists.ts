@@ -127,8 +127,8 @@ async function run({ quick, build, figures, noise }: Bench): Promise<void> {
         const [, path, query] = LISTS[index % LISTS.length]!;
         return `panels=${path === "tasks" ? "task-list" : "worker-list"}&${query}&as_of=${index}`;
       });
-      const name = `processor time a second of ${LOOKERS} lists that are looked at`;
-      await addLookedAt(server, name, lookers, quick ? 2 : 5, figures);
+      const name = `the loop's time a second for ${LOOKERS} lists that are looked at`;
+      await addLookedAt(server, name, lookers, quick ? 1 : 3, figures);
       figures.print(
         `${FLEET.workers} workers, ${FLEET.tasks + FLEET.waiting} live tasks, reported each second`,
       );

@@ -96,7 +96,7 @@ export async function benchEndedLists(build: string, rounds: number, figures: Fi
         digits: 1,
         budget: BLOCKED_MS,
       });
-      const name = `processor time a second of ${LISTS.length} of these lists that are looked at`;
+      const name = `the loop's time a second for ${LISTS.length} of these lists that are looked at`;
       const lookers = LISTS.map(([, query], index) => `panels=task-list&${queryOf(query)}&as_of=${index}`);
       await addLookedAt(server, name, lookers, 3, figures);
     } finally {

@@ -6,10 +6,10 @@ import type { Server } from "./server.ts";
 // What it costs each second that lists are looked at.
 
 const LOOKED_AT_MS: Budget = { limit: 100 };
-const WINDOW_MS = 6000;
+const WINDOW_MS = 12_000;
 
 /**
- * Adds what streams cost the server while they are open, in milliseconds a second.
+ * Adds what streams take of the server's event loop while they are open, milliseconds a second.
  *
  * @param queries each of a stream of its own, such as `panels=task-list&sort=id`
  */
@@ -40,11 +40,12 @@ export async function addLookedAt(
   });
 }
 
-/** Processor time of the server, milliseconds a second. */
-async function busyMs(server: Server): Promise<number> {
-  const [before_s, started_ms] = [server.cpu_s(), performance.now()];
+/** Of the loop's time, milliseconds a second. */
+async function busyMs({ loop }: Server): Promise<number> {
+  loop.reset();
+  const started_ms = performance.now();
   await sleep(WINDOW_MS);
-  return ((server.cpu_s() - before_s) * 1e6) / (performance.now() - started_ms);
+  return ((await loop.read()).active_ms * 1000) / (performance.now() - started_ms);
 }
 
 function open(url: string): Promise<IncomingMessage> {

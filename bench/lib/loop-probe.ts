@@ -5,6 +5,8 @@ export interface LoopDelay {
   readonly p50_ms: number;
   readonly p99_ms: number;
   readonly max_ms: number;
+  /** How long the loop was at work, by its own account. */
+  readonly active_ms: number;
 }
 
 /** Asks a process that has loop-delay.mjs for the delay of its event loop. */

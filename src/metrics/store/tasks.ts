@@ -12,7 +12,7 @@ const MAX_LIMIT = 10_000;
  */
 const MAX_SEARCHED_PACKS = 80;
 const MAX_OPENED_PACKS = 10;
-const MAX_SEARCHED_ROWS = 50_000;
+const MAX_SEARCHED_ROWS = 15_000;
 const MAX_READ_ROWS = 1500;
 
 /** Packs that are read for one moment: of a fleet's live tasks the last ends within so many, as a rule. */
