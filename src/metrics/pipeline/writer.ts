@@ -20,7 +20,7 @@ import {
 
 /** Samples, tasks that came, and workers that one step writes: some 10 ms each. */
 const STEP_SAMPLES = 10_000;
-const STEP_TASKS = 250;
+const STEP_TASKS = 125;
 const STEP_WORKERS = 100;
 /** Samples kept for a later tick while the store can't write; the oldest give way beyond it. */
 const MAX_UNWRITTEN_SAMPLES = 500_000;
