@@ -10,19 +10,27 @@ const SMALL_BYTES = 128 * 2 ** 20;
 const SMALL_YOUNG_FACTOR = 1;
 const YOUNG_FACTOR = 2;
 
+function isSmall(): boolean {
+  return getHeapStatistics().used_heap_size < SMALL_BYTES;
+}
+
 /**
  * Keeps the heap of a small fleet small: some 60 MiB less for a hundredth of a core. Of a large one that would cost
  * a quarter of a core.
  */
 export function keepHeapSmall(): void {
-  const is_small = getHeapStatistics().used_heap_size < SMALL_BYTES;
+  const is_small = isSmall();
   // V8 looks at both at the end of each collection; 0 leaves the first to V8.
   setFlagsFromString(`--heap-growing-percent=${is_small ? SMALL_GROWS_PERCENT : 0}`);
   setFlagsFromString(`--semi-space-growth-factor=${is_small ? SMALL_YOUNG_FACTOR : YOUNG_FACTOR}`);
 }
 
-/** Collects now: V8 lets a new heap grow to 80 MiB before it does, and only then holds itself to what lives in it. */
-export function collectGarbage(): void {
+/**
+ * Collects a small heap now, which takes some 30 ms: V8 lets a new one grow to 80 MiB before it does, and only then
+ * holds itself to what lives in it. A large one would hold everybody up.
+ */
+export function collectSmallHeap(): void {
+  if (!isSmall()) return;
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   setFlagsFromString("--no-expose-gc");

@@ -4,7 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
-import { collectGarbage, keepHeapSmall } from "./heap.ts";
+import { collectSmallHeap, keepHeapSmall } from "./heap.ts";
 import { isLoopback, type SettingInForce } from "./kinds.ts";
 import { type Listener, listen } from "./listen.ts";
 import type { Log } from "./log.ts";
@@ -494,7 +494,7 @@ class Evenkeel implements RunningServer {
   #watchHeap(): void {
     keepHeapSmall();
     this.#heap_timer = setInterval(keepHeapSmall, HEAP_EVERY_MS).unref();
-    this.#started_timer = setTimeout(collectGarbage, STARTED_MS).unref();
+    this.#started_timer = setTimeout(collectSmallHeap, STARTED_MS).unref();
   }
 
   #scheduleTick(): void {

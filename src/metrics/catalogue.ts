@@ -53,6 +53,12 @@ export function scaleOf(precision: number): number {
   return precision >= BINARY ? 2 ** (BINARY - precision) : 10 ** precision;
 }
 
+/** A value with as many digits as are kept of it. */
+export function rounded(value: number, precision: number): number {
+  const scale = scaleOf(precision);
+  return Math.round(value * scale) / scale;
+}
+
 type Entry = [name: string, unit: Unit, precision: number, label: string, help: string];
 
 const BOUNDS: Record<Unit, [min: number | null, max: number | null]> = {

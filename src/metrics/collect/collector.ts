@@ -83,7 +83,7 @@ const ALWAYS_READ = 16_384;
 /** Lists and objects in each other, and fields of one object, also of those that are ignored. */
 const MAX_DEPTH = 64;
 const MAX_FIELDS = 1000;
-/** A text of so many characters takes some milliseconds to look through, and again to be read: others have their turn before each. */
+/** A text of so many characters takes some milliseconds to look through, and again to be read: others have theirs in between. */
 const LONG_TEXT = 524_288;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
 const SLICE_ITEMS = 1000;
@@ -287,7 +287,7 @@ export class Collector {
       this.#reached("max_parts");
       return refused(null, { path: "", message: `must have at most ${oversized}; got more` });
     }
-    // All others: a turn of its own comes before timers have theirs.
+    // Not by setImmediate, which comes before timers have their turn.
     if (text !== undefined && text.length > LONG_TEXT) await pause(0);
     let raw: unknown;
     try {

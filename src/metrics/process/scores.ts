@@ -1,3 +1,4 @@
+import { findMetric, rounded } from "../catalogue.ts";
 import type { Overload } from "../model.ts";
 
 /** Weights of a worker's load, from the coordinator's formula; renormalised over what is reported. */
@@ -9,9 +10,11 @@ const LOAD_WEIGHTS = [
   ["network_utilization", 0.1],
 ] as const;
 
+const LOAD_PRECISION = findMetric("worker", "load")!.precision;
+
 /**
  * Load of a worker, percent: 0.3 CPU + 0.3 memory + 0.2 GPU + 0.1 disk I/O + 0.1 network, the weights
- * renormalised over the metrics that were reported; null where none was.
+ * renormalised over the metrics that were reported, with as many digits as are kept; null where none was.
  */
 export function load(metrics: ReadonlyMap<string, number>): number | null {
   let sum = 0;
@@ -22,7 +25,7 @@ export function load(metrics: ReadonlyMap<string, number>): number | null {
     sum += weight * value;
     weights += weight;
   }
-  return weights === 0 ? null : sum / weights;
+  return weights === 0 ? null : rounded(sum / weights, LOAD_PRECISION);
 }
 
 /** A metric's part in a worker's load. */

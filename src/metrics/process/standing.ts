@@ -1,4 +1,4 @@
-import { findMetric, scaleOf } from "../catalogue.ts";
+import { findMetric, rounded } from "../catalogue.ts";
 import type { TrackRecord } from "./track-record.ts";
 
 /** Derived metrics are stored this often, so that a chart of ten-second steps has no gaps; health also when it changes. */
@@ -10,7 +10,7 @@ const OF_RECORD = ["success_ratio", "processing_time_mean_s", "tasks_per_hour"] 
 const HEALTH = ["health"] as const;
 const ALL = [...HEALTH, ...OF_RECORD] as const;
 const NONE = [] as const;
-const SCALES = new Map(ALL.map((name) => [name, scaleOf(findMetric("worker", name)!.precision)]));
+const PRECISIONS = new Map(ALL.map((name) => [name, findMetric("worker", name)!.precision]));
 
 /** Keeps one worker's derived metrics up to date: worked out anew when a task of its ended, and now and then. */
 export class Standing {
@@ -76,9 +76,8 @@ function mixed(hash: number): number {
 /** Sets a metric as precisely as it is stored, or clears it. @returns whether it changed */
 function set(metrics: Map<string, number>, name: (typeof ALL)[number], value: number | null): boolean {
   if (value === null) return metrics.delete(name);
-  const scale = SCALES.get(name)!;
-  const rounded = Math.round(value * scale) / scale;
-  if (metrics.get(name) === rounded) return false;
-  metrics.set(name, rounded);
+  const kept = rounded(value, PRECISIONS.get(name)!);
+  if (metrics.get(name) === kept) return false;
+  metrics.set(name, kept);
   return true;
 }

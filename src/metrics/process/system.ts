@@ -1,4 +1,4 @@
-import { type Cut, findMetric, RESOURCES, type Scope, scaleOf } from "../catalogue.ts";
+import { type Cut, findMetric, RESOURCES, rounded, type Scope } from "../catalogue.ts";
 import { type Source, type Task, WORKER_STATES, type Worker, type WorkerState } from "../model.ts";
 import type { EndedByModel } from "../models.ts";
 import type { Fleet } from "./fleet.ts";
@@ -97,9 +97,7 @@ function addAll(metrics: Map<string, number>, more: ReadonlyMap<string, number>)
 export function precise(scope: Scope, metrics: Map<string, number>): Map<string, number> {
   for (const [name, value] of metrics) {
     const precision = findMetric(scope, name)?.precision;
-    if (precision === undefined) continue;
-    const scale = scaleOf(precision);
-    metrics.set(name, Math.round(value * scale) / scale);
+    if (precision !== undefined) metrics.set(name, rounded(value, precision));
   }
   return metrics;
 }

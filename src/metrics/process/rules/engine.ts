@@ -116,7 +116,7 @@ export class RuleEngine {
     }));
     const in_state = new Map<string, { one: (typeof asked)[number]; never: boolean }[]>();
     const inState = (state: string) => {
-      const all = asked.map((one) => ({ one, never: state !== "" && one.armed.holdsNever(state) }));
+      const all = asked.map((one) => ({ one, never: one.armed.holdsNever(state) }));
       // Of a hundred thousand tasks most only wait, and most rules are about others.
       const some = all.filter(({ one, never }) => !never || one.samples || one.missing !== null);
       in_state.set(state, some);

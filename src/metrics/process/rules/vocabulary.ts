@@ -55,7 +55,7 @@ export interface SubjectKind<S> {
   readonly help: string;
   each(scene: RuleScene): Iterable<S>;
   id(subject: S): string;
-  /** Which of the kind's few states a subject is in, where that alone tells of some rules that they can't hold. */
+  /** Which of the kind's few states a subject is in; left out where its figures tell nothing by that alone. */
   state?(subject: S): string;
   /** Taken out on purpose, for which no rule fires unless it says so. */
   planned?(subject: S): boolean;
