@@ -1,6 +1,5 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { setImmediate as turn } from "node:timers/promises";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
@@ -24,6 +23,7 @@ import { type AccountStore, openAccounts } from "./metrics/store/accounts.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 import { untilTick_ms } from "./metrics/tick-timer.ts";
+import { turn } from "./metrics/turn.ts";
 import { packageFile } from "./package-files.ts";
 import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
@@ -525,6 +525,7 @@ class Evenkeel implements RunningServer {
       this.#settling = settling.catch(() => {});
       await settling;
       this.#settling = null;
+      await turn();
       await inTurns(steps, () => false);
       if (pipeline.read().self.store_error === null) this.#heartbeat?.tick(now_ms);
     } catch (error) {

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../errors.ts";
 import { CATALOGUE, type Cut, findMetric } from "./catalogue.ts";
 import { type Alert, TASK_STATES, type Task, WORKER_STATES, type Worker, type WorkerState } from "./model.ts";
@@ -29,6 +28,7 @@ import {
   type MetricStore,
   type WorkerAt,
 } from "./store/contract.ts";
+import { turn } from "./turn.ts";
 
 /** The first tick is looked for in so much of the first hour that is kept. */
 const FIRST_WITHIN_MS = 2 * 3_600_000;

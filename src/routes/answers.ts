@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { STATUS_CODES } from "node:http";
-import { setImmediate as turn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { EvenkeelError } from "../errors.ts";
+import { turn } from "../metrics/turn.ts";
 import type { ErrorFacts } from "../views/layout.tsx";
 import { namesHtml, negotiateEncoding } from "./negotiate.ts";
 import type { Ctx } from "./route.ts";

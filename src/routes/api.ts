@@ -1,6 +1,6 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { z } from "zod";
 import { fieldsOf, type JsonSchema, jsonSchema, typeWords } from "../metrics/json-schema.ts";
+import { turn } from "../metrics/turn.ts";
 import { LOOK } from "../views/address.ts";
 import type { ApiOperation, ApiSection, ApiView } from "../views/api.tsx";
 import { pathSegment } from "../views/identity.ts";

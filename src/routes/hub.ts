@@ -1,6 +1,6 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
+import { turn } from "../metrics/turn.ts";
 import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFacts } from "./frames.ts";
 import { prepared } from "./moment.ts";
 import type { PanelRequest } from "./params.ts";
@@ -280,7 +280,10 @@ export class Hub {
   /** Others take their turn once they have waited for long. Nothing is shown of a tick that is half done. */
   async turn(): Promise<void> {
     if (this.#elapsed_ms() - this.#turned_ms > TURN_MS) await this.#turn();
-    await this.#ticking();
+    for (let ticking = this.#ticking(); ticking; ticking = this.#ticking()) {
+      await ticking;
+      await this.#turn();
+    }
   }
 
   async #turn(): Promise<void> {

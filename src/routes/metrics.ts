@@ -1,8 +1,8 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
+import { turn } from "../metrics/turn.ts";
 import { families } from "../views/exposition/families.ts";
 import { type ExpositionFormat, printed } from "../views/exposition/print.ts";
 import { NO_STORE } from "./answers.ts";

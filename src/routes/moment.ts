@@ -1,6 +1,6 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
+import { turn } from "../metrics/turn.ts";
 import type { Panel } from "../views/panel.ts";
 import { MOMENT } from "../views/window.ts";
 import { type Given, type PanelRequest, parseParams } from "./params.ts";

@@ -1,6 +1,6 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { z } from "zod";
 import { type JsonSchema, jsonSchema } from "../metrics/json-schema.ts";
+import { turn } from "../metrics/turn.ts";
 import { PROBLEM_TYPE } from "./answers.ts";
 import { pathNames, type Route } from "./route.ts";
 

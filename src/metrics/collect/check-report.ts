@@ -1,58 +1,76 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type { z } from "zod";
-import type { ParsedReport, ReportLimits, ReportSchema } from "./report.ts";
+import type { Report } from "../model.ts";
+import { turn } from "../turn.ts";
+import { Normalising } from "./normalise.ts";
+import { type ParsedReport, type ReportSchema, unknownFields } from "./report.ts";
+import { type GivenReport, LISTS, type ListName } from "./report-text.ts";
 
-/** Workers or tasks that are checked at once: some ms, even in a process that just started. */
-const SLICE = 200;
 /** After so many slices other work gets a turn: some 10 ms, as a tick that is worked off meanwhile takes for its own. */
-const SLICES_A_TURN = 5;
+const SLICES_A_TURN = 4;
 
 type Issue = z.core.$ZodIssue;
-type Checked = { parsed: ParsedReport } | { issues: Issue[] };
-type LongReport = Record<string, unknown> & Partial<Record<"workers" | "tasks", unknown[]>>;
+type Json = Record<string, unknown>;
+type Parsed = { parsed: ParsedReport } | { issues: Issue[] };
 
-/** A raw report by the schema: parsed, or all that is wrong with it. A long one is checked slice by slice. */
+/** A report by the schema. */
+export interface CheckedReport {
+  readonly report: Report;
+  /** Names of the fields that the protocol does not know. */
+  readonly unknown: readonly string[];
+  /** As it came; null where nobody asked for it. */
+  readonly raw: Readonly<Json> | null;
+}
+
+/**
+ * A report by the schema, or all that is wrong with it. Long lists are checked and brought into shape slice by slice,
+ * so that of all but the result little is held at a time.
+ *
+ * @param is_kept whether the raw report is asked for
+ * @throws SyntaxError where it is of a text that is not JSON
+ */
 export async function checkReport(
-  raw: unknown,
-  { report: schema }: ReportSchema,
-  limits: ReportLimits,
-): Promise<Checked> {
-  if (!isLong(raw, limits)) return check(raw, schema);
-  const lists = (["workers", "tasks"] as const).filter((name) => Array.isArray(raw[name]));
-  const head = check({ ...raw, ...Object.fromEntries(lists.map((name) => [name, []])) }, schema);
-  const parsed = "parsed" in head ? head.parsed : {};
-  const issues = "issues" in head ? head.issues : [];
+  { head, lists }: GivenReport,
+  { report: schema, shapes }: ReportSchema,
+  received_ms: number,
+  is_kept: boolean,
+): Promise<CheckedReport | { issues: Issue[] }> {
+  const whole = parse(head, schema);
+  const issues = "issues" in whole ? whole.issues : [];
+  const normalising = new Normalising();
+  const unknown: string[] = [];
+  const raw: Partial<Record<ListName, unknown[]>> = {};
+  const take = (part: Json, { parsed }: { parsed: ParsedReport }) => {
+    normalising.add(parsed);
+    unknown.push(...unknownFields(part, shapes));
+  };
+  if ("parsed" in whole) take(head as Json, whole);
   let slices = 0;
-  for (const name of lists) {
-    const items: unknown[] = [];
-    for (let from = 0; from < raw[name]!.length; from += SLICE) {
-      const slice = check({ [name]: raw[name]!.slice(from, from + SLICE) }, schema);
-      if ("issues" in slice) issues.push(...slice.issues.map((issue) => further(issue, from)));
-      else items.push(...slice.parsed[name]!);
+  for (const name of LISTS) {
+    const list = lists[name];
+    if (!list) continue;
+    raw[name] = [];
+    let from = 0;
+    for (const items of list) {
+      const part = { [name]: items };
+      const slice = parse(part, schema);
+      if ("issues" in slice) for (const issue of slice.issues) issues.push(further(issue, from));
+      else if (issues.length === 0) take(part, slice);
+      if (is_kept) raw[name]!.push(...items);
+      from += items.length;
       slices += 1;
       if (slices % SLICES_A_TURN === 0) await turn();
     }
-    Object.assign(parsed, { [name]: items });
   }
-  if (issues.length === 0) return { parsed };
+  if ("parsed" in whole && issues.length === 0) {
+    const report = normalising.report(whole.parsed, received_ms);
+    return { report, unknown, raw: is_kept ? { ...(head as Json), ...raw } : null };
+  }
   const fields = Object.keys(schema.shape);
   const place = ({ path }: Issue) => fields.indexOf(String(path[0]));
   return { issues: issues.sort((a, b) => place(a) - place(b)) };
 }
 
-/** One whose list is longer than it may be is refused for that, in one go. */
-function isLong(raw: unknown, { max_workers, max_live_tasks }: ReportLimits): raw is LongReport {
-  if (typeof raw !== "object" || raw === null) return false;
-  const { workers, tasks } = raw as Record<string, unknown>;
-  const [workers_count, tasks_count] = [workers, tasks].map((list) =>
-    Array.isArray(list) ? list.length : 0,
-  );
-  return (
-    workers_count! + tasks_count! > SLICE && workers_count! <= max_workers && tasks_count! <= max_live_tasks
-  );
-}
-
-function check(raw: unknown, schema: ReportSchema["report"]): Checked {
+function parse(raw: unknown, schema: ReportSchema["report"]): Parsed {
   const result = schema.safeParse(raw, { reportInput: true });
   return result.success ? { parsed: result.data } : { issues: result.error.issues };
 }

@@ -1,14 +1,15 @@
-import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
 import type { Metrics, Report } from "../model.ts";
 import { shown } from "../must-be.ts";
 import type { Rejection } from "../read.ts";
-import { checkReport } from "./check-report.ts";
+import { turn } from "../turn.ts";
+import { type CheckedReport, checkReport } from "./check-report.ts";
 import { extentOf } from "./extent.ts";
-import { normalise } from "./normalise.ts";
-import { type ReportLimits, type ReportSchema, reportSchema, unknownFields } from "./report.ts";
+import { type ReportLimits, type ReportSchema, reportSchema } from "./report.ts";
+import { inSlices, Outline } from "./report-text.ts";
 
 export interface CollectorLimits extends ReportLimits {
   max_reports_per_body: number;
@@ -47,13 +48,8 @@ export interface TakenReport {
   readonly report: Report;
 }
 
-interface Given {
-  readonly line: number;
-  /** Where it came as text. */
-  readonly text?: string;
-  /** @throws SyntaxError where it is text that is not JSON */
-  raw(): unknown;
-}
+/** A report as it came: a text, or an object already. */
+type Given = { readonly line: number } & ({ readonly text: string } | { readonly object: object });
 
 type ReportError = Omit<LineError, "line">;
 
@@ -162,11 +158,7 @@ export class Collector {
     sources: readonly string[] | null = null,
   ): Promise<IngestAnswer> {
     const lines = this.#lines(body, kind);
-    const answer = await this.#take(
-      lines.map(({ line, text }) => ({ line, text, raw: () => JSON.parse(text) as unknown })),
-      this.#schema,
-      sources,
-    );
+    const answer = await this.#take(lines, this.#schema, sources);
     if (answer.accepted === 0) this.#refuse(answer, kind);
     return answer;
   }
@@ -179,7 +171,7 @@ export class Collector {
    */
   async take(reports: readonly object[]): Promise<IngestAnswer> {
     return this.#take(
-      reports.map((report, index) => ({ line: index + 1, raw: () => report })),
+      reports.map((object, index) => ({ line: index + 1, object })),
       this.#mending,
     );
   }
@@ -204,7 +196,7 @@ export class Collector {
           this.last_rejection = rejectionOf(result, received_ms);
         } else {
           taken.push(result.report);
-          heard?.push(result);
+          if (result.raw) heard?.push({ raw: result.raw, report: result.report });
         }
         items += "errors" in result ? 1 : 1 + result.report.workers.length + result.report.tasks.length;
         if (items >= SLICE_ITEMS) {
@@ -277,55 +269,58 @@ export class Collector {
   }
 
   async #read(
-    { text, raw: read }: Given,
+    given: Given,
     schema: ReportSchema,
     received_ms: number,
     sources: readonly string[] | null,
-  ): Promise<TakenReport | Refused> {
-    const oversized = text === undefined ? null : this.#oversized(text);
+  ): Promise<CheckedReport | Refused> {
+    const outline = "text" in given ? new Outline(given.text) : null;
+    const oversized = "text" in given ? this.#oversized(given.text, outline!) : null;
     if (oversized !== null) {
       this.#reached("max_parts");
       return refused(null, { path: "", message: `must have at most ${oversized}; got more` });
     }
     // Not by setImmediate, which comes before timers have their turn.
-    if (text !== undefined && text.length > LONG_TEXT) await pause(0);
-    let raw: unknown;
+    if ("text" in given && given.text.length > LONG_TEXT) await pause(0);
+    const { max_workers, max_live_tasks } = this.#limits;
+    const max = { workers: max_workers, tasks: max_live_tasks };
+    let head: unknown;
+    let result: Awaited<ReturnType<typeof checkReport>>;
     try {
-      raw = read();
+      const report =
+        outline?.read(max) ?? inSlices("text" in given ? JSON.parse(given.text) : given.object, max);
+      head = report.head;
+      result = await checkReport(report, schema, received_ms, this.onTaken !== null);
     } catch (error) {
-      return refused(null, { path: "", message: `not JSON: ${(error as Error).message}` });
+      if (!(error instanceof SyntaxError)) throw error;
+      return refused(null, { path: "", message: `not JSON: ${error.message}` });
     }
-    const result = await checkReport(raw, schema, this.#limits);
     if ("issues" in result) {
       for (const issue of result.issues) {
         const limit = /\((max_\w+)\)/.exec(issue.message)?.[1];
         if (limit) this.#reached(limit);
       }
       const errors = result.issues.map(({ path, message }) => ({ path: pathText(path), message }));
-      return refused(raw, ...errors.slice(0, MAX_ERRORS_PER_REPORT));
+      return refused(head, ...errors.slice(0, MAX_ERRORS_PER_REPORT));
     }
-    const report = normalise(result.parsed, received_ms);
+    const { report, unknown } = result;
     const wrong =
       strangeSource(report, sources) ??
       this.#untimely(report) ??
       this.#tooManyNames(report) ??
       this.#takeRoom(report);
-    if (wrong) return refused(raw, wrong);
-    const object = raw as Record<string, unknown>;
-    this.#countUnknown(object);
-    return { raw: object, report };
+    if (wrong) return refused(head, wrong);
+    this.#countUnknown(unknown);
+    return result;
   }
 
   /** Which bound a report passes that would become far more than its text is; null where it passes none. */
-  #oversized(text: string): string | null {
+  #oversized(text: string, outline: Outline): string | null {
     if (text.length <= ALWAYS_READ) return null;
     const { max_workers, max_live_tasks } = this.#limits;
     const max_parts = PARTS_BESIDE + PARTS_EACH * (max_workers + max_live_tasks);
-    const { depth, parts, fields } = extentOf(text, {
-      depth: MAX_DEPTH,
-      parts: max_parts,
-      fields: MAX_FIELDS,
-    });
+    const limits = { depth: MAX_DEPTH, parts: max_parts, fields: MAX_FIELDS };
+    const { depth, parts, fields } = extentOf(text, limits, (at) => outline.see(at));
     if (depth > MAX_DEPTH) return `${MAX_DEPTH} lists and objects in each other`;
     if (fields > MAX_FIELDS) return `${MAX_FIELDS} fields in one object`;
     if (parts > max_parts)
@@ -397,9 +392,9 @@ export class Collector {
     return null;
   }
 
-  #countUnknown(raw: Record<string, unknown>): void {
+  #countUnknown(names: readonly string[]): void {
     const { counts } = this;
-    for (const name of unknownFields(raw, this.#schema.shapes)) {
+    for (const name of names) {
       counts.unknown_fields += 1;
       if (counts.unknown_names.size < MAX_UNKNOWN_NAMES) counts.unknown_names.add(name.slice(0, 80));
     }

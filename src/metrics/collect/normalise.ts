@@ -8,25 +8,32 @@ type ParsedTask = NonNullable<ParsedReport["tasks"]>[number];
 const UNNAMED_SOURCE = "default";
 
 /**
- * Brings a valid report into the one shape that the fleet applies. Several entries of one report for the
- * same id become one, the later entry's fields standing, so that what a report says does not depend on
- * which other reports came before it.
+ * Brings a valid report, part by part, into the one shape that the fleet applies. Several entries of one report for
+ * the same id become one, the later entry's fields standing, so that what a report says does not depend on which
+ * other reports came before it.
  */
-export function normalise(parsed: ParsedReport, received_ms: number): Report {
-  const workers = new Map<string, WorkerUpdate>();
-  for (const entry of parsed.workers ?? []) mergeWorker(workers, entry);
-  const tasks = new Map<string, TaskUpdate>();
-  for (const entry of parsed.tasks ?? []) mergeTask(tasks, entry);
-  return {
-    at_ms: parsed.at ?? null,
-    received_ms,
-    source: parsed.source ?? UNNAMED_SOURCE,
-    interval_s: parsed.interval_s ?? null,
-    complete: parsed.complete ?? false,
-    workers: [...workers.values()],
-    tasks: [...tasks.values()],
-    system: parsed.system?.metrics ?? {},
-  };
+export class Normalising {
+  readonly #workers = new Map<string, WorkerUpdate>();
+  readonly #tasks = new Map<string, TaskUpdate>();
+
+  add({ workers, tasks }: Pick<ParsedReport, "workers" | "tasks">): void {
+    for (const entry of workers ?? []) mergeWorker(this.#workers, entry);
+    for (const entry of tasks ?? []) mergeTask(this.#tasks, entry);
+  }
+
+  /** @param head what the report says beside its workers and tasks */
+  report({ at, source, interval_s, complete, system }: ParsedReport, received_ms: number): Report {
+    return {
+      at_ms: at ?? null,
+      received_ms,
+      source: source ?? UNNAMED_SOURCE,
+      interval_s: interval_s ?? null,
+      complete: complete ?? false,
+      workers: [...this.#workers.values()],
+      tasks: [...this.#tasks.values()],
+      system: system?.metrics ?? {},
+    };
+  }
 }
 
 function mergeWorker(workers: Map<string, WorkerUpdate>, entry: ParsedWorker): void {

@@ -102,7 +102,7 @@ export class Writer {
     const waiting = this.#unwritten;
     const { store, notify } = this.#parts;
     try {
-      this.#gatherChanges(waiting);
+      yield* this.#gatheringChanges(waiting);
       yield;
       const measured = waiting.samples.length;
       this.#gatherAlerts(waiting, now_ms);
@@ -186,7 +186,7 @@ export class Writer {
   }
 
   /** What reports changed. */
-  #gatherChanges({ workers, tasks, gone_workers, gone_tasks, states, samples }: Unwritten): void {
+  *#gatheringChanges({ workers, tasks, gone_workers, gone_tasks, states, samples }: Unwritten): Steps {
     const changes = this.#parts.fleet.takeChanges();
     states.push(...changes.states);
     keepNewest(states, MAX_UNWRITTEN_CHANGES);
@@ -202,6 +202,7 @@ export class Writer {
     }
     const { channels, at_ms, values } = changes.values;
     for (let i = 0; i < channels.length; i += 1) {
+      if (i % STEP_SAMPLES === 0) yield;
       const channel = channels[i]!;
       channel.series ??= this.#seriesOf(channel);
       samples.push(channel.series, at_ms[i]!, values[i]!);

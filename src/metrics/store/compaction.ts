@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { turn } from "../turn.ts";
 import type { Column } from "./column.ts";
 import type { Housekeeping } from "./housekeeper.ts";
 import type { Registry, Series } from "./registry.ts";

@@ -1,5 +1,5 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { EvenkeelError } from "../../../../errors.ts";
+import { turn } from "../../../turn.ts";
 import { TimedOut, within } from "../../../within.ts";
 import type { Connector, ConnectorKind, ConnectorReport, Poll } from "../connector.ts";
 import { get } from "../get.ts";
