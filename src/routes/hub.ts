@@ -244,7 +244,7 @@ export class Hub {
 
   async #publishOnce(): Promise<void> {
     let written = 0;
-    this.#turned_ms = this.#elapsed_ms();
+    await this.#turn();
     for (const channel of this.#channels.values()) {
       await this.#render(channel.requests, channel.format);
       if (this.#closed) return;

@@ -6,7 +6,7 @@ import { type ParsedReport, type ReportSchema, unknownFields } from "./report.ts
 import { type GivenReport, LISTS, type ListName } from "./report-text.ts";
 
 /** After so many slices other work gets a turn: some 10 ms, as a tick that is worked off meanwhile takes for its own. */
-const SLICES_A_TURN = 4;
+const SLICES_A_TURN = 1;
 
 type Issue = z.core.$ZodIssue;
 type Json = Record<string, unknown>;

@@ -31,14 +31,16 @@ export class Column {
   first_row: number;
   readonly #scale: number | null;
   #exact: boolean;
-  #writer = new ByteWriter();
+  #writer: ByteWriter;
   #entries = 0;
   #slot = -1;
   #scaled = 0;
   /** How many samples the copy in the file has, and the head row up to which it has all of them. */
   saved = { entries: 0, row: 0 };
 
-  constructor(hour: number, first_row: number, scale: number | null) {
+  /** @param room bytes that it has at first */
+  constructor(hour: number, first_row: number, scale: number | null, room = 0) {
+    this.#writer = new ByteWriter(room);
     this.hour = hour;
     this.first_row = first_row;
     this.#scale = scale;

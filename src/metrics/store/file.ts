@@ -15,6 +15,9 @@ const LOG_PAGES = 16_384;
 /** What an emptied write-ahead log may keep of its size; beyond it, it is worth emptying. */
 export const LOG_BYTES = 16 * 2 ** 20;
 
+/** A connection's page cache at first. */
+export const CACHE_KIB = 2000;
+
 /**
  * Opens the database at `path`, making it and its folder where there is none, and brings it to the newest
  * version. A file that is not ours, damaged or newer than this program is refused and left as it is.
@@ -34,7 +37,7 @@ export function openDatabase(
     migrate(db, migrations);
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = NORMAL");
-    db.pragma("cache_size = -2000");
+    db.pragma(`cache_size = -${CACHE_KIB}`);
     db.pragma(`wal_autocheckpoint = ${LOG_PAGES}`);
     db.pragma(`journal_size_limit = ${LOG_BYTES}`);
     return db;
@@ -54,7 +57,7 @@ export function removeDatabase(path: string): void {
 export function openSecondConnection(path: string): Database.Database {
   const db = new Database(path, { fileMustExist: true, timeout: 5000 });
   db.pragma("synchronous = NORMAL");
-  db.pragma("cache_size = -2000");
+  db.pragma(`cache_size = -${CACHE_KIB}`);
   return db;
 }
 

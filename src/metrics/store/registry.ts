@@ -7,6 +7,9 @@ import { SLOTS } from "./values.ts";
 /** Ids of series fill the lower 32 bits of a chunk's key. */
 const MAX_SERIES_ID = 2 ** 32 - 1;
 
+/** A new column's room, not the same for all: those of a large fleet would all need more of it in the same second. */
+const ROOM = { bytes: 32, spread: 16 };
+
 /** All that is known in memory of one series. */
 export interface Series extends SeriesName {
   readonly id: number;
@@ -118,7 +121,7 @@ export class Registry {
   #columnOf(series: Series, hour: number, row: number): Column {
     const found = series.columns.get(hour);
     if (found) return found;
-    const column = new Column(hour, row, series.scale);
+    const column = new Column(hour, row, series.scale, ROOM.bytes + (series.id % ROOM.spread));
     series.columns.set(hour, column);
     if (hour < this.#oldest_hour) this.#oldest_hour = hour;
     return column;

@@ -25,7 +25,7 @@ import type {
   WorkerStateRecord,
 } from "./contract.ts";
 import { withDatabase } from "./failure.ts";
-import { LOG_BYTES, openDatabase, removeDatabase } from "./file.ts";
+import { CACHE_KIB, LOG_BYTES, openDatabase, removeDatabase } from "./file.ts";
 import { HeadRow } from "./head.ts";
 import { Histograms } from "./histograms.ts";
 import { Housekeeper, type Housekeeping, hourOfKey } from "./housekeeper.ts";
@@ -101,6 +101,9 @@ export function openStore(path: string, options: Partial<StoreOptions> = {}): Me
   });
 }
 
+/** A large fleet's page cache; a small one's stays as it is at first. */
+const CACHE_KIB_A_SERIES = 1;
+
 /** The samples of a batch on their way into the head row and their columns, side by side. */
 interface Arrivals {
   readonly series: readonly Series[];
@@ -125,6 +128,7 @@ class SqliteStore implements MetricStore {
   readonly #write: (batch: TickBatch, arrivals: Arrivals, head: string) => void;
   readonly #forget: (series: readonly Series[]) => void;
   #next_row: number;
+  #cache_kib = CACHE_KIB;
   #compacting: Promise<void> = Promise.resolve();
   /** While housekeeping empties the write-ahead log. */
   #emptying: Promise<void> | null = null;
@@ -211,6 +215,7 @@ class SqliteStore implements MetricStore {
       this.#registry.remember(series[i]!, seconds[i]!, values[i]!, this.#next_row);
     }
     if (series.length > 0) this.#next_row += 1;
+    this.#fitCache();
     if (this.#emptying === null && this.#logBytes() > LOG_BYTES) {
       // Where the disk is full, the tick that can't be written says so.
       const emptied = this.#housekeeping.emptyLog().catch(() => {});
@@ -218,6 +223,14 @@ class SqliteStore implements MetricStore {
         this.#emptying = null;
       });
     }
+  }
+
+  /** A tick changes rows all over the tables: a cache that does not hold their pages reads and writes them again and again. */
+  #fitCache(): void {
+    const fitting_kib = this.#registry.size * CACHE_KIB_A_SERIES;
+    if (fitting_kib < 1.2 * this.#cache_kib) return;
+    this.#cache_kib = fitting_kib;
+    this.#db.pragma(`cache_size = -${fitting_kib}`);
   }
 
   #logBytes(): number {
