@@ -15,7 +15,7 @@ import { Recent } from "./process/recent.ts";
 import type { Rule } from "./process/rules/rule.ts";
 import { ruleScene } from "./process/rules/rule-scene.ts";
 import { finish, type Steps } from "./process/steps.ts";
-import { type FleetFigures, fleetFigures } from "./process/system.ts";
+import { countingFigures, type FleetFigures, fleetFigures } from "./process/system.ts";
 import type { Read, SelfHealth } from "./read.ts";
 import type { MetricStore } from "./store/contract.ts";
 import { TickTimer } from "./tick-timer.ts";
@@ -193,7 +193,7 @@ export class Pipeline {
     yield* fleet.judgingAssignments(now_ms);
     yield;
     this.#tick += 1;
-    this.#figures = fleetFigures(fleet, now_ms);
+    this.#figures = yield* countingFigures(fleet, now_ms);
     yield;
     const self = this.#self();
     yield* this.#judging(self, now_ms);

@@ -57,6 +57,8 @@ export interface Piece {
 }
 
 interface Format {
+  /** What of the panel's data a piece is made of: worked out now, it is there when the piece is made. */
+  load(topic: Topic): unknown;
   piece(topic: Topic): Piece;
   /** All of it, for a viewer of whom nothing is known. */
   snapshot(facts: TickFacts, pieces: readonly Piece[]): string;
@@ -71,6 +73,7 @@ export type StreamFormat = (typeof STREAM_FORMATS)[number];
 
 export const FORMATS: Readonly<Record<StreamFormat, Format>> = {
   html: {
+    load: (topic) => topic.drawn(),
     piece(topic) {
       const rendered = topic.rendered();
       return { id: elementId(topic.request.panel), text: rendered.html, rendered };
@@ -83,12 +86,14 @@ export const FORMATS: Readonly<Record<StreamFormat, Format>> = {
       markupMessage(pieces.flatMap((piece, index) => changedPartials(piece, before[index]))),
   },
   json: {
+    load: (topic) => topic.data(),
     piece: (topic) => ({ id: topic.request.panel.id, text: topic.json() }),
     snapshot: jsonLine,
     poll: jsonLine,
     changes: jsonLine,
   },
   text: {
+    load: (topic) => topic.data(),
     piece(topic) {
       const { panel, params } = topic.request;
       const table = panel.table?.(topic.data(), params);

@@ -260,21 +260,29 @@ export class Hub {
   }
 
   /**
-   * Renders a panel a turn, ahead of who shows them and is told there what fails. Where ticks overtake it again and
+   * Loads and renders panels, each in a turn, ahead of who shows them and is told there what fails. Where ticks overtake it again and
    * again, it leaves the rest to be rendered at once, so that it gets there.
    */
   async #render(requests: readonly PanelRequest[], format: StreamFormat): Promise<void> {
     for (let attempt = 0; attempt < RENDERED_IN_TURNS; attempt++) {
       const read = this.#read();
-      for (const request of requests) {
-        await this.turn();
-        if (this.#closed || this.#read() !== read) break;
-        try {
-          FORMATS[format].piece(this.topics.get(request));
-        } catch {}
-      }
+      for (const request of requests) if (!(await this.#renderOne(request, format, read))) break;
       if (this.#closed || this.#read() === read) return;
     }
+  }
+
+  /** @returns false where a tick came meanwhile */
+  async #renderOne(request: PanelRequest, format: StreamFormat, read: Read): Promise<boolean> {
+    const topic = this.topics.get(request);
+    const { load, piece } = FORMATS[format];
+    for (const work of [load, piece]) {
+      await this.turn();
+      if (this.#closed || this.#read() !== read) return false;
+      try {
+        work(topic);
+      } catch {}
+    }
+    return true;
   }
 
   /** Others take their turn once they have waited for long. Nothing is shown of a tick that is half done. */

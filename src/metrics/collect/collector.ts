@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope } from "../catalogue.ts";
 import type { Clock } from "../clock.ts";
@@ -7,7 +6,7 @@ import { shown } from "../must-be.ts";
 import type { Rejection } from "../read.ts";
 import { turn } from "../turn.ts";
 import { type CheckedReport, checkReport } from "./check-report.ts";
-import { extentOf } from "./extent.ts";
+import { ExtentReader } from "./extent.ts";
 import { type ReportLimits, type ReportSchema, reportSchema } from "./report.ts";
 import { inSlices, Outline } from "./report-text.ts";
 
@@ -79,8 +78,8 @@ const ALWAYS_READ = 16_384;
 /** Lists and objects in each other, and fields of one object, also of those that are ignored. */
 const MAX_DEPTH = 64;
 const MAX_FIELDS = 1000;
-/** A text of so many characters takes some milliseconds to look through, and again to be read: others have theirs in between. */
-const LONG_TEXT = 524_288;
+/** Characters of a text that are looked through, in some milliseconds, before other work gets a turn. */
+const SLICE_TEXT = 524_288;
 /** Items (reports, workers, tasks) validated before other work gets a turn. */
 const SLICE_ITEMS = 1000;
 
@@ -275,13 +274,11 @@ export class Collector {
     sources: readonly string[] | null,
   ): Promise<CheckedReport | Refused> {
     const outline = "text" in given ? new Outline(given.text) : null;
-    const oversized = "text" in given ? this.#oversized(given.text, outline!) : null;
+    const oversized = "text" in given ? await this.#oversized(given.text, outline!) : null;
     if (oversized !== null) {
       this.#reached("max_parts");
       return refused(null, { path: "", message: `must have at most ${oversized}; got more` });
     }
-    // Not by setImmediate, which comes before timers have their turn.
-    if ("text" in given && given.text.length > LONG_TEXT) await pause(0);
     const { max_workers, max_live_tasks } = this.#limits;
     const max = { workers: max_workers, tasks: max_live_tasks };
     let head: unknown;
@@ -315,12 +312,14 @@ export class Collector {
   }
 
   /** Which bound a report passes that would become far more than its text is; null where it passes none. */
-  #oversized(text: string, outline: Outline): string | null {
+  async #oversized(text: string, outline: Outline): Promise<string | null> {
     if (text.length <= ALWAYS_READ) return null;
     const { max_workers, max_live_tasks } = this.#limits;
     const max_parts = PARTS_BESIDE + PARTS_EACH * (max_workers + max_live_tasks);
     const limits = { depth: MAX_DEPTH, parts: max_parts, fields: MAX_FIELDS };
-    const { depth, parts, fields } = extentOf(text, limits, (at) => outline.see(at));
+    const reader = new ExtentReader(text, limits, (at) => outline.see(at));
+    while (reader.read(SLICE_TEXT)) await turn();
+    const { depth, parts, fields } = reader.extent;
     if (depth > MAX_DEPTH) return `${MAX_DEPTH} lists and objects in each other`;
     if (fields > MAX_FIELDS) return `${MAX_FIELDS} fields in one object`;
     if (parts > max_parts)

@@ -1,8 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Extent, extentOf } from "./extent.ts";
+import { type Extent, ExtentReader } from "./extent.ts";
 
 const NO_LIMITS = { depth: Number.POSITIVE_INFINITY, parts: Number.POSITIVE_INFINITY, fields: 1e9 };
+
+/** Read in pieces of so many characters. */
+function extentOf(text: string, limits: Extent, piece = text.length): Extent {
+  const reader = new ExtentReader(text, limits);
+  while (reader.read(piece));
+  return reader.extent;
+}
 
 /** The same of the value itself, the slow way. */
 function extentOfValue(value: unknown): Extent {
@@ -28,9 +35,16 @@ test("is what the value has, whatever its texts are made of", () => {
     object: fc.dictionary(text, tie("tree"), { maxKeys: 4 }),
   }));
   fc.assert(
-    fc.property(tree, fc.constantFrom(undefined, 1, "\t"), (value, space) => {
-      expect(extentOf(JSON.stringify(value, null, space), NO_LIMITS)).toEqual(extentOfValue(value));
-    }),
+    fc.property(
+      tree,
+      fc.constantFrom(undefined, 1, "\t"),
+      fc.integer({ min: 1, max: 9 }),
+      (value, space, piece) => {
+        const text = JSON.stringify(value, null, space);
+        expect(extentOf(text, NO_LIMITS)).toEqual(extentOfValue(value));
+        expect(extentOf(text, NO_LIMITS, piece)).toEqual(extentOfValue(value));
+      },
+    ),
   );
 });
 

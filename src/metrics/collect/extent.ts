@@ -22,35 +22,64 @@ const CLOSE = [0x5d, 0x7d] as const;
  * Reads a JSON text without making anything of it: a bracket is one byte, and what it becomes is forty and more; an
  * object of a million names takes seconds. Stops where one of the limits is passed; a text that is no JSON has some
  * extent too.
- *
- * @param outline told of the brackets around the outermost object's own lists and objects, and of the commas in these
  */
-export function extentOf(text: string, limits: Extent, outline: Outline = () => {}): Extent {
-  const fields_of = [0];
-  let [depth, deepest, parts, fields] = [0, 0, 0, 0];
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) {
-      at = endOfString(text, at);
-    } else if (code === COLON) {
-      fields_of[depth]! += 1;
-      if (fields_of[depth]! > fields) fields = fields_of[depth]!;
-      if (fields > limits.fields) break;
-    } else if (code === OPEN[0] || code === OPEN[1]) {
-      depth += 1;
-      parts += 1;
-      fields_of[depth] = 0;
-      if (depth > deepest) deepest = depth;
-      if (deepest > limits.depth || parts > limits.parts) break;
-      if (depth === 2) outline(at);
-    } else if (code === COMMA) {
-      if (depth === 2) outline(at);
-    } else if ((code === CLOSE[0] || code === CLOSE[1]) && depth > 0) {
-      if (depth === 2) outline(at);
-      depth -= 1;
-    }
+export class ExtentReader {
+  readonly #text: string;
+  readonly #limits: Extent;
+  readonly #outline: Outline;
+  readonly #fields_of = [0];
+  #at = 0;
+  #depth = 0;
+  #deepest = 0;
+  #parts = 0;
+  #fields = 0;
+
+  /** @param outline told of the brackets around the outermost object's own lists and objects, and of the commas in these */
+  constructor(text: string, limits: Extent, outline: Outline = () => {}) {
+    this.#text = text;
+    this.#limits = limits;
+    this.#outline = outline;
   }
-  return { depth: deepest, parts, fields };
+
+  /** As far as it was read. */
+  get extent(): Extent {
+    return { depth: this.#deepest, parts: this.#parts, fields: this.#fields };
+  }
+
+  /** Reads on, by about so many characters. @returns whether there is more to read */
+  read(count: number): boolean {
+    const text = this.#text;
+    const fields_of = this.#fields_of;
+    const end = Math.min(text.length, this.#at + count);
+    let at = this.#at;
+    let depth = this.#depth;
+    for (; at < end; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) {
+        at = endOfString(text, at);
+      } else if (code === COLON) {
+        const fields = fields_of[depth]! + 1;
+        fields_of[depth] = fields;
+        if (fields > this.#fields) this.#fields = fields;
+        if (fields > this.#limits.fields) return false;
+      } else if (code === OPEN[0] || code === OPEN[1]) {
+        depth += 1;
+        fields_of[depth] = 0;
+        this.#parts += 1;
+        if (depth > this.#deepest) this.#deepest = depth;
+        if (depth > this.#limits.depth || this.#parts > this.#limits.parts) return false;
+        if (depth === 2) this.#outline(at);
+      } else if (code === COMMA) {
+        if (depth === 2) this.#outline(at);
+      } else if ((code === CLOSE[0] || code === CLOSE[1]) && depth > 0) {
+        if (depth === 2) this.#outline(at);
+        depth -= 1;
+      }
+    }
+    this.#at = at;
+    this.#depth = depth;
+    return at < text.length;
+  }
 }
 
 /** The place of the quote that ends a string, or the end of the text. @param at its first quote's place */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { extentOf } from "./extent.ts";
+import { ExtentReader } from "./extent.ts";
 import { type GivenReport, inSlices, Outline, SLICE } from "./report-text.ts";
 
 const NO_LIMITS = { depth: Number.POSITIVE_INFINITY, parts: Number.POSITIVE_INFINITY, fields: 1e9 };
@@ -9,7 +9,8 @@ const MAX = { workers: 3 * SLICE, tasks: 3 * SLICE };
 /** The report in slices; null where it is to be read as a whole. */
 function read(text: string): GivenReport | null {
   const outline = new Outline(text);
-  extentOf(text, NO_LIMITS, (at) => outline.see(at));
+  const reader = new ExtentReader(text, NO_LIMITS, (at) => outline.see(at));
+  while (reader.read(1000));
   return outline.read(MAX);
 }
 

@@ -26,7 +26,7 @@ interface ListText {
   readonly cuts: number[];
 }
 
-/** Notes where the long lists of a report are in its text, from what `extentOf` tells of it. */
+/** Notes where the long lists of a report are in its text, from what an ExtentReader tells of it. */
 export class Outline {
   readonly #text: string;
   readonly #lists: ListText[] = [];

@@ -110,6 +110,7 @@ export class AssignmentJudge {
 
   /** Judges assignments of tasks that differ in nothing but the memory that they ask for. */
   *#judgingAlike(assignments: readonly Assignment[], now_ms: number): Steps {
+    yield;
     this.#score(assignments[0]!.task, now_ms);
     for (const sized of groupBy(assignments, ({ task }) => sizeOf(task))) {
       if (this.#comparisons > MAX_COMPARISONS) return;

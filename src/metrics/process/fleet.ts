@@ -31,8 +31,8 @@ export interface FleetOptions {
   grace_ms: number;
 }
 
-/** Workers or tasks that one step works off; of those that it merely looks at, ten times as many. */
-const STEP_ITEMS = 500;
+/** Workers or tasks that one step works off; of those that it merely looks at, twenty times as many. */
+const STEP_ITEMS = 250;
 /** Ended tasks held in full; older ones leave a tombstone until the grace period is over. */
 const MAX_ENDED_HELD = 5000;
 /** Sources told apart; what comes beyond is taken as one. */
@@ -381,7 +381,7 @@ export class Fleet {
     const forgotten_ms = now_ms - this.#options.task_ttl_ms;
     let looked = 0;
     for (const task of this.live.values()) {
-      if (++looked % (10 * STEP_ITEMS) === 0) yield;
+      if (++looked % (20 * STEP_ITEMS) === 0) yield;
       const worker_id = task.worker_id;
       if (task.orphaned !== null) {
         // The worker was only out of hearing: its tasks are what they were last said to be.

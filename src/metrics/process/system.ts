@@ -21,10 +21,20 @@ export interface FleetFigures {
   endedByModel(): EndedByModel;
 }
 
-/** What ended by model is counted when it is first asked for. */
+/** In one go. */
 export function fleetFigures(fleet: Fleet, now_ms: number): FleetFigures {
+  const counting = countingFigures(fleet, now_ms);
+  for (let step = counting.next(); ; step = counting.next()) if (step.done) return step.value;
+}
+
+/** In steps. What ended by model is counted when it is first asked for. */
+export function* countingFigures(
+  fleet: Fleet,
+  now_ms: number,
+): Generator<undefined, FleetFigures, undefined> {
   let ended: EndedByModel | undefined;
-  const { all, by_type } = tallies(fleet);
+  const { all, by_type } = yield* countingWorkers(fleet);
+  yield;
   return {
     system: systemMetrics(fleet, all.metrics(), now_ms),
     cuts: cutMetrics(fleet, by_type),
@@ -69,11 +79,21 @@ function flowMetrics(cut: Cut, flows: ReadonlyMap<string, Flow>): Map<string, Re
 /** Worker types told apart; what comes beyond is in the fleet's figures alone. */
 const MAX_WORKER_TYPES = 64;
 
+/** Workers that one step counts: a millisecond or two. */
+const STEP_WORKERS = 2000;
+
+interface Tallies {
+  readonly all: Tally;
+  readonly by_type: ReadonlyMap<string, Tally>;
+}
+
 /** Every worker is looked at once, for the fleet and for its type. */
-function tallies(fleet: Fleet): { all: Tally; by_type: ReadonlyMap<string, Tally> } {
+function* countingWorkers(fleet: Fleet): Generator<undefined, Tallies, undefined> {
   const all = new Tally();
   const by_type = new Map<string, Tally>();
+  let counted = 0;
   for (const worker of fleet.workers.values()) {
+    if (++counted % STEP_WORKERS === 0) yield;
     const { type } = worker;
     const used = usedBy(worker);
     all.add(worker, used);
