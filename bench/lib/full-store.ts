@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { findMetric, scaleOf } from "../../src/metrics/catalogue.ts";
 import type { SeriesName } from "../../src/metrics/range.ts";
+import { Blocks } from "../../src/metrics/store/blocks.ts";
 import { Column } from "../../src/metrics/store/column.ts";
 import { NOTHING } from "../../src/metrics/store/conformance.ts";
 import type { MetricStore, Samples } from "../../src/metrics/store/contract.ts";
@@ -83,7 +84,8 @@ async function sealHours(
   const precisions = source.names.map(({ scope, metric }) => findMetric(scope, metric)!.precision);
   while (source.second < end_second) {
     const hour = Math.floor(source.second / SLOTS);
-    const columns = precisions.map((precision) => new Column(hour, 0, scaleOf(precision)));
+    const blocks = new Blocks();
+    const columns = precisions.map((precision) => new Column(hour, 0, scaleOf(precision), blocks));
     while (source.second < (hour + 1) * SLOTS) {
       const slot = source.second - hour * SLOTS;
       source.next(values);

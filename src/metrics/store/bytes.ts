@@ -1,5 +1,5 @@
-/** Thousands of open columns each have this much room to spare. */
-const GROWTH = 1.5;
+/** How many times as large it becomes when it is full. */
+const GROWTH = 2;
 
 /** A growing run of bytes; varints are LEB128 over whole numbers up to 2^53. */
 export class ByteWriter {
@@ -8,15 +8,6 @@ export class ByteWriter {
 
   constructor(capacity = 32) {
     this.#bytes = new Uint8Array(capacity);
-  }
-
-  /** Goes on with what another one wrote, in its place. */
-  static after(bytes: Uint8Array): ByteWriter {
-    const writer = new ByteWriter(0);
-    // A Buffer's own slice() would be no copy.
-    writer.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-    writer.#length = bytes.length;
-    return writer;
   }
 
   get length(): number {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BitReader, BitWriter, MAX_WIDTH } from "./bits.ts";
+import { Blocks } from "./blocks.ts";
 import { ByteReader, ByteWriter, unzigzag, zigzag } from "./bytes.ts";
 import { decodeChunk, encodeChunk } from "./codec.ts";
 import { Column, layOutColumn } from "./column.ts";
@@ -157,7 +158,7 @@ describe("a column", () => {
     fc.assert(
       fc.property(entries, precision, (entries, precision) => {
         const scale = scaleOf(precision);
-        const column = new Column(0, 1, scale);
+        const column = new Column(0, 1, scale, new Blocks());
         for (const [at, value] of entries) column.add(at, quantize(value, scale));
         const values = emptyHour();
         layOutColumn(column.snapshot(), scale, values);
@@ -167,7 +168,7 @@ describe("a column", () => {
   });
 
   test("that gets the same seconds over and over stays small", () => {
-    const column = new Column(0, 1, 10);
+    const column = new Column(0, 1, 10, new Blocks());
     for (let i = 0; i < 200_000; i++) column.add(i % 2, i % 1000);
     const { bytes } = column.snapshot();
     expect(bytes.length).toBeLessThan(100_000);

@@ -1,4 +1,5 @@
-import { ByteReader, ByteWriter, unzigzag, zigzag } from "./bytes.ts";
+import { type Blocks, BlockWriter } from "./blocks.ts";
+import { ByteReader, unzigzag, zigzag } from "./bytes.ts";
 import { emptyHour, type HourValues, SLOTS, scaledOf } from "./values.ts";
 
 /** A column's samples in the order in which they came, as they travel to the housekeeping thread. */
@@ -31,30 +32,29 @@ export class Column {
   first_row: number;
   readonly #scale: number | null;
   #exact: boolean;
-  #writer: ByteWriter;
+  readonly #writer: BlockWriter;
   #entries = 0;
   #slot = -1;
   #scaled = 0;
   /** How many samples the copy in the file has, and the head row up to which it has all of them. */
   saved = { entries: 0, row: 0 };
 
-  /** @param room bytes that it has at first */
-  constructor(hour: number, first_row: number, scale: number | null, room = 0) {
-    this.#writer = new ByteWriter(room);
+  constructor(hour: number, first_row: number, scale: number | null, blocks: Blocks) {
     this.hour = hour;
     this.first_row = first_row;
     this.#scale = scale;
     this.#exact = scale === null;
+    this.#writer = new BlockWriter(blocks);
   }
 
   /** The column that was saved, up to that head row. */
-  static restore(saved: SavedColumn, row: number, scale: number | null): Column {
-    const column = new Column(saved.hour, saved.first_row, scale);
+  static restore(saved: SavedColumn, row: number, scale: number | null, blocks: Blocks): Column {
+    const column = new Column(saved.hour, saved.first_row, scale, blocks);
     column.#exact = saved.exact;
     column.#entries = saved.entries;
     column.#slot = saved.slot;
     column.#scaled = saved.scaled;
-    column.#writer = ByteWriter.after(saved.bytes);
+    column.#writer.append(saved.bytes);
     column.saved = { entries: saved.entries, row };
     return column;
   }
@@ -92,7 +92,7 @@ export class Column {
     const values = emptyHour();
     this.layOut(values);
     this.#exact = exact;
-    this.#writer = new ByteWriter(this.#writer.length);
+    this.#writer.clear();
     this.#slot = -1;
     this.#scaled = 0;
     values.forEach((value, slot) => {
@@ -102,7 +102,12 @@ export class Column {
 
   /** Writes the samples over those of `values`. */
   layOut(values: HourValues): void {
-    layOutColumn({ exact: this.#exact, bytes: this.#writer.view() }, this.#scale, values);
+    layOutColumn({ exact: this.#exact, bytes: this.#writer.bytes() }, this.#scale, values);
+  }
+
+  /** Gives its room back: it is asked for nothing any more. */
+  drop(): void {
+    this.#writer.clear();
   }
 
   snapshot(): SavedColumn {

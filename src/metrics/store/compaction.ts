@@ -138,7 +138,7 @@ export class Compaction {
   #oldestNeededRow(): number {
     let oldest = this.#options.nextRow();
     for (const series of this.#options.registry.all()) {
-      for (const { first_row } of series.columns.values()) oldest = Math.min(oldest, first_row);
+      for (const { first_row } of series.columns) oldest = Math.min(oldest, first_row);
     }
     return oldest;
   }
@@ -170,7 +170,7 @@ interface OpenHour {
 function openHours(registry: Registry): OpenHour[] {
   const open: OpenHour[] = [];
   for (const series of registry.all()) {
-    for (const column of series.columns.values()) open.push({ series, column });
+    for (const column of series.columns) open.push({ series, column });
   }
   return open;
 }

@@ -5,7 +5,7 @@ import { type Aggregate, Buckets, type Span, spanOf } from "./buckets.ts";
 import { decodeChunk } from "./codec.ts";
 import type { InstantValue } from "./contract.ts";
 import { chunkKey } from "./housekeeper.ts";
-import type { Registry, Series } from "./registry.ts";
+import { columnAt, type Registry, type Series } from "./registry.ts";
 import { emptyHour, SLOTS } from "./values.ts";
 
 /** Answers range queries from chunks and, over them, the columns that are not sealed yet. */
@@ -40,10 +40,10 @@ export class RangeReader {
 
   #gather(series: Series, { from_second, to_second }: Span, buckets: Buckets): void {
     const from_hour = Math.max(Math.floor(from_second / SLOTS), this.#registry.oldest_hour);
-    const newest_hour = Math.max(series.sealed_hour ?? -1, ...series.columns.keys());
+    const newest_hour = Math.max(series.sealed_hour ?? -1, ...series.columns.map((column) => column.hour));
     const to_hour = Math.min(Math.ceil(to_second / SLOTS), newest_hour + 1);
     for (let hour = from_hour; hour < to_hour; hour++) {
-      const column = series.columns.get(hour);
+      const column = columnAt(series, hour);
       const sealed = series.sealed_hour !== null && hour <= series.sealed_hour;
       if (sealed && !column && this.#addWhole(hour, series, buckets)) continue;
       this.#values.fill(Number.NaN);
@@ -71,7 +71,7 @@ export class RangeReader {
 
   /** @returns false where nothing is kept of that hour, or only its summary */
   #layOutHour(hour: number, series: Series): boolean {
-    const column = series.columns.get(hour);
+    const column = columnAt(series, hour);
     const sealed = series.sealed_hour !== null && hour <= series.sealed_hour;
     const samples = sealed ? (this.#samples.get(chunkKey(hour, series.id)) ?? null) : null;
     if (!samples && !column) return false;

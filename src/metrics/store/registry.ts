@@ -1,14 +1,14 @@
 import { EvenkeelError } from "../../errors.ts";
 import { findMetric, type Scope, scaleOf } from "../catalogue.ts";
 import type { SeriesName } from "../range.ts";
+import { Blocks } from "./blocks.ts";
 import { Column, type SavedColumn } from "./column.ts";
 import { SLOTS } from "./values.ts";
 
 /** Ids of series fill the lower 32 bits of a chunk's key. */
 const MAX_SERIES_ID = 2 ** 32 - 1;
 
-/** A new column's room, not the same for all: those of a large fleet would all need more of it in the same second. */
-const ROOM = { bytes: 32, spread: 16 };
+const NO_COLUMNS: readonly Column[] = [];
 
 /** All that is known in memory of one series. */
 export interface Series extends SeriesName {
@@ -22,8 +22,8 @@ export interface Series extends SeriesName {
   sealed_hour: number | null;
   /** Its newest sample. */
   newest: { second: number; value: number } | null;
-  /** Its unsealed samples by hour. */
-  readonly columns: Map<number, Column>;
+  /** Its unsealed samples, an hour each. A few at most, of a hundred thousand series: a map of each would be far larger. */
+  columns: readonly Column[];
   /** The one of them that the last sample went to. */
   filling: Column | null;
 }
@@ -32,6 +32,7 @@ export interface Series extends SeriesName {
 export class Registry {
   readonly #by_name = new Map<string, Series>();
   readonly #by_id = new Map<number, Series>();
+  readonly #blocks = new Blocks();
   #next_id = 1;
   #oldest_hour = Number.POSITIVE_INFINITY;
 
@@ -86,7 +87,7 @@ export class Registry {
       stored: false,
       sealed_hour: null,
       newest: null,
-      columns: new Map(),
+      columns: NO_COLUMNS,
       filling: null,
     };
     this.#by_name.set(keyOf(scope, entity, metric), series);
@@ -113,16 +114,17 @@ export class Registry {
 
   /** Takes back a column that was saved up to that head row. */
   restore(series: Series, saved: SavedColumn, row: number, newest: { second: number; value: number }): void {
-    series.columns.set(saved.hour, Column.restore(saved, row, series.scale));
+    const column = Column.restore(saved, row, series.scale, this.#blocks);
+    series.columns = series.columns.concat(column);
     if (saved.hour < this.#oldest_hour) this.#oldest_hour = saved.hour;
     if (!series.newest || newest.second >= series.newest.second) series.newest = newest;
   }
 
   #columnOf(series: Series, hour: number, row: number): Column {
-    const found = series.columns.get(hour);
+    const found = columnAt(series, hour);
     if (found) return found;
-    const column = new Column(hour, row, series.scale, ROOM.bytes + (series.id % ROOM.spread));
-    series.columns.set(hour, column);
+    const column = new Column(hour, row, series.scale, this.#blocks);
+    series.columns = series.columns.concat(column);
     if (hour < this.#oldest_hour) this.#oldest_hour = hour;
     return column;
   }
@@ -135,7 +137,8 @@ export class Registry {
   noteSealed(series: Series, column: Column, whole: boolean): void {
     series.sealed_hour = Math.max(series.sealed_hour ?? 0, column.hour);
     if (!whole) return;
-    series.columns.delete(column.hour);
+    series.columns = series.columns.filter((one) => one !== column);
+    column.drop();
     if (series.filling === column) series.filling = null;
   }
 
@@ -145,10 +148,10 @@ export class Registry {
     let oldest_open = Number.POSITIVE_INFINITY;
     let oldest_sealed = Number.POSITIVE_INFINITY;
     for (const series of this.#by_id.values()) {
-      for (const open_hour of series.columns.keys()) oldest_open = Math.min(oldest_open, open_hour);
+      for (const { hour: open_hour } of series.columns) oldest_open = Math.min(oldest_open, open_hour);
       if (series.sealed_hour !== null && series.sealed_hour < hour) series.sealed_hour = null;
       if (series.sealed_hour !== null) oldest_sealed = Math.max(hour, this.#oldest_hour);
-      else if (series.columns.size === 0) {
+      else if (series.columns.length === 0) {
         series.newest = null;
         if (series.stored) empty.push(series);
       }
@@ -161,6 +164,11 @@ export class Registry {
     this.#by_name.delete(keyOf(series.scope, series.entity, series.metric));
     this.#by_id.delete(series.id);
   }
+}
+
+/** The unsealed samples of an hour. */
+export function columnAt({ columns }: Series, hour: number): Column | undefined {
+  return columns.find((column) => column.hour === hour);
 }
 
 function keyOf(scope: Scope, entity: string, metric: string): string {

@@ -3,7 +3,7 @@ import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
 import { readHeadRow } from "./head.ts";
 import { type OpenHour, SAVED_ROW } from "./housekeeper.ts";
-import type { Registry, Series } from "./registry.ts";
+import { columnAt, type Registry, type Series } from "./registry.ts";
 import { SLOTS } from "./values.ts";
 
 interface SeriesRow {
@@ -74,7 +74,7 @@ function visitRow(id: number, ...row: Parameters<typeof readHeadRow>): void {
 function isKept(series: Series, second: number, row: number, sealed_row: number | undefined): boolean {
   const hour = Math.floor(second / SLOTS);
   if (sealed_row !== undefined && row <= sealed_row && hour === series.sealed_hour) return true;
-  const saved_row = series.columns.get(hour)?.saved.row;
+  const saved_row = columnAt(series, hour)?.saved.row;
   return saved_row !== undefined && row <= saved_row;
 }
 

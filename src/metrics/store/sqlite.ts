@@ -186,7 +186,7 @@ class SqliteStore implements MetricStore {
     });
     return (candidates: readonly Series[]) => {
       const unknown = candidates.filter(
-        ({ scope, entity, columns }) => columns.size === 0 && !this.#knows(scope, entity),
+        ({ scope, entity, columns }) => columns.length === 0 && !this.#knows(scope, entity),
       );
       dropAll(unknown);
       for (const series of unknown) this.#registry.forget(series);
