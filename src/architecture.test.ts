@@ -28,8 +28,8 @@ const JOINS_TIERS = [
 const FIXTURE = /-fixture\.ts$/;
 const READS_CONFIG = ["src/main.ts", "src/server.ts", "src/cli.ts", "src/config.ts"];
 const HOLDS_CLOCK = ["src/metrics/clock.ts", "src/server.ts", "src/main.ts"];
-/** A duration's measure is no time of day: the tick and the hub time their own work. */
-const MEASURES = [...HOLDS_CLOCK, "src/metrics/pipeline.ts", "src/routes/hub.ts"];
+/** A duration's measure is no time of day: the tick and the hub time their own work, and turns how long they take. */
+const MEASURES = [...HOLDS_CLOCK, "src/metrics/pipeline.ts", "src/metrics/turn.ts", "src/routes/hub.ts"];
 
 const CLOCK = /\bDate\.now\b|\bnew Date\b(?!\s*\(\s*[^\s)])/;
 const MEASURE = /\bperformance\.now\b|\bhrtime\b/;

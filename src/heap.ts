@@ -1,8 +1,12 @@
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** By so many percent a small heap may outgrow what lives in it before it is collected; V8 itself lets it double. */
+/**
+ * By so many percent a heap may outgrow what lives in it before it is collected: V8 itself lets a small one double,
+ * and a large one grow to four times as much.
+ */
 const SMALL_GROWS_PERCENT = 20;
+const GROWS_PERCENT = 100;
 /** Beyond it, collecting so often would cost more than the memory is worth. */
 const SMALL_BYTES = 128 * 2 ** 20;
 
@@ -20,8 +24,8 @@ function isSmall(): boolean {
  */
 export function keepHeapSmall(): void {
   const is_small = isSmall();
-  // V8 looks at both at the end of each collection; 0 leaves the first to V8.
-  setFlagsFromString(`--heap-growing-percent=${is_small ? SMALL_GROWS_PERCENT : 0}`);
+  // V8 looks at both at the end of each collection.
+  setFlagsFromString(`--heap-growing-percent=${is_small ? SMALL_GROWS_PERCENT : GROWS_PERCENT}`);
   setFlagsFromString(`--semi-space-growth-factor=${is_small ? SMALL_YOUNG_FACTOR : YOUNG_FACTOR}`);
 }
 

@@ -23,7 +23,7 @@ import { type AccountStore, openAccounts } from "./metrics/store/accounts.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
 import { untilTick_ms } from "./metrics/tick-timer.ts";
-import { turn } from "./metrics/turn.ts";
+import { isTurnOver, turn } from "./metrics/turn.ts";
 import { packageFile } from "./package-files.ts";
 import type { AlertActions } from "./routes/alerts.ts";
 import { type App, type AppDeps, createApp } from "./routes/app.ts";
@@ -45,8 +45,6 @@ export interface RunningServer {
 
 /** Ended tasks are packed once nothing more is said of them, and the last hour's never: any SQL may ask for it. */
 const PACK_AFTER_MS = 3_600_000;
-/** Work of a tick after which others take their turn. */
-const TURN_MS = 10;
 /** The part of a tick's time after which what is left of the reports waits for the next: the rest takes its time, too. */
 const APPLIED_SHARE = 0.3;
 /** Kept in the store once a report came that was no demo's. */
@@ -583,12 +581,7 @@ class Evenkeel implements RunningServer {
 
 /** Works steps off until it is enough, and lets others take their turn whenever they have waited for so long. */
 async function inTurns(steps: Steps, isEnough: () => boolean): Promise<void> {
-  let since_ms = performance.now();
-  while (!steps.next().done && !isEnough()) {
-    if (performance.now() - since_ms < TURN_MS) continue;
-    await turn();
-    since_ms = performance.now();
-  }
+  while (!steps.next().done && !isEnough()) if (isTurnOver()) await turn();
 }
 
 const NDJSON = "application/x-ndjson";

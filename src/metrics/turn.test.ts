@@ -1,6 +1,6 @@
 import { setImmediate as loopTurn } from "node:timers/promises";
-import { expect, test } from "vitest";
-import { turn } from "./turn.ts";
+import { expect, test, vi } from "vitest";
+import { isTurnOver, TURN_MS, turn } from "./turn.ts";
 
 /** Waits for turns, and notes each in which it was its own. */
 async function pieces(name: string, count: number, log: string[]): Promise<void> {
@@ -35,4 +35,15 @@ test("whoever waits alone has the next turn, and again when all had theirs", asy
     await working;
     expect(had).toBe(true);
   }
+});
+
+test("a turn is over once it took so long, and where nobody has one", async () => {
+  const now = vi.spyOn(performance, "now");
+  now.mockReturnValue(1000);
+  await turn();
+  now.mockReturnValue(1000 + TURN_MS);
+  expect(isTurnOver()).toBe(false);
+  now.mockReturnValue(1000 + TURN_MS + 1);
+  expect(isTurnOver()).toBe(true);
+  now.mockRestore();
 });

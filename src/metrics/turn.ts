@@ -1,4 +1,9 @@
+/** So long one may hold the event loop before others have their turn, milliseconds. */
+export const TURN_MS = 10;
+
 const waiting: (() => void)[] = [];
+/** When the newest turn began. */
+let began_ms = Number.NEGATIVE_INFINITY;
 
 /**
  * Resolves in a later turn of the event loop, one caller a turn and in their order: long work that several do in
@@ -11,8 +16,14 @@ export function turn(): Promise<void> {
   });
 }
 
+/** Whether others are to have their turn: whoever works in small pieces asks after each. */
+export function isTurnOver(): boolean {
+  return performance.now() - began_ms > TURN_MS;
+}
+
 function next(): void {
   const resolve = waiting.shift()!;
   if (waiting.length > 0) setImmediate(next);
+  began_ms = performance.now();
   resolve();
 }

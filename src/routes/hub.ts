@@ -1,6 +1,6 @@
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
-import { turn } from "../metrics/turn.ts";
+import { TURN_MS, turn } from "../metrics/turn.ts";
 import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFacts } from "./frames.ts";
 import { prepared } from "./moment.ts";
 import type { PanelRequest } from "./params.ts";
@@ -32,8 +32,6 @@ const HUB_LIMITS: HubLimits = {
   clients_a_turn: 500,
 };
 
-/** Rendering for longer than this gives other work its turn, milliseconds. */
-const TURN_MS = 10;
 /** How often a stream's panels are begun anew in turns where a tick came meanwhile. */
 const RENDERED_IN_TURNS = 2;
 

@@ -1,12 +1,9 @@
 import type { z } from "zod";
 import type { Report } from "../model.ts";
-import { turn } from "../turn.ts";
+import { isTurnOver, turn } from "../turn.ts";
 import { Normalising } from "./normalise.ts";
 import { type ParsedReport, type ReportSchema, unknownFields } from "./report.ts";
 import { type GivenReport, LISTS, type ListName } from "./report-text.ts";
-
-/** After so many slices other work gets a turn: some 10 ms, as a tick that is worked off meanwhile takes for its own. */
-const SLICES_A_TURN = 1;
 
 type Issue = z.core.$ZodIssue;
 type Json = Record<string, unknown>;
@@ -44,7 +41,6 @@ export async function checkReport(
     unknown.push(...unknownFields(part, shapes));
   };
   if ("parsed" in whole) take(head as Json, whole);
-  let slices = 0;
   for (const name of LISTS) {
     const list = lists[name];
     if (!list) continue;
@@ -57,8 +53,7 @@ export async function checkReport(
       else if (issues.length === 0) take(part, slice);
       if (is_kept) raw[name]!.push(...items);
       from += items.length;
-      slices += 1;
-      if (slices % SLICES_A_TURN === 0) await turn();
+      if (isTurnOver()) await turn();
     }
   }
   if ("parsed" in whole && issues.length === 0) {

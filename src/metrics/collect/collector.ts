@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Metrics, Report } from "../model.ts";
 import { shown } from "../must-be.ts";
 import type { Rejection } from "../read.ts";
-import { turn } from "../turn.ts";
+import { isTurnOver, turn } from "../turn.ts";
 import { type CheckedReport, checkReport } from "./check-report.ts";
 import { ExtentReader } from "./extent.ts";
 import { type ReportLimits, type ReportSchema, reportSchema } from "./report.ts";
@@ -78,10 +78,8 @@ const ALWAYS_READ = 16_384;
 /** Lists and objects in each other, and fields of one object, also of those that are ignored. */
 const MAX_DEPTH = 64;
 const MAX_FIELDS = 1000;
-/** Characters of a text that are looked through, in some milliseconds, before other work gets a turn. */
-const SLICE_TEXT = 524_288;
-/** Items (reports, workers, tasks) validated before other work gets a turn. */
-const SLICE_ITEMS = 1000;
+/** Characters of a text that are looked through at once: a millisecond or two. */
+const SLICE_TEXT = 262_144;
 
 /**
  * Takes report bodies in, checks them against the catalogue and the limits, and holds them for the next
@@ -187,7 +185,6 @@ export class Collector {
       const taken: Report[] = [];
       // What nobody listens for is not kept beside what it was read into.
       const heard: TakenReport[] | null = this.onTaken === null ? null : [];
-      let items = 0;
       for (const one of given) {
         const result = await this.#read(one, schema, received_ms, sources);
         if ("errors" in result) {
@@ -197,11 +194,7 @@ export class Collector {
           taken.push(result.report);
           if (result.raw) heard?.push({ raw: result.raw, report: result.report });
         }
-        items += "errors" in result ? 1 : 1 + result.report.workers.length + result.report.tasks.length;
-        if (items >= SLICE_ITEMS) {
-          items = 0;
-          await turn();
-        }
+        if (one !== given.at(-1) && isTurnOver()) await turn();
       }
       this.#buffer.push(...taken);
       if (heard !== null && heard.length > 0) this.onTaken?.(heard);
@@ -318,7 +311,7 @@ export class Collector {
     const max_parts = PARTS_BESIDE + PARTS_EACH * (max_workers + max_live_tasks);
     const limits = { depth: MAX_DEPTH, parts: max_parts, fields: MAX_FIELDS };
     const reader = new ExtentReader(text, limits, (at) => outline.see(at));
-    while (reader.read(SLICE_TEXT)) await turn();
+    while (reader.read(SLICE_TEXT)) if (isTurnOver()) await turn();
     const { depth, parts, fields } = reader.extent;
     if (depth > MAX_DEPTH) return `${MAX_DEPTH} lists and objects in each other`;
     if (fields > MAX_FIELDS) return `${MAX_FIELDS} fields in one object`;

@@ -12,50 +12,68 @@ import type {
   TickBatch,
 } from "../store/contract.ts";
 
-/** Samples that wait to be written, in the order in which they came. */
+/** Samples that wait to be written, in the order in which they came, in room that is used again. */
 export class WaitingSamples {
-  #series: number[] = [];
-  #at_ms: number[] = [];
-  #values: number[] = [];
-  /** Where the first of them is: what lies before it was dropped. */
+  #series = new Float64Array(FEW);
+  #at_ms = new Float64Array(FEW);
+  #values = new Float64Array(FEW);
+  /** Where the first of them is, and where the next one comes. */
   #from = 0;
+  #to = 0;
 
   get length(): number {
-    return this.#series.length - this.#from;
+    return this.#to - this.#from;
   }
 
   get oldest_ms(): number {
     let oldest_ms = Number.POSITIVE_INFINITY;
-    for (let i = this.#from; i < this.#at_ms.length; i += 1) oldest_ms = Math.min(oldest_ms, this.#at_ms[i]!);
+    for (let i = this.#from; i < this.#to; i += 1) oldest_ms = Math.min(oldest_ms, this.#at_ms[i]!);
     return oldest_ms;
   }
 
   push(series: number, at_ms: number, value: number): void {
-    this.#series.push(series);
-    this.#at_ms.push(at_ms);
-    this.#values.push(value);
+    if (this.#to === this.#values.length) this.#makeRoom();
+    this.#series[this.#to] = series;
+    this.#at_ms[this.#to] = at_ms;
+    this.#values[this.#to] = value;
+    this.#to += 1;
   }
 
-  /** The first of them, at most so many. */
+  /** The first of them, at most so many; good until the next one is pushed. */
   first(count: number): Samples {
-    const end = this.#from + count;
+    const end = Math.min(this.#to, this.#from + count);
     return {
-      series: this.#series.slice(this.#from, end),
-      at_ms: this.#at_ms.slice(this.#from, end),
-      values: this.#values.slice(this.#from, end),
+      series: this.#series.subarray(this.#from, end),
+      at_ms: this.#at_ms.subarray(this.#from, end),
+      values: this.#values.subarray(this.#from, end),
     };
   }
 
   /** Leaves out the first of them. */
   drop(count: number): void {
-    this.#from += count;
-    if (this.#from <= this.length) return;
-    this.#series = this.#series.slice(this.#from);
-    this.#at_ms = this.#at_ms.slice(this.#from);
-    this.#values = this.#values.slice(this.#from);
+    this.#from = Math.min(this.#to, this.#from + count);
+    if (this.#from === this.#to) this.#from = this.#to = 0;
+  }
+
+  /** At the end, by what was left out at the beginning or else by twice the length. */
+  #makeRoom(): void {
+    const { length } = this;
+    const { series, at_ms, values } = this.first(length);
+    const room = this.#from > this.#to / 2 ? this.#values.length : 2 * this.#values.length;
+    const moved = (numbers: ArrayLike<number>) => {
+      const there = new Float64Array(room);
+      there.set(numbers);
+      return there;
+    };
+    this.#series = moved(series);
+    this.#at_ms = moved(at_ms);
+    this.#values = moved(values);
     this.#from = 0;
+    this.#to = length;
   }
 }
+
+const FEW = 1024;
 
 /** What the store has still to write; more than one tick's worth while it can't. */
 export interface Unwritten {
@@ -73,7 +91,8 @@ export interface Unwritten {
   facts: Record<string, string>;
 }
 
-export function nothingUnwritten(): Unwritten {
+/** @param samples none, in room to be used again */
+export function nothingUnwritten(samples: WaitingSamples): Unwritten {
   return {
     workers: new Map(),
     tasks: new Map(),
@@ -83,7 +102,7 @@ export function nothingUnwritten(): Unwritten {
     alerts: new Map(),
     documents: [],
     messages: [],
-    samples: new WaitingSamples(),
+    samples,
     histograms: new Map(),
     marks: [],
     facts: {},

@@ -9,14 +9,7 @@ import type { FleetFigures } from "../process/system.ts";
 import type { TaskEntry } from "../process/task.ts";
 import { DETECTOR, FIRST_SAMPLE, MODELS, PENDING, SILENCE, SOURCES } from "./kept.ts";
 import type { Parts } from "./parts.ts";
-import {
-  batchOf,
-  nothingUnwritten,
-  partOf,
-  recordsOf,
-  type Unwritten,
-  type WaitingSamples,
-} from "./unwritten.ts";
+import { batchOf, nothingUnwritten, partOf, recordsOf, type Unwritten, WaitingSamples } from "./unwritten.ts";
 
 /** Samples, tasks that came, and workers that one step writes: some 10 ms each. */
 const STEP_SAMPLES = 10_000;
@@ -40,7 +33,7 @@ export class Writer {
   readonly #parts: Parts;
   /** Handles of the series of the fleet and of its cuts, by metric. */
   readonly #handles = new Map<string, Map<string, number>>();
-  #unwritten: Unwritten = nothingUnwritten();
+  #unwritten: Unwritten = nothingUnwritten(new WaitingSamples());
   #kept_sources = { what: "", at_ms: 0 };
   #kept_models_ms = 0;
   #keep_all = false;
@@ -119,7 +112,8 @@ export class Writer {
       const tasks = yield* recordsOf(waiting.tasks.values());
       yield;
       store.append(batchOf(now_ms, waiting, tasks));
-      this.#unwritten = nothingUnwritten();
+      waiting.samples.drop(waiting.samples.length);
+      this.#unwritten = nothingUnwritten(waiting.samples);
       this.#error = null;
       notify?.written(waiting.messages);
     } catch (error) {
@@ -200,12 +194,12 @@ export class Writer {
       tasks.delete(id);
       gone_tasks.add(id);
     }
-    const { channels, at_ms, values } = changes.values;
-    for (let i = 0; i < channels.length; i += 1) {
+    const { values } = changes;
+    for (let i = 0; i < values.length; i += 1) {
       if (i % STEP_SAMPLES === 0) yield;
-      const channel = channels[i]!;
+      const channel = values.channel(i);
       channel.series ??= this.#seriesOf(channel);
-      samples.push(channel.series, at_ms[i]!, values[i]!);
+      samples.push(channel.series, values.at_ms(i), values.value(i));
     }
   }
 

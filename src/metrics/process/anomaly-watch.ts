@@ -118,11 +118,10 @@ export class AnomalyWatch {
       const watched = this.#find("system", "", metric);
       if (watched) this.#observe(watched, value, turns);
     }
-    const { channels } = values;
-    for (let i = 0; i < channels.length; i += 1) {
+    for (let i = 0; i < values.length; i += 1) {
       if (i % STEP_VALUES === 0) yield;
-      const watched = this.#watchedOf(channels[i]!);
-      if (watched) this.#observe(watched, values.values[i]!, turns);
+      const watched = this.#watchedOf(values.channel(i));
+      if (watched) this.#observe(watched, values.value(i), turns);
     }
     yield;
     this.#silent = [...this.#ceased(isHeard)];

@@ -44,20 +44,53 @@ export class Channel {
   }
 }
 
-/** Values in the order in which they came, side by side: a hundred thousand objects a tick would be garbage at once. */
+/**
+ * Values in the order in which they came, side by side, in room that is used again: a hundred thousand objects a
+ * tick, or lists that grow anew, would be garbage at once.
+ */
 export class FreshValues {
-  readonly channels: Channel[] = [];
-  /** Times are ours, Unix milliseconds. */
-  readonly at_ms: number[] = [];
-  readonly values: number[] = [];
+  readonly #channels: Channel[] = [];
+  #at_ms = new Float64Array(FEW);
+  #values = new Float64Array(FEW);
+  #length = 0;
 
   get length(): number {
-    return this.values.length;
+    return this.#length;
+  }
+
+  channel(i: number): Channel {
+    return this.#channels[i]!;
+  }
+
+  /** Times are ours, Unix milliseconds. */
+  at_ms(i: number): number {
+    return this.#at_ms[i]!;
+  }
+
+  value(i: number): number {
+    return this.#values[i]!;
   }
 
   push(channel: Channel, at_ms: number, value: number): void {
-    this.channels.push(channel);
-    this.at_ms.push(at_ms);
-    this.values.push(value);
+    if (this.#length === this.#values.length) {
+      this.#at_ms = twiceAsLong(this.#at_ms);
+      this.#values = twiceAsLong(this.#values);
+    }
+    this.#channels[this.#length] = channel;
+    this.#at_ms[this.#length] = at_ms;
+    this.#values[this.#length] = value;
+    this.#length += 1;
   }
+
+  clear(): void {
+    this.#length = 0;
+  }
+}
+
+const FEW = 1024;
+
+function twiceAsLong(numbers: Float64Array): Float64Array<ArrayBuffer> {
+  const longer = new Float64Array(2 * numbers.length);
+  longer.set(numbers);
+  return longer;
 }

@@ -99,6 +99,8 @@ export class Fleet {
   #gone_tasks = new Set<string>();
   #states: StateChange[] = [];
   #fresh = new FreshValues();
+  /** Those that were taken last. */
+  #taken = new FreshValues();
   readonly #system_channels = new Map<string, Channel>();
   readonly #sources = new Map<string, SourceEntry>();
   readonly #tombstones: Tombstones;
@@ -479,7 +481,7 @@ export class Fleet {
     return this.#fresh;
   }
 
-  /** What changed since the last call, for the store. */
+  /** What changed since the last call, for the store; the values are there until the next one. */
   takeChanges() {
     const changes = {
       workers: [...this.#changed_workers].flatMap((id) => this.workers.get(id) ?? []),
@@ -495,7 +497,9 @@ export class Fleet {
     this.#gone_workers = new Set();
     this.#gone_tasks = new Set();
     this.#states = [];
-    this.#fresh = new FreshValues();
+    this.#fresh = this.#taken;
+    this.#fresh.clear();
+    this.#taken = changes.values;
     return changes;
   }
 

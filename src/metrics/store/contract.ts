@@ -9,9 +9,9 @@ import type { Histogram, RangeAnswer, RangeQuery, SeriesName } from "../range.ts
  */
 export interface Samples {
   /** From `series()`. */
-  readonly series: readonly number[];
-  readonly at_ms: readonly number[];
-  readonly values: readonly number[];
+  readonly series: ArrayLike<number>;
+  readonly at_ms: ArrayLike<number>;
+  readonly values: ArrayLike<number>;
 }
 
 /** What is kept of a worker or a task besides its samples: opaque to the store but for the columns it is found by. */

@@ -238,7 +238,11 @@ class SqliteStore implements MetricStore {
   }
 
   #check({ series: handles, at_ms, values }: Samples): Arrivals {
-    const arrivals = { series: [] as Series[], seconds: [] as number[], values: [] as number[] };
+    const arrivals = {
+      series: new Array<Series>(handles.length),
+      seconds: new Array<number>(handles.length),
+      values: new Array<number>(handles.length),
+    };
     for (let i = 0; i < handles.length; i += 1) {
       const series = this.#registry.get(handles[i]!);
       if (!series) {
@@ -254,9 +258,9 @@ class SqliteStore implements MetricStore {
           `A sample of "${series.metric}" of ${series.scope} "${series.entity}" must be a finite number at an instant from 1970 to 2089; got ${value} at ${at_ms[i]}`,
         );
       }
-      arrivals.series.push(series);
-      arrivals.seconds.push(second);
-      arrivals.values.push(quantize(value, series.scale));
+      arrivals.series[i] = series;
+      arrivals.seconds[i] = second;
+      arrivals.values[i] = quantize(value, series.scale);
     }
     return arrivals;
   }
