@@ -13,6 +13,8 @@ import { batchOf, nothingUnwritten, partOf, recordsOf, type Unwritten, WaitingSa
 
 /** Samples, tasks that came, and workers that one step writes: some 10 ms each. */
 const STEP_SAMPLES = 10_000;
+/** So many that are left go with the last step. */
+const FEW_SAMPLES = 2000;
 const STEP_TASKS = 125;
 const STEP_WORKERS = 100;
 /** Samples kept for a later tick while the store can't write; the oldest give way beyond it. */
@@ -123,10 +125,11 @@ export class Writer {
 
   /** @param measured so many of the first samples are of what was measured */
   *#writingMeasured({ samples }: Unwritten, measured: number, now_ms: number): Steps {
-    for (let left = measured; left >= STEP_SAMPLES; left -= STEP_SAMPLES) {
+    for (let left = measured; left > FEW_SAMPLES; left -= STEP_SAMPLES) {
       yield;
-      this.#parts.store.append(partOf(now_ms, { samples: samples.first(STEP_SAMPLES) }));
-      samples.drop(STEP_SAMPLES);
+      const step = Math.min(left, STEP_SAMPLES);
+      this.#parts.store.append(partOf(now_ms, { samples: samples.first(step) }));
+      samples.drop(step);
     }
   }
 
