@@ -11,7 +11,7 @@ import type { FleetFigures } from "../process/system.ts";
 import type { TaskEntry } from "../process/task.ts";
 import { WaitingReasons } from "../process/waiting.ts";
 import { compareIds, type WorkerEntry } from "../process/worker.ts";
-import type { Read } from "../read.ts";
+import type { Read, RecentSeries } from "../read.ts";
 import { History } from "./history.ts";
 import type { Parts } from "./parts.ts";
 import type { Writer } from "./writer.ts";
@@ -56,6 +56,13 @@ export class Snapshots {
       return by_worker.get(id) ?? [];
     };
     const gone = goneAt(store, now_ms, tasksOf);
+    const recents = new Map<string, RecentSeries>();
+    const recentOnce: Read["recent"] = (metric, minutes, step_s) => {
+      const key = `${metric} ${minutes} ${step_s}`;
+      const series = recents.get(key) ?? recent.series(metric, now_ms, minutes, step_s);
+      recents.set(key, series);
+      return series;
+    };
     const recentOf: FilterSources["recentOf"] = (cut, name, metric, minutes, step_s) =>
       recentAt(store, { scope: cut, entity: name, metric }, now_ms, minutes, step_s);
     const read: Read = {
@@ -109,7 +116,7 @@ export class Snapshots {
       durations: (query) => history.durations(query),
       marks: (from_ms, to_ms) => history.marks(from_ms, to_ms),
       durationsTier_s: (from_ms) => history.durationsTier_s(from_ms),
-      recent: (metric, minutes, step_s) => recent.series(metric, now_ms, minutes, step_s),
+      recent: recentOnce,
       filters: {},
       recent_cut: null,
       tasks: () => fleet.tasks.values(),

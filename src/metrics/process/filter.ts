@@ -25,7 +25,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
   const text = filters.q?.toLowerCase();
   const has = text === undefined ? null : containing(text);
   const by_text = once(() => idsByText(read.workers(), has!));
-  const live = once(() => unfinished(read.tasks(), matchesTask));
+  const live = once(() => unfinishedOf(read).filter(matchesTask));
   const workers = once(() => matchingWorkers());
   const known_ids = once(() => new Set(workers().map(({ id }) => id)));
   const ofPart = (all: Read["alerts"]) =>
@@ -141,9 +141,15 @@ function* matching(tasks: Iterable<Task>, matches: (task: Task) => boolean): Gen
 }
 
 /** Each task is asked once, of however many that are held: what is counted of it is counted of these. */
-function unfinished(tasks: Iterable<Task>, matches: (task: Task) => boolean): Task[] {
+/** Of each moment that was asked for: fifty filters of it look at them. */
+const unfinished = new WeakMap<Read, readonly Task[]>();
+
+function unfinishedOf(read: Read): readonly Task[] {
+  const known = unfinished.get(read);
+  if (known) return known;
   const found: Task[] = [];
-  for (const task of tasks) if (UNFINISHED.has(task.state) && matches(task)) found.push(task);
+  for (const task of read.tasks()) if (UNFINISHED.has(task.state)) found.push(task);
+  unfinished.set(read, found);
   return found;
 }
 

@@ -1,3 +1,4 @@
+import { raw } from "hono/html";
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
 import { clean, clock, count, counted, measure, shorten } from "../../metrics/format.ts";
@@ -372,30 +373,58 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
   return (
     <ul class="workers cells">
       {entries.map(([id, it], index) => {
-        const words = cellInWords(id, it);
         return (
           <Part as="li" id={`wg-${index}`} class={`w ${it.state}`}>
-            <p class="n" aria-hidden="true">
-              <b>
-                <Name>{labels[index] ?? id}</Name>
-              </b>
-            </p>
-            <p class="d" aria-hidden="true">
-              {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
-              {isHeard(it) ? (
-                <>
-                  {isPlain(it) ? <WorkerBars it={{ ...it, ...coarseBars(it) }} /> : null}
-                  <span>{it.overload === null ? count(it.running_tasks) : cause(it.overload)}</span>
-                </>
-              ) : (
-                <Ago since_ms={it.last_report_ms} short />
-              )}
-            </p>
-            <Cover id={id} words={words} />
+            {raw(cellMarkup(id, it, labels[index] ?? id))}
           </Part>
         );
       })}
     </ul>
+  );
+}
+
+function cellMarkup(id: string, it: Shown, label: string): string {
+  const words = cellInWords(id, it);
+  const shows = `${words} ${isHeard(it) ? it.overload && cause(it.overload) : it.last_report_ms}`;
+  return remembered(`${label}\0${id}`, shows, () => <Cell id={id} it={it} label={label} words={words} />);
+}
+
+/** What is in cells and squares: from tick to tick, and under fifty filters, most of it is the same. */
+const memory = new Map<string, { readonly shows: string; readonly markup: string }>();
+const MAX_REMEMBERED = 5000;
+
+/** @param shows all that the markup depends on beside the key */
+function remembered(key: string, shows: string, make: () => unknown): string {
+  const known = memory.get(key);
+  if (known?.shows === shows) return known.markup;
+  if (memory.size >= MAX_REMEMBERED) memory.clear();
+  const markup = String(make());
+  memory.set(key, { shows, markup });
+  return markup;
+}
+
+/** @param words all that it shows, but for why it is overloaded, and since when nothing was heard of it */
+function Cell({ id, it, label, words }: { id: string; it: Shown; label: string; words: string }) {
+  return (
+    <>
+      <p class="n" aria-hidden="true">
+        <b>
+          <Name>{label}</Name>
+        </b>
+      </p>
+      <p class="d" aria-hidden="true">
+        {isPlain(it) ? null : <Mark tone={WORKER_TONE[it.state]} />}
+        {isHeard(it) ? (
+          <>
+            {isPlain(it) ? <WorkerBars it={{ ...it, ...coarseBars(it) }} /> : null}
+            <span>{it.overload === null ? count(it.running_tasks) : cause(it.overload)}</span>
+          </>
+        ) : (
+          <Ago since_ms={it.last_report_ms} short />
+        )}
+      </p>
+      <Cover id={id} words={words} />
+    </>
   );
 }
 
@@ -407,6 +436,10 @@ function Cover({ id, words, aside = false }: { id: string; words: string; aside?
 
 // Two thousand squares are a picture, too small and too many to be reached one by one: who does not point at them
 // has the same workers by name in the list that each type's name leads to.
+
+function squareMarkup(id: string, words: string): string {
+  return remembered(id, words, () => <Cover id={id} words={words} aside />);
+}
 
 interface Group {
   readonly type: string;
@@ -434,7 +467,7 @@ function HeatMap({ entries, types }: { entries: readonly Entry[]; types: Data["t
           <ul class={size} aria-hidden="true">
             {group.entries.map(([id, it], index) => (
               <Part as="li" id={`wg-${place}-${index}`} class={`q ${squareClass(it)}`}>
-                <Cover id={id} words={squareInWords(id, it)} aside />
+                {raw(squareMarkup(id, squareInWords(id, it)))}
               </Part>
             ))}
           </ul>
