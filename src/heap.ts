@@ -8,7 +8,7 @@ import { runInNewContext } from "node:vm";
 const SMALL_GROWS_PERCENT = 20;
 const GROWS_PERCENT = 100;
 /** Beyond it, collecting so often would cost more than the memory is worth. */
-const SMALL_BYTES = 128 * 2 ** 20;
+const SMALL_BYTES = 60 * 2 ** 20;
 
 /** How many times as large its young generation becomes when much of it survives; 1 keeps it as `bin/load.js` left it. */
 const SMALL_YOUNG_FACTOR = 1;

@@ -22,7 +22,7 @@ import type { Steps } from "./metrics/process/steps.ts";
 import { type AccountStore, openAccounts } from "./metrics/store/accounts.ts";
 import type { MetricStore } from "./metrics/store/contract.ts";
 import { openStore } from "./metrics/store/sqlite.ts";
-import { untilTick_ms } from "./metrics/tick-timer.ts";
+import { isEarly, nextTick_ms } from "./metrics/tick-timer.ts";
 import { isTurnOver, turn } from "./metrics/turn.ts";
 import { packageFile } from "./package-files.ts";
 import type { AlertActions } from "./routes/alerts.ts";
@@ -495,14 +495,15 @@ class Evenkeel implements RunningServer {
     this.#started_timer = setTimeout(collectSmallHeap, STARTED_MS).unref();
   }
 
-  #scheduleTick(): void {
-    this.#timer = setTimeout(
-      () => {
-        this.#scheduleTick();
-        void this.#tick();
-      },
-      untilTick_ms(this.#clock.now(), this.#settings.tick_ms),
-    );
+  #scheduleTick(due_ms = nextTick_ms(this.#clock.now(), this.#settings.tick_ms)): void {
+    this.#timer = setTimeout(() => {
+      if (isEarly(this.#clock.now(), due_ms, this.#settings.tick_ms)) {
+        this.#scheduleTick(due_ms);
+        return;
+      }
+      this.#scheduleTick();
+      void this.#tick();
+    }, due_ms - this.#clock.now());
   }
 
   /** One at a time: what is not done when the next is due takes its turn. */

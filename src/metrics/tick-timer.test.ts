@@ -1,29 +1,39 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { untilTick_ms } from "./tick-timer.ts";
+import { isEarly, nextTick_ms } from "./tick-timer.ts";
 
-const NOON_MS = 1_700_000_000_000;
+const NOON_MS = Date.UTC(2026, 0, 1, 12);
 
-test("a tick is due at each whole multiple of its length", () => {
-  expect(untilTick_ms(NOON_MS, 1000)).toBe(1000);
-  expect(untilTick_ms(NOON_MS + 1, 1000)).toBe(999);
-  expect(untilTick_ms(NOON_MS + 700, 1000)).toBe(300);
+test("a tick is due at the next whole multiple of its length", () => {
+  expect(nextTick_ms(NOON_MS, 1000)).toBe(NOON_MS + 1000);
+  expect(nextTick_ms(NOON_MS + 1, 1000)).toBe(NOON_MS + 1000);
+  expect(nextTick_ms(NOON_MS + 999, 1000)).toBe(NOON_MS + 1000);
 });
 
-test("a timer that fires early does not make the same tick due twice", () => {
-  expect(untilTick_ms(NOON_MS - 1, 1000)).toBe(1001);
-  expect(untilTick_ms(NOON_MS - 3, 250)).toBe(253);
+test("a timer that fires before its time waits on, but not for a clock that was set back", () => {
+  expect(isEarly(NOON_MS - 1, NOON_MS, 1000)).toBe(true);
+  expect(isEarly(NOON_MS, NOON_MS, 1000)).toBe(false);
+  expect(isEarly(NOON_MS + 400, NOON_MS, 1000)).toBe(false);
+  expect(isEarly(NOON_MS - 60_000, NOON_MS, 1000)).toBe(false);
 });
 
-test("whenever it is asked, a tick is due at a multiple, and neither at once nor far off", () => {
-  const length = fc.constantFrom(100, 250, 1000, 5000);
+test("every second has one tick, however early or a little late timers fire", () => {
+  const off_ms = fc.integer({ min: -9, max: 400 });
   fc.assert(
-    fc.property(fc.nat(), length, (after_ms, tick_ms) => {
-      const now_ms = NOON_MS + after_ms;
-      const wait_ms = untilTick_ms(now_ms, tick_ms);
-      expect((now_ms + wait_ms) % tick_ms).toBe(0);
-      expect(wait_ms).toBeGreaterThanOrEqual(0.05 * tick_ms);
-      expect(wait_ms).toBeLessThanOrEqual(1.05 * tick_ms);
+    fc.property(fc.array(off_ms, { minLength: 50 }), fc.nat(999), (offs, from_ms) => {
+      let now_ms = NOON_MS + from_ms;
+      let due_ms = nextTick_ms(now_ms, 1000);
+      const seconds: number[] = [];
+      for (const off of offs) {
+        // It never fires before it was set.
+        now_ms = Math.max(now_ms, due_ms + off);
+        if (isEarly(now_ms, due_ms, 1000)) continue;
+        seconds.push(Math.floor(now_ms / 1000));
+        due_ms = nextTick_ms(now_ms, 1000);
+      }
+      seconds.slice(1).forEach((second, i) => {
+        expect(second - seconds[i]!).toBe(1);
+      });
     }),
   );
 });

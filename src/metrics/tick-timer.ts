@@ -26,14 +26,18 @@ export class TickTimer {
   }
 }
 
-/** A timer may fire some milliseconds before its time: so shortly before a tick is due it is taken for that one. */
-const EARLY_SHARE = 0.05;
+/**
+ * When the next tick is due, Unix milliseconds: at whole multiples of its length, so that two servers tick together
+ * and drift never adds up.
+ */
+export function nextTick_ms(now_ms: number, tick_ms: number): number {
+  return now_ms - (now_ms % tick_ms) + tick_ms;
+}
 
 /**
- * Until the next tick is due, milliseconds: at whole multiples of its length, so that two servers tick together and
- * drift never adds up.
+ * Whether what was to come at `due_ms` came before its time: a timer may fire some milliseconds early, and a tick of
+ * then would be of the second before, which has one. By far more it is the clock that was set back.
  */
-export function untilTick_ms(now_ms: number, tick_ms: number): number {
-  const left_ms = tick_ms - (now_ms % tick_ms);
-  return left_ms < EARLY_SHARE * tick_ms ? left_ms + tick_ms : left_ms;
+export function isEarly(now_ms: number, due_ms: number, tick_ms: number): boolean {
+  return now_ms < due_ms && due_ms - now_ms <= tick_ms;
 }
