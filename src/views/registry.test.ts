@@ -280,10 +280,31 @@ describe("worker grid", () => {
     expect(html).toContain("curl http://127.0.0.1:8080/api/ingest");
   });
 
-  test("of a huge fleet shows the worst and says how many more there are", () => {
-    const { html, parts } = render(grid, fixtureRead({ workers: 2100 }));
-    expect([...parts.keys()].filter((id) => /^wg-\d/.test(id))).toHaveLength(2000);
-    expect(html).toContain("and 100 more workers, none of them in a worse state");
+  test("of a huge fleet draws the worst of each type by its share, and counts all of them", () => {
+    const read = fixtureRead({ workers: 4000 });
+    const workers = read.workers();
+    const { html, parts, data } = render(grid, read);
+    const squares = [...parts.keys()].filter((id) => /^wg-\d/.test(id));
+    const types = (data as { types: { type: string; workers: number; states: Record<string, number> }[] })
+      .types;
+    expect(types.length).toBeGreaterThan(1);
+    types.forEach(({ type, workers: size, states }, place) => {
+      const half = Math.floor(size / 2);
+      expect(squares.filter((id) => id.startsWith(`wg-${place}-`))).toHaveLength(half);
+      const of_it = workers.filter((worker) => worker.type === type);
+      expect(size).toBe(of_it.length);
+      for (const [state, number] of Object.entries(states))
+        expect(of_it.filter((worker) => worker.state === state)).toHaveLength(number);
+      expect(words(html)).toContain(`the worst ${half} of them drawn`);
+    });
+    expect(words(html)).toMatch(/ \d+ overloaded,/);
+  });
+
+  test("of a huge fleet with one worker of a rare type draws it", () => {
+    const all = fixtureRead({ workers: 4000 });
+    const { id } = all.workers().at(-1)!;
+    expect(render(grid, all).html).not.toContain(`${id}: `);
+    expect(render(grid, withWorker(all, id, { type: "tpu" })).html).toContain(`${id}: `);
   });
 });
 

@@ -75,9 +75,12 @@ const data = z.object({
       z.object({
         type: z.string().nullable().describe("Type of worker; null where not reported"),
         workers: countField("Workers of it"),
+        states: z
+          .partialRecord(z.enum(WORKER_STATES), z.number())
+          .describe("How many of them are in each state, without those that none is in"),
       }),
     )
-    .describe("How many workers of each type there are"),
+    .describe("How many workers of each type there are, by state"),
   filtered: z.boolean().describe("True where only a part of the workers is shown"),
   which: z.string().describe("Which part, after the word worker; empty where it is all of them"),
   ingest: z
@@ -103,7 +106,11 @@ export const workerGrid = definePanel({
   filters: true,
   past: true,
   load: (read) => dataOf(read, read.workers()),
-  glance: (read) => dataOf(read, read.workers().slice(0, SQUARES_LIMIT)),
+  glance: (read) =>
+    dataOf(
+      read,
+      drawn(read.workers(), ({ type }) => type),
+    ),
   view,
   note,
   table,
@@ -125,11 +132,32 @@ function dataOf(read: Read, told: readonly Worker[]): Data {
 }
 
 function typesOf(all: readonly Worker[]): Data["types"] {
-  const sizes = new Map<string | null, number>();
-  for (const { type } of all) sizes.set(type, (sizes.get(type) ?? 0) + 1);
-  return [...sizes]
-    .map(([type, workers]) => ({ type, workers }))
+  const types = new Map<string | null, { workers: number; states: Partial<Record<WorkerState, number>> }>();
+  for (const { type, state } of all) {
+    const known = types.get(type) ?? { workers: 0, states: {} };
+    types.set(type, known);
+    known.workers += 1;
+    known.states[state] = (known.states[state] ?? 0) + 1;
+  }
+  return [...types]
+    .map(([type, known]) => ({ type, ...known }))
     .sort((a, b) => byNaturalOrder(a.type ?? "", b.type ?? ""));
+}
+
+/** Those that are drawn: of a large fleet the worst of each type, as its share of all workers is. */
+function drawn<T>(worst_first: readonly T[], typeOf: (one: T) => string | null): readonly T[] {
+  if (worst_first.length <= SQUARES_LIMIT) return worst_first;
+  const room = new Map<string | null, number>();
+  for (const one of worst_first) room.set(typeOf(one), (room.get(typeOf(one)) ?? 0) + 1);
+  for (const [type, size] of room)
+    room.set(type, Math.max(1, Math.floor((SQUARES_LIMIT * size) / worst_first.length)));
+  return worst_first
+    .filter((one) => {
+      const left = room.get(typeOf(one))!;
+      room.set(typeOf(one), left - 1);
+      return left > 0;
+    })
+    .slice(0, SQUARES_LIMIT);
 }
 
 /** A fleet of ten thousand is shown each second: a copy of what has every field already grows by none. */
@@ -191,7 +219,7 @@ function view(data: Data) {
   if (entries.length === 0) return <NoWorkers data={data} />;
   if (entries.length <= CARDS_LIMIT) return <Cards entries={entries} />;
   if (entries.length <= CELLS_LIMIT) return <Cells entries={entries} />;
-  return <HeatMap entries={entries.slice(0, SQUARES_LIMIT)} types={data.types} />;
+  return <HeatMap entries={drawn(entries, ([, { type }]) => type)} types={data.types} />;
 }
 
 function note(data: Data) {
@@ -446,12 +474,15 @@ interface Group {
   /** The list of all of them. */
   readonly href: string;
   readonly entries: readonly Entry[];
+  /** Those of them that are not drawn, too. */
   readonly size: number;
+  readonly states: Data["types"][number]["states"];
 }
 
 function HeatMap({ entries, types }: { entries: readonly Entry[]; types: Data["types"] }) {
   const groups = byType(entries, types);
   const all = types.reduce((sum, { workers }) => sum + workers, 0);
+  const known = groups.reduce((sum, { size }) => sum + size, 0);
   const { size } = SQUARES_SIZES.find(({ limit }) => all <= limit) ?? { size: "squares fine" };
   return (
     <>
@@ -473,41 +504,34 @@ function HeatMap({ entries, types }: { entries: readonly Entry[]; types: Data["t
           </ul>
         </div>
       ))}
-      {all > entries.length ? (
-        <p class="more">{more(all - entries.length, "more workers, none of them in a worse state")}</p>
-      ) : null}
+      {all > known ? <p class="more">{more(all - known, "more workers, of other types")}</p> : null}
     </>
   );
 }
 
 function byType(shown: readonly Entry[], types: Data["types"]): Group[] {
-  const sizes = new Map<string, number>();
-  for (const { type, workers } of types)
-    sizes.set(typeWord(type), (sizes.get(typeWord(type)) ?? 0) + workers);
-  const groups = new Map<string, Entry[]>();
+  const groups = new Map<string | null, Entry[]>();
   for (const entry of shown) {
-    const type = typeWord(entry[1].type);
+    const { type } = entry[1];
     const group = groups.get(type);
     if (group === undefined) groups.set(type, [entry]);
     else group.push(entry);
   }
-  return [...groups]
-    .sort(([a], [b]) => byNaturalOrder(a, b))
-    .map(([type, entries]) => ({
-      type,
-      href: entries[0]![1].type === null ? "workers" : cutHref("worker_type", type),
-      entries,
-      size: sizes.get(type) ?? entries.length,
-    }));
+  return types.flatMap(({ type, workers: size, states }) => {
+    const entries = groups.get(type);
+    if (entries === undefined) return [];
+    const href = type === null ? "workers" : cutHref("worker_type", type);
+    return { type: typeWord(type), href, entries, size, states };
+  });
 }
 
-/** "600 · 2 overloaded, 1 lost": what the squares show of states. */
-function groupInWords({ size, entries }: Group): string {
-  const troubles = HEAT_STATES.flatMap((state) => {
-    const those = entries.filter(([, it]) => it.state === state).length;
-    return those === 0 ? [] : [`${count(those)} ${state}`];
-  });
-  return joined([count(size), troubles.join(", ")]);
+/** "600 · 2 overloaded, 1 lost": of all of them, also where only the worst are drawn. */
+function groupInWords({ size, states, entries }: Group): string {
+  const troubles = HEAT_STATES.flatMap((state) =>
+    states[state] === undefined ? [] : [`${count(states[state])} ${state}`],
+  );
+  const part = entries.length < size ? `the worst ${count(entries.length)} of them drawn` : "";
+  return joined([count(size), troubles.join(", "), part]);
 }
 
 function typeWord(type: string | null): string {
