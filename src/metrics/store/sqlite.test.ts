@@ -241,6 +241,30 @@ test("the seed's three tables can be read from a plain shell", async () => {
   await store.close();
 });
 
+test("whatever a shell asks the three tables by, each sample is looked at once", async () => {
+  const store = open();
+  store.append(cpuBatch(store, T0, 10));
+  const shell = new Database(path, { readonly: true });
+  for (const [view, wanted] of [
+    ["worker_metrics", "metric_name = 'cpu_utilization' AND timestamp > '2026-01-01' AND worker_id = 'W1'"],
+    ["system_metrics", "metric_name = 'queue_depth'"],
+    ["task_metrics", "task_id = 'T1'"],
+  ]) {
+    const steps = shell
+      .prepare<[], { detail: string }>(`EXPLAIN QUERY PLAN SELECT * FROM ${view} WHERE ${wanted}`)
+      .all()
+      .map(({ detail }) => detail);
+    // Not all series for every run of samples, which takes minutes of a hundred workers' hour.
+    expect(steps.filter((step) => step.includes("series"))).toEqual([
+      "SEARCH series USING INTEGER PRIMARY KEY (rowid=?)",
+      "SEARCH series USING INTEGER PRIMARY KEY (rowid=?)",
+    ]);
+    expect(steps.filter((step) => step.startsWith("MATERIALIZE"))).toEqual([]);
+  }
+  shell.close();
+  await store.close();
+});
+
 function rows(table: string): number {
   const shell = new Database(path, { readonly: true });
   const count = shell.prepare<[], number>(`SELECT count(*) FROM ${table}`).pluck().get()!;
