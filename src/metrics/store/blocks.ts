@@ -1,3 +1,5 @@
+import { doubleBytes } from "./bytes.ts";
+
 /** Bytes of a block: its data, then the number of the block that follows it. */
 const BLOCK = 64;
 const DATA = BLOCK - 4;
@@ -95,8 +97,7 @@ export class BlockWriter {
   }
 
   double(value: number): void {
-    DOUBLE.setFloat64(0, value, true);
-    this.append(DOUBLE_BYTES);
+    this.append(doubleBytes(value));
   }
 
   append(bytes: Uint8Array): void {
@@ -140,5 +141,3 @@ export class BlockWriter {
 }
 
 const NO_SLAB = new Uint8Array(0);
-const DOUBLE = new DataView(new ArrayBuffer(8));
-const DOUBLE_BYTES = new Uint8Array(DOUBLE.buffer);

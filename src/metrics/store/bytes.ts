@@ -36,10 +36,7 @@ export class ByteWriter {
   }
 
   double(value: number): void {
-    this.#reserve(8);
-    DOUBLE.setFloat64(0, value, true);
-    this.#bytes.set(DOUBLE_BYTES, this.#length);
-    this.#length += 8;
+    this.append(doubleBytes(value));
   }
 
   /** A copy of what was written so far. */
@@ -121,6 +118,12 @@ export class ByteReader {
 
 const DOUBLE = new DataView(new ArrayBuffer(8));
 const DOUBLE_BYTES = new Uint8Array(DOUBLE.buffer);
+
+/** The eight bytes of a double, little-endian; good until the next call. */
+export function doubleBytes(value: number): Uint8Array {
+  DOUBLE.setFloat64(0, value, true);
+  return DOUBLE_BYTES;
+}
 
 /** Small magnitudes of either sign become small whole numbers: 0, -1, 1, -2 … → 0, 1, 2, 3 … */
 export function zigzag(value: number): number {
