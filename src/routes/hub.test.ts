@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import { constants, createGunzip, createInflateRaw } from "node:zlib";
 import { createAdaptorServer } from "@hono/node-server";
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { EvenkeelError } from "../errors.ts";
 import { renderPanel } from "../views/frame.tsx";
 import { listen, START_MS, type World, world } from "./fixture.tsx";
@@ -238,12 +238,13 @@ describe("rendering that takes long", () => {
   function slowHub(ticking?: () => Promise<void> | null) {
     const w = world();
     const happened: string[] = [];
-    let elapsed_ms = 0;
+    let elapsed_ms = performance.now();
+    const now = vi.spyOn(performance, "now").mockImplementation(() => elapsed_ms);
+    onTestFinished(() => now.mockRestore());
     let whenRendered = () => {};
     const hub = new Hub({
       read: () => w.now.read,
       ...(ticking && { ticking }),
-      elapsed_ms: () => elapsed_ms,
       renderPanel: (panel, params, read) => {
         elapsed_ms += 20;
         happened.push(`${panel.id} of ${read.tick}`);

@@ -1,6 +1,6 @@
 import { EvenkeelError } from "../errors.ts";
 import type { Read } from "../metrics/read.ts";
-import { TURN_MS, turn } from "../metrics/turn.ts";
+import { isTurnOver, turn } from "../metrics/turn.ts";
 import { FORMATS, Frame, GZIP_HEADER, type Piece, type StreamFormat, type TickFacts } from "./frames.ts";
 import { prepared } from "./moment.ts";
 import type { PanelRequest } from "./params.ts";
@@ -68,8 +68,6 @@ interface HubOptions {
   /** How panels become markup; left out, as they are shown everywhere. */
   renderPanel?: Site["renderPanel"];
   limits?: Partial<HubLimits>;
-  /** Milliseconds from any origin, only to measure durations. */
-  elapsed_ms?: () => number;
 }
 
 /**
@@ -84,7 +82,6 @@ export class Hub {
   readonly limits: HubLimits;
   readonly #read: () => Read;
   readonly #ticking: () => Promise<void> | null;
-  readonly #elapsed_ms: () => number;
   readonly #channels = new Map<string, Channel>();
   readonly #limits_reached: Record<string, number> = {};
   #publishing: Promise<void> | null = null;
@@ -95,14 +92,11 @@ export class Hub {
   #skipped = 0;
   #bytes_out = 0;
   #publish_ms = 0;
-  /** When others had their turn last. */
-  #turned_ms = 0;
 
-  constructor({ read, ticking, renderPanel = SITE.renderPanel, limits, elapsed_ms }: HubOptions) {
+  constructor({ read, ticking, renderPanel = SITE.renderPanel, limits }: HubOptions) {
     this.limits = { ...HUB_LIMITS, ...limits };
     this.#read = read;
     this.#ticking = ticking ?? (() => null);
-    this.#elapsed_ms = elapsed_ms ?? (() => performance.now());
     this.topics = new Topics({ read, renderPanel, max_topics: this.limits.max_topics });
     this.sockets = new Sockets({
       read,
@@ -234,15 +228,15 @@ export class Hub {
   async #publishAll(): Promise<void> {
     while (this.#again && !this.#closed) {
       this.#again = false;
-      const started_ms = this.#elapsed_ms();
+      const started_ms = performance.now();
       await this.#publishOnce();
-      this.#publish_ms = this.#elapsed_ms() - started_ms;
+      this.#publish_ms = performance.now() - started_ms;
     }
   }
 
   async #publishOnce(): Promise<void> {
     let written = 0;
-    await this.#turn();
+    await turn();
     for (const channel of this.#channels.values()) {
       await this.#render(channel.requests, channel.format);
       if (this.#closed) return;
@@ -250,7 +244,7 @@ export class Hub {
       for (const viewer of channel.viewers) {
         this.#send(channel, viewer);
         written++;
-        if (written % this.limits.clients_a_turn === 0) await this.#turn();
+        if (written % this.limits.clients_a_turn === 0) await turn();
         if (this.#closed) return;
       }
     }
@@ -285,16 +279,11 @@ export class Hub {
 
   /** Others take their turn once they have waited for long. Nothing is shown of a tick that is half done. */
   async turn(): Promise<void> {
-    if (this.#elapsed_ms() - this.#turned_ms > TURN_MS) await this.#turn();
+    if (isTurnOver()) await turn();
     for (let ticking = this.#ticking(); ticking; ticking = this.#ticking()) {
       await ticking;
-      await this.#turn();
+      await turn();
     }
-  }
-
-  async #turn(): Promise<void> {
-    await turn();
-    this.#turned_ms = this.#elapsed_ms();
   }
 
   /** Brings one viewer to the channel's tick: by what changed if it has the tick before, else by all of it. */
