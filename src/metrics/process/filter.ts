@@ -140,8 +140,7 @@ function* matching(tasks: Iterable<Task>, matches: (task: Task) => boolean): Gen
   for (const task of tasks) if (matches(task)) yield task;
 }
 
-/** Each task is asked once, of however many that are held: what is counted of it is counted of these. */
-/** Of each moment that was asked for: fifty filters of it look at them. */
+/** Of each moment that was asked for: what fifty filters of it count is counted of these. */
 const unfinished = new WeakMap<Read, readonly Task[]>();
 
 function unfinishedOf(read: Read): readonly Task[] {

@@ -1,8 +1,8 @@
 import { doubleBytes } from "./bytes.ts";
 
 /** Bytes of a block: its data, then the number of the block that follows it. */
-const BLOCK = 64;
-const DATA = BLOCK - 4;
+const BLOCK_BYTES = 64;
+const DATA_BYTES = BLOCK_BYTES - 4;
 /** Blocks that are made at once. */
 const SLAB_BLOCKS = 4096;
 const NONE = -1;
@@ -19,7 +19,7 @@ export class Blocks {
 
   /** Bytes that are held, in use or not. */
   get held_bytes(): number {
-    return this.#slabs.length * SLAB_BLOCKS * BLOCK;
+    return this.#slabs.length * SLAB_BLOCKS * BLOCK_BYTES;
   }
 
   take(): number {
@@ -28,7 +28,7 @@ export class Blocks {
       this.#free = next(this.slab(block), base(block));
       return block;
     }
-    if (this.#made % SLAB_BLOCKS === 0) this.#slabs.push(new Uint8Array(SLAB_BLOCKS * BLOCK));
+    if (this.#made % SLAB_BLOCKS === 0) this.#slabs.push(new Uint8Array(SLAB_BLOCKS * BLOCK_BYTES));
     this.#made += 1;
     return this.#made - 1;
   }
@@ -46,16 +46,16 @@ export class Blocks {
 
 /** Where a block begins in its slab. */
 function base(block: number): number {
-  return (block % SLAB_BLOCKS) * BLOCK;
+  return (block % SLAB_BLOCKS) * BLOCK_BYTES;
 }
 
 function next(slab: Uint8Array, base: number): number {
-  const at = base + DATA;
+  const at = base + DATA_BYTES;
   return slab[at]! | (slab[at + 1]! << 8) | (slab[at + 2]! << 16) | (slab[at + 3]! << 24);
 }
 
 function setNext(slab: Uint8Array, base: number, block: number): void {
-  const at = base + DATA;
+  const at = base + DATA_BYTES;
   slab[at] = block & 0xff;
   slab[at + 1] = (block >>> 8) & 0xff;
   slab[at + 2] = (block >>> 16) & 0xff;
@@ -81,7 +81,7 @@ export class BlockWriter {
   }
 
   byte(value: number): void {
-    const at = this.#length % DATA;
+    const at = this.#length % DATA_BYTES;
     if (at === 0) this.#extend();
     this.#slab[this.#base + at] = value;
     this.#length += 1;
@@ -102,9 +102,9 @@ export class BlockWriter {
 
   append(bytes: Uint8Array): void {
     for (let from = 0; from < bytes.length; ) {
-      const at = this.#length % DATA;
+      const at = this.#length % DATA_BYTES;
       if (at === 0) this.#extend();
-      const part = bytes.subarray(from, from + DATA - at);
+      const part = bytes.subarray(from, from + DATA_BYTES - at);
       this.#slab.set(part, this.#base + at);
       this.#length += part.length;
       from += part.length;
@@ -115,10 +115,10 @@ export class BlockWriter {
   bytes(): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.#length);
     let block = this.#first;
-    for (let at = 0; at < bytes.length; at += DATA) {
+    for (let at = 0; at < bytes.length; at += DATA_BYTES) {
       const slab = this.#blocks.slab(block);
       const from = base(block);
-      bytes.set(slab.subarray(from, from + Math.min(DATA, bytes.length - at)), at);
+      bytes.set(slab.subarray(from, from + Math.min(DATA_BYTES, bytes.length - at)), at);
       block = next(slab, from);
     }
     return bytes;
