@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { AnomalyDetector } from "../src/metrics/process/anomaly.ts";
+import { AnomalyDetector, DetectorRoom } from "../src/metrics/process/anomaly.ts";
 import { type Bench, bench } from "./lib/bench.ts";
 import { type Budget, type Figures, median } from "./lib/figures.ts";
 import {
@@ -44,7 +44,7 @@ type Watcher = readonly [name: string, watch: (ground: Ground) => Watch];
 const OURS: Watcher = [
   "Evenkeel",
   ({ step, min, max }) => {
-    const detector = new AnomalyDetector({ step, min, max });
+    const detector = new AnomalyDetector({ step, min, max }, new DetectorRoom());
     return (second, value) => {
       if (value !== null) detector.observe(second * 1000, value);
       if (detector.silence_ms(second * 1000) !== null) return second;
@@ -185,7 +185,8 @@ async function addCosts({ figures, noise }: Bench): Promise<void> {
   const { step, min, max } = GROUNDS[0]!;
   const options = { step, min, max };
   const before = usedBytes();
-  const detectors = Array.from({ length: SERIES }, () => new AnomalyDetector(options));
+  const room = new DetectorRoom();
+  const detectors = Array.from({ length: SERIES }, () => new AnomalyDetector(options, room));
   const rounds_ms = Array.from({ length: 2 * ROUNDS }, (_, round) => {
     const started_ms = performance.now();
     detectors.forEach((detector, i) => {

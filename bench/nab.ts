@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ANOMALY_SCORE, AnomalyDetector } from "../src/metrics/process/anomaly.ts";
+import { ANOMALY_SCORE, AnomalyDetector, DetectorRoom } from "../src/metrics/process/anomaly.ts";
 import { type Bench, bench } from "./lib/bench.ts";
 import type { Budget, Figures } from "./lib/figures.ts";
 import { type LabelledSeries, readNab, scoreOf, sum, type Worth, worthOf } from "./lib/nab.ts";
@@ -25,7 +25,7 @@ const DAY_SAMPLES = 288;
 type Detector = (series: LabelledSeries) => number[];
 
 const evenkeel: Detector = ({ at_ms, values }) => {
-  const detector = new AnomalyDetector({ step: 0, min: null, max: null });
+  const detector = new AnomalyDetector({ step: 0, min: null, max: null }, new DetectorRoom());
   return values.map((value, row) => detector.observe(at_ms[row]!, value) ?? 0);
 };
 

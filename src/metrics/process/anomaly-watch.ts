@@ -1,5 +1,13 @@
-import { CATALOGUE, findMetric, scaleOf } from "../catalogue.ts";
-import { ALERT_SCORE, AnomalyDetector, type AnomalyState, GAP_INTERVALS } from "./anomaly.ts";
+import { BySeries } from "../by-series.ts";
+import { CATALOGUE, findMetric, type Metric, type Scope, scaleOf } from "../catalogue.ts";
+import {
+  ALERT_SCORE,
+  AnomalyDetector,
+  type AnomalyOptions,
+  type AnomalyState,
+  DetectorRoom,
+  GAP_INTERVALS,
+} from "./anomaly.ts";
 import type { Channel, FreshValues, Watched } from "./channel.ts";
 import { DOUBLING_SCORE } from "./rarity.ts";
 import type { AnomalySubject } from "./rules/vocabulary.ts";
@@ -8,7 +16,7 @@ import type { Steps } from "./steps.ts";
 /** Values that one step judges. */
 const STEP_VALUES = 2000;
 const NEVER = Number.NEGATIVE_INFINITY;
-/** Series that are watched; each takes some 4 KB. */
+/** Series that are watched; each takes some 2 KB. */
 const MAX_SERIES = 50_000;
 /** Samples that are judged in one tick, some 20 ms: of more, each series is judged every few ticks. */
 const SAMPLES_A_TICK = 10_000;
@@ -61,8 +69,9 @@ function namesOf(scope: "system" | "worker"): ReadonlySet<string> {
 
 /** Watches every gauge of the fleet and of its workers for what is unusual. */
 export class AnomalyWatch {
-  readonly #series = new Map<string, Watched>();
-  readonly #due = new Map<string, Watched>();
+  readonly #series = new BySeries<Watched>();
+  readonly #room = new DetectorRoom();
+  readonly #due = new BySeries<Watched>();
   #silent: readonly AnomalySubject[] = [];
   #now_ms: number;
   #ticks = 0;
@@ -82,7 +91,8 @@ export class AnomalyWatch {
   restore(documents: readonly DetectorDocument[], now_ms: number): void {
     for (const { scope, entity, metric, state } of documents) {
       if (this.#series.size >= MAX_SERIES) break;
-      this.#add(scope, entity, metric, AnomalyDetector.from(state, optionsOf(scope, metric)), now_ms);
+      const detector = AnomalyDetector.from(state, optionsOf(scope, metric), this.#room);
+      this.#add(scope, entity, metric, detector, now_ms);
     }
   }
 
@@ -104,7 +114,7 @@ export class AnomalyWatch {
       regular: 0,
     };
     this.#numbered += 1;
-    this.#series.set(keyOf(scope, entity, metric), watched);
+    this.#series.set(watched, watched);
     return watched;
   }
 
@@ -140,13 +150,14 @@ export class AnomalyWatch {
 
   /** Null where there are too many. */
   #find(scope: Watched["scope"], entity: string, metric: string): Watched | null {
-    const found = this.#series.get(keyOf(scope, entity, metric));
+    const found = this.#series.get({ scope, entity, metric });
     if (found) return found;
     if (this.#series.size >= MAX_SERIES) {
       this.#reached("series watched for anomalies");
       return null;
     }
-    return this.#add(scope, entity, metric, new AnomalyDetector(optionsOf(scope, metric)), NEVER);
+    const detector = new AnomalyDetector(optionsOf(scope, metric), this.#room);
+    return this.#add(scope, entity, metric, detector, NEVER);
   }
 
   /** The first sample is always judged, of the others one in so many ticks. */
@@ -155,10 +166,8 @@ export class AnomalyWatch {
     watched.seen_ms = this.#now_ms;
     watched.regular += 1;
     watched.detector.observe(this.#now_ms, value);
-    if (watched.detector.alert_since_ms === null && this.#due.size === 0) return;
-    const key = keyOf(watched.scope, watched.entity, watched.metric);
-    if (watched.detector.alert_since_ms !== null) this.#due.set(key, watched);
-    else this.#due.delete(key);
+    if (watched.detector.alert_since_ms !== null) this.#due.set(watched, watched);
+    else if (this.#due.size > 0) this.#due.delete(watched);
   }
 
   /** Metrics that a worker reported regularly and does not any more, although it reports. */
@@ -177,11 +186,12 @@ export class AnomalyWatch {
   /** Forgets what was not seen for so long, and no longer tells of what fell silent. */
   forget(now_ms: number, after_ms: number): void {
     this.#forgotten += 1;
-    for (const [key, watched] of this.#series) {
+    for (const watched of this.#series.values()) {
       if (now_ms - watched.seen_ms < after_ms) continue;
       watched.known = false;
-      this.#series.delete(key);
-      this.#due.delete(key);
+      watched.detector.release();
+      this.#series.delete(watched);
+      this.#due.delete(watched);
     }
   }
 
@@ -195,8 +205,8 @@ export class AnomalyWatch {
   }
 
   /** How unusual a metric is; 0 while no alert is due for it. */
-  score(scope: string, entity: string, metric: string): number {
-    const due = this.#due.get(keyOf(scope, entity, metric));
+  score(scope: Scope, entity: string, metric: string): number {
+    const due = this.#due.get({ scope, entity, metric });
     return due && this.#now_ms - due.seen_ms < DUE_MS ? (due.detector.explain()?.score ?? 0) : 0;
   }
 
@@ -236,16 +246,17 @@ function silenceOf(
   };
 }
 
-function keyOf(scope: string, entity: string, metric: string): string {
-  return `${scope} ${metric} ${entity}`;
-}
+const NO_OPTIONS: AnomalyOptions = { step: 0, min: null, max: null };
+/** Of each metric one object, for all that watch one. */
+const OPTIONS = new Map<Metric, AnomalyOptions>(
+  CATALOGUE.map((metric) => [
+    metric,
+    { step: 1 / scaleOf(metric.precision), min: metric.min, max: metric.max },
+  ]),
+);
 
 /** A made-up metric is not watched: its step is not known. */
-function optionsOf(scope: "system" | "worker", name: string) {
+function optionsOf(scope: "system" | "worker", name: string): AnomalyOptions {
   const metric = findMetric(scope, name);
-  return {
-    step: metric ? 1 / scaleOf(metric.precision) : 0,
-    min: metric?.min ?? null,
-    max: metric?.max ?? null,
-  };
+  return (metric && OPTIONS.get(metric)) ?? NO_OPTIONS;
 }

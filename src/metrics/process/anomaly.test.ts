@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ALERT_SCORE, ANOMALY_SCORE, AnomalyDetector, type AnomalyOptions } from "./anomaly.ts";
+import { ALERT_SCORE, ANOMALY_SCORE, AnomalyDetector, type AnomalyOptions, DetectorRoom } from "./anomaly.ts";
 
 const START_MS = 1_700_000_000_000;
 const DAY_MS = 86_400_000;
@@ -14,7 +14,7 @@ class Series {
   now_ms = START_MS;
 
   constructor(options: AnomalyOptions) {
-    this.detector = new AnomalyDetector(options);
+    this.detector = new AnomalyDetector(options, new DetectorRoom());
   }
 
   /** @returns the last sample's score */
@@ -250,7 +250,7 @@ describe("for any series", () => {
   const options = fc.constantFrom(PERCENT, COUNT, UNKNOWN);
 
   const told = (list: readonly { wait_ms: number; value: number }[], given: AnomalyOptions) => {
-    const detector = new AnomalyDetector(given);
+    const detector = new AnomalyDetector(given, new DetectorRoom());
     let now_ms = START_MS;
     for (const { wait_ms, value } of list) {
       now_ms += wait_ms;
@@ -273,11 +273,44 @@ describe("for any series", () => {
     );
   });
 
+  it("detectors that share room know nothing of each other, nor of those that were there before", () => {
+    const series = fc.record({ list: samples, given: options });
+    fc.assert(
+      fc.property(fc.array(series, { minLength: 1, maxLength: 5 }), (them) => {
+        const room = new DetectorRoom();
+        const gone = them.map(({ given }) => new AnomalyDetector(given, room));
+        gone.forEach((detector) => {
+          for (let i = 0; i < 50; i += 1) detector.observe(START_MS + i * 1000, i);
+          detector.release();
+        });
+        const detectors = them.map(({ given }) => new AnomalyDetector(given, room));
+        const longest = Math.max(...them.map(({ list }) => list.length));
+        const at_ms = them.map(() => START_MS);
+        for (let i = 0; i < longest; i += 1) {
+          them.forEach(({ list }, which) => {
+            const sample = list[i];
+            if (!sample) return;
+            at_ms[which]! += sample.wait_ms;
+            detectors[which]!.observe(at_ms[which]!, sample.value);
+          });
+        }
+        them.forEach(({ list, given }, which) => {
+          const alone = told(list, given).detector;
+          expect(JSON.stringify(detectors[which]!.toState())).toBe(JSON.stringify(alone.toState()));
+        });
+      }),
+    );
+  });
+
   it("what is kept as JSON goes on exactly as the original does", () => {
     fc.assert(
       fc.property(samples, samples, options, (before, after, given) => {
         const { detector, now_ms } = told(before, given);
-        const again = AnomalyDetector.from(JSON.parse(JSON.stringify(detector.toState())), given);
+        const again = AnomalyDetector.from(
+          JSON.parse(JSON.stringify(detector.toState())),
+          given,
+          new DetectorRoom(),
+        );
         let at_ms = now_ms;
         for (const { wait_ms, value } of after) {
           at_ms += wait_ms;
@@ -293,7 +326,7 @@ describe("for any series", () => {
 describe("of a settled series", () => {
   const state = JSON.stringify(settled().detector.toState());
   const scoreOf = (value: number) => {
-    const detector = AnomalyDetector.from(JSON.parse(state), PERCENT);
+    const detector = AnomalyDetector.from(JSON.parse(state), PERCENT, new DetectorRoom());
     return detector.observe(START_MS + 7201 * 1000, value)!;
   };
 

@@ -1,6 +1,7 @@
-import { DayRange, type DayRangeState } from "./day-range.ts";
-import { Rarity, type RarityState } from "./rarity.ts";
-import { RecentWindow } from "./recent-window.ts";
+import { COURSE_SIZE, Course, type CourseState } from "./course.ts";
+import { DAY_SIZE, DayRange, type DayRangeState } from "./day-range.ts";
+import { RARITY_SIZE, Rarity, type RarityState } from "./rarity.ts";
+import { RecentWindow, WINDOW_SIZE } from "./recent-window.ts";
 
 /** What the detector has to be told of a metric; it learns the rest. */
 export interface AnomalyOptions {
@@ -38,35 +39,9 @@ export interface Anomaly {
   readonly alert_since_ms: number | null;
 }
 
-/** All that changes from sample to sample but the histograms and the windows. */
-interface Course {
-  /** The usual value, the mean distance from it, and how many samples they were learnt from. */
-  level: number;
-  deviation: number;
-  weight: number;
-  /** The mean distance from the level of late, with its sign. */
-  trend: number;
-  /** For how many samples the level has been farther off than a sample can pull. */
-  away: number;
-  /** Samples met; every how many of them one is learnt; how many were not learnt since. */
-  met: number;
-  thinning: number;
-  skipped: number;
-  at_ms: number | null;
-  interval_ms: number | null;
-  value: number;
-  score: number;
-  aspect: number;
-  /** How many samples on end were not unusual, and how many were worth an alert. */
-  quiet: number;
-  held: number;
-  since_ms: number | null;
-  alert_since_ms: number | null;
-}
-
 /** What is kept over a restart, as JSON. */
 export interface AnomalyState {
-  readonly course: Readonly<Course>;
+  readonly course: Readonly<CourseState>;
   readonly recent: readonly number[];
   readonly day: DayRangeState;
   readonly rarity: readonly RarityState[];
@@ -118,8 +93,69 @@ const LARGEST = 1e30;
 export const GAP_INTERVALS = 5;
 const INTERVAL_WEIGHT = 0.05;
 
-/** Reused, for all series are judged each second: how far off the newest sample is, by aspect; NaN: not to be told. */
+// Reused, for all series are judged each second. How far off the newest sample is, by aspect; NaN: not to be told.
 const sizes = new Float64Array(ASPECTS.length);
+// What the detector that is at work has learnt: each of these goes to where that lies.
+const course = new Course();
+const recent = new RecentWindow();
+const day = new DayRange();
+const rarity = new Rarity(ASPECTS.length);
+
+/** Detectors whose room is made at once. */
+const SLAB_PLACES = 64;
+
+class Slab {
+  readonly #courses = new Float64Array(SLAB_PLACES * COURSE_SIZE);
+  readonly #windows = new Float32Array(SLAB_PLACES * WINDOW_SIZE);
+  readonly #days = new Float32Array(SLAB_PLACES * DAY_SIZE);
+  readonly #rarities = new Uint16Array(SLAB_PLACES * ASPECTS.length * RARITY_SIZE);
+
+  goTo(place: number): void {
+    course.goTo(this.#courses, place * COURSE_SIZE);
+    recent.goTo(this.#windows, place * WINDOW_SIZE);
+    day.goTo(this.#days, place * DAY_SIZE);
+    rarity.goTo(this.#rarities, place * ASPECTS.length * RARITY_SIZE);
+  }
+
+  clear(place: number): void {
+    const clear = (room: Float32Array | Uint16Array, size: number, value: number) =>
+      room.fill(value, place * size, (place + 1) * size);
+    clear(this.#windows, WINDOW_SIZE, 0);
+    clear(this.#days, DAY_SIZE, Number.NaN);
+    clear(this.#rarities, ASPECTS.length * RARITY_SIZE, 0);
+    this.goTo(place);
+    course.restore({ thinning: 1 });
+  }
+}
+
+/**
+ * Where detectors keep what they learn, side by side: in objects of its own each would take twenty, and tens of
+ * thousands of detectors would be most of what the garbage collector goes through.
+ */
+export class DetectorRoom {
+  readonly #slabs: Slab[] = [];
+  readonly #free: number[] = [];
+  #made = 0;
+
+  /** @returns a place in which nothing is learnt */
+  take(): number {
+    const place = this.#free.pop() ?? this.#made;
+    if (place === this.#made) {
+      if (place % SLAB_PLACES === 0) this.#slabs.push(new Slab());
+      this.#made += 1;
+    }
+    this.slab(place).clear(place % SLAB_PLACES);
+    return place;
+  }
+
+  give(place: number): void {
+    this.#free.push(place);
+  }
+
+  slab(place: number): Slab {
+    return this.#slabs[Math.floor(place / SLAB_PLACES)]!;
+  }
+}
 
 /**
  * Tells how unusual each sample of one gauge is, given all before it: in constant memory, with no training and no
@@ -129,31 +165,23 @@ const sizes = new Float64Array(ASPECTS.length);
  */
 export class AnomalyDetector {
   readonly #options: AnomalyOptions;
-  readonly #recent = new RecentWindow();
-  readonly #day = new DayRange();
-  readonly #rarity = new Rarity(ASPECTS.length);
-  readonly #course: Course = {
-    level: 0,
-    deviation: 0,
-    weight: 0,
-    trend: 0,
-    away: 0,
-    met: 0,
-    thinning: 1,
-    skipped: 0,
-    at_ms: null,
-    interval_ms: null,
-    value: 0,
-    score: 0,
-    aspect: VALUE,
-    quiet: 0,
-    held: 0,
-    since_ms: null,
-    alert_since_ms: null,
-  };
+  readonly #room: DetectorRoom;
+  readonly #place: number;
 
-  constructor(options: AnomalyOptions) {
+  constructor(options: AnomalyOptions, room: DetectorRoom) {
     this.#options = options;
+    this.#room = room;
+    this.#place = room.take();
+  }
+
+  /** Gives its room back: it is asked for nothing any more. */
+  release(): void {
+    this.#room.give(this.#place);
+  }
+
+  /** What it has learnt is what the rest of this looks at. */
+  #goThere(): void {
+    this.#room.slab(this.#place).goTo(this.#place % SLAB_PLACES);
   }
 
   /**
@@ -164,68 +192,74 @@ export class AnomalyDetector {
    */
   observe(at_ms: number, value: number): number | null {
     if (!Number.isFinite(value)) return null;
+    this.#goThere();
     this.#meet(at_ms, Math.max(-LARGEST, Math.min(LARGEST, value)));
     this.#measure();
     this.#judge();
     this.#note(at_ms);
     this.#learn();
     this.#follow();
-    return this.#isReady() ? this.#course.score : null;
+    return this.#isReady() ? course.score : null;
   }
 
   /** What there is to say of the newest sample; null while too little is learnt. */
   explain(): Anomaly | null {
+    this.#goThere();
     if (!this.#isReady()) return null;
-    const { score, aspect, since_ms, alert_since_ms } = this.#course;
+    const { score, aspect, since_ms, alert_since_ms } = course;
     const [value, low, high] = this.#rangeOf(aspect);
     return { score, aspect: ASPECTS[aspect]!, value, low, high, since_ms, alert_since_ms };
   }
 
   /** How long the series has been silent, where that is longer than it usually is; else null. */
   silence_ms(now_ms: number): number | null {
-    const { at_ms } = this.#course;
+    this.#goThere();
+    const { at_ms } = course;
     return at_ms !== null && this.#isSilence(now_ms - at_ms) ? now_ms - at_ms : null;
   }
 
   /** How far apart its samples usually are; null before the second one. */
   get interval_ms(): number | null {
-    return this.#course.interval_ms;
+    this.#goThere();
+    return course.interval_ms;
   }
 
   /** When the newest sample's anomaly began. */
   get since_ms(): number | null {
-    return this.#course.since_ms;
+    this.#goThere();
+    return course.since_ms;
   }
 
   /** Since when an alert is due; it outlasts its anomaly a little. */
   get alert_since_ms(): number | null {
-    return this.#course.alert_since_ms;
+    this.#goThere();
+    return course.alert_since_ms;
   }
 
   toState(): AnomalyState {
+    this.#goThere();
     return {
-      course: { ...this.#course },
-      recent: this.#recent.toArray(),
-      day: this.#day.toState(),
-      rarity: this.#rarity.toState(),
+      course: course.toState(),
+      recent: recent.toArray(),
+      day: day.toState(),
+      rarity: rarity.toState(),
     };
   }
 
-  static from(state: AnomalyState, options: AnomalyOptions): AnomalyDetector {
-    const detector = new AnomalyDetector(options);
-    Object.assign(detector.#course, state.course);
-    for (const value of state.recent) detector.#recent.add(value);
-    detector.#day.restore(state.day);
-    detector.#rarity.restore(state.rarity);
+  static from(state: AnomalyState, options: AnomalyOptions, room: DetectorRoom): AnomalyDetector {
+    const detector = new AnomalyDetector(options, room);
+    course.restore(state.course);
+    for (const value of state.recent) recent.add(value);
+    day.restore(state.day);
+    rarity.restore(state.rarity);
     return detector;
   }
 
   /** Values from either side of a silence have no level and no spread in common. */
   #meet(at_ms: number, value: number): void {
-    const course = this.#course;
     const elapsed_ms = course.at_ms === null ? 0 : at_ms - course.at_ms;
     if (this.#isSilence(elapsed_ms)) {
-      this.#recent.clear();
+      recent.clear();
       course.held = 0;
     }
     if (elapsed_ms > 0) {
@@ -237,22 +271,22 @@ export class AnomalyDetector {
     course.met += 1;
     course.at_ms = at_ms;
     course.value = value;
-    this.#recent.add(value);
-    this.#day.enter(at_ms);
+    recent.add(value);
+    day.enter(at_ms);
   }
 
   #isSilence(elapsed_ms: number): boolean {
-    const { interval_ms } = this.#course;
+    const { interval_ms } = course;
     return interval_ms !== null && elapsed_ms > GAP_INTERVALS * interval_ms;
   }
 
   #measure(): void {
-    const { value, level, trend } = this.#course;
+    const { value, level, trend } = course;
     sizes[VALUE] = Math.abs(value - level);
-    sizes[LEVEL] = Math.abs(this.#recent.level() - level);
-    sizes[SPREAD] = this.#recent.spread();
-    sizes[HOUR] = this.#day.beyond(value);
-    sizes[JITTER] = this.#recent.jitter();
+    sizes[LEVEL] = Math.abs(recent.level() - level);
+    sizes[SPREAD] = recent.spread();
+    sizes[HOUR] = day.beyond(value);
+    sizes[JITTER] = recent.jitter();
     sizes[TREND] = Math.abs(trend);
     const smallest = this.#smallest();
     for (let aspect = 0; aspect < sizes.length; aspect += 1) {
@@ -261,7 +295,6 @@ export class AnomalyDetector {
   }
 
   #judge(): void {
-    const course = this.#course;
     course.score = 0;
     course.aspect = VALUE;
     let told = 0;
@@ -276,13 +309,12 @@ export class AnomalyDetector {
   }
 
   #scoreOf(aspect: number, size: number): number {
-    if (Number.isNaN(size) || this.#rarity.learnt(aspect) < LEARNT_TO_SCORE) return 0;
-    const beyond = this.#rarity.beyond(aspect, size, this.#floorOf(aspect));
-    return aspect < RANKED ? Math.max(beyond, this.#rarity.rank(aspect, size)) : beyond;
+    if (Number.isNaN(size) || rarity.learnt(aspect) < LEARNT_TO_SCORE) return 0;
+    const beyond = rarity.beyond(aspect, size, this.#floorOf(aspect));
+    return aspect < RANKED ? Math.max(beyond, rarity.rank(aspect, size)) : beyond;
   }
 
   #note(at_ms: number): void {
-    const course = this.#course;
     course.quiet = course.score >= ANOMALY_SCORE ? 0 : course.quiet + 1;
     course.held = course.score >= ALERT_SCORE ? course.held + 1 : 0;
     if (course.quiet === 0) course.since_ms ??= at_ms;
@@ -292,9 +324,8 @@ export class AnomalyDetector {
   }
 
   #learn(): void {
-    const course = this.#course;
-    this.#day.add(course.value);
-    if (course.met % TREND_SAMPLES === 0) this.#rarity.learn(TREND, sizes[TREND]!);
+    day.add(course.value);
+    if (course.met % TREND_SAMPLES === 0) rarity.learn(TREND, sizes[TREND]!);
     if (course.met % BORDER_SAMPLES === 0) {
       for (let aspect = 0; aspect < sizes.length; aspect += 1) this.#moveBorder(aspect);
     }
@@ -303,22 +334,21 @@ export class AnomalyDetector {
     course.skipped = 0;
     for (let aspect = 0; aspect < TREND; aspect += 1) {
       if (Number.isNaN(sizes[aspect]!)) continue;
-      const was_full = this.#rarity.learn(aspect, sizes[aspect]!);
+      const was_full = rarity.learn(aspect, sizes[aspect]!);
       if (was_full && aspect === VALUE) course.thinning = Math.min(MOST_THINNING, 2 * course.thinning);
     }
   }
 
   #moveBorder(aspect: number): void {
     const enough = aspect === TREND ? TRENDS_LEARNT : BORDER_SAMPLES;
-    if (this.#rarity.learnt(aspect) >= enough) this.#rarity.moveBorder(aspect);
+    if (rarity.learnt(aspect) >= enough) rarity.moveBorder(aspect);
   }
 
   #follow(): void {
-    const course = this.#course;
     const bound = PULL_DEVIATIONS * Math.max(course.deviation, this.#smallest());
     course.away = sizes[LEVEL]! > bound ? course.away + 1 : 0;
     if (course.away >= ADOPT_SAMPLES) {
-      course.level = this.#recent.level();
+      course.level = recent.level();
       course.weight = ADOPTED_WEIGHT;
       course.away = 0;
       course.trend = 0;
@@ -332,12 +362,12 @@ export class AnomalyDetector {
   }
 
   #isReady(): boolean {
-    return this.#rarity.learnt(VALUE) > LEARNT_TO_SCORE;
+    return rarity.learnt(VALUE) > LEARNT_TO_SCORE;
   }
 
   /** A distance below this is none. */
   #smallest(): number {
-    const { level, value } = this.#course;
+    const { level, value } = course;
     return Math.max(this.#options.step / 2, ROUNDING * Math.abs(level), ROUNDING * Math.abs(value));
   }
 
@@ -347,24 +377,24 @@ export class AnomalyDetector {
    */
   #floorOf(aspect: number): number {
     const { step, min, max } = this.#options;
-    const { level, deviation } = this.#course;
+    const { level, deviation } = course;
     const span = min === null || max === null ? 0 : max - min;
     const small = Math.max(step, SMALL_SHARE * Math.abs(level), SMALL_SHARE * span);
     if (aspect === TREND) return small;
     if (aspect !== HOUR) return Math.max(small, deviation);
-    return Math.max(small, deviation, (this.#day.high - this.#day.low) / 2, this.#rarity.border(VALUE));
+    return Math.max(small, deviation, (day.high - day.low) / 2, rarity.border(VALUE));
   }
 
   /** What an aspect measures now, and its usual range within the metric's bounds. */
   #rangeOf(aspect: number): [value: number, low: number, high: number] {
-    const { value, level, trend } = this.#course;
-    const border = Math.max(this.#floorOf(aspect), this.#rarity.border(aspect));
-    if (aspect === SPREAD) return [this.#recent.spread(), 0, border];
-    if (aspect === JITTER) return [this.#recent.jitter(), 0, border];
+    const { value, level, trend } = course;
+    const border = Math.max(this.#floorOf(aspect), rarity.border(aspect));
+    if (aspect === SPREAD) return [recent.spread(), 0, border];
+    if (aspect === JITTER) return [recent.jitter(), 0, border];
     const min = this.#options.min ?? -Infinity;
     const max = this.#options.max ?? Infinity;
-    const [low, high] = aspect === HOUR ? [this.#day.low, this.#day.high] : [level, level];
-    const measured = { [LEVEL]: this.#recent.level(), [TREND]: level + trend }[aspect] ?? value;
+    const [low, high] = aspect === HOUR ? [day.low, day.high] : [level, level];
+    const measured = { [LEVEL]: recent.level(), [TREND]: level + trend }[aspect] ?? value;
     return [measured, Math.max(min, low - border), Math.min(max, high + border)];
   }
 }

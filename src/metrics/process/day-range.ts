@@ -4,6 +4,17 @@ const HOUR_MS = DAY_MS / HOURS;
 /** How much of the way to what a day brought a wider range goes back. */
 const SHRINK = 0.5;
 
+/**
+ * How a range lies in its room: of each hour its lowest and its highest value, NaN where it was never met; those of
+ * the hour that is filling; those of this hour and the ones beside it; and which hour it is.
+ */
+const FILLING = 2 * HOURS;
+const LOW = FILLING + 2;
+const HIGH = LOW + 1;
+const HOUR = HIGH + 1;
+/** Numbers that a range takes. */
+export const DAY_SIZE = HOUR + 1;
+
 /** What is known of an hour of the day. */
 type HourRange = readonly [hour: number, low: number, high: number];
 
@@ -18,12 +29,29 @@ export interface DayRangeState {
  * most; in single precision.
  */
 export class DayRange {
-  /** Of each hour its lowest and its highest value, NaN where it was never met; last, those of the filling hour. */
-  readonly #bounds = new Float32Array(2 * (HOURS + 1)).fill(Number.NaN);
-  #hour = -1;
-  /** Of this hour and those beside it; NaN where this hour was never met. */
-  low = Number.NaN;
-  high = Number.NaN;
+  #room = new Float32Array(DAY_SIZE).fill(Number.NaN);
+  #from = 0;
+
+  /** Goes to another range, that lies in this room from there on; one of NaN is unknown. */
+  goTo(room: Float32Array<ArrayBuffer>, from: number): void {
+    this.#room = room;
+    this.#from = from;
+  }
+
+  /** The lowest of this hour and those beside it; NaN where this hour was never met. */
+  get low(): number {
+    return this.#room[this.#from + LOW]!;
+  }
+
+  /** The highest of them. */
+  get high(): number {
+    return this.#room[this.#from + HIGH]!;
+  }
+
+  /** NaN until one was entered. */
+  get #hour(): number {
+    return this.#room[this.#from + HOUR]!;
+  }
 
   /** Goes to an instant's hour; what was met in the one before counts from now on. */
   enter(at_ms: number): void {
@@ -39,9 +67,9 @@ export class DayRange {
   }
 
   add(value: number): void {
-    const [low, high] = [this.#bounds[FILLING]!, this.#bounds[FILLING + 1]!];
-    if (!(value >= low)) this.#bounds[FILLING] = value;
-    if (!(value <= high)) this.#bounds[FILLING + 1] = value;
+    const filling = this.#from + FILLING;
+    if (!(value >= this.#room[filling]!)) this.#room[filling] = value;
+    if (!(value <= this.#room[filling + 1]!)) this.#room[filling + 1] = value;
   }
 
   toState(): DayRangeState {
@@ -54,39 +82,44 @@ export class DayRange {
   }
 
   restore({ hours, filling }: DayRangeState): void {
-    for (const [hour, low, high] of hours) this.#bounds.set([low, high], 2 * hour);
+    for (const [hour, low, high] of hours) this.#set(2 * hour, low, high);
     if (!filling) return;
     const [hour, low, high] = filling;
     this.#open(hour);
-    this.#bounds.set([low, high], FILLING);
+    this.#set(FILLING, low, high);
   }
 
   #rangeOf(hour: number, at: number): HourRange {
-    return [hour, this.#bounds[at]!, this.#bounds[at + 1]!];
+    return [hour, this.#room[this.#from + at]!, this.#room[this.#from + at + 1]!];
+  }
+
+  #set(at: number, low: number, high: number): void {
+    this.#room[this.#from + at] = low;
+    this.#room[this.#from + at + 1] = high;
   }
 
   #open(hour: number): void {
-    this.#hour = hour;
-    const known = !Number.isNaN(this.#bounds[2 * hour]!);
-    this.low = known ? Infinity : Number.NaN;
-    this.high = known ? -Infinity : Number.NaN;
+    this.#room[this.#from + HOUR] = hour;
+    const known = !Number.isNaN(this.#rangeOf(hour, 2 * hour)[1]);
+    let [lowest, highest] = known ? [Infinity, -Infinity] : [Number.NaN, Number.NaN];
     for (let beside = hour + HOURS - 1; known && beside <= hour + HOURS + 1; beside += 1) {
-      const at = 2 * (beside % HOURS);
-      if (Number.isNaN(this.#bounds[at]!)) continue;
-      this.low = Math.min(this.low, this.#bounds[at]!);
-      this.high = Math.max(this.high, this.#bounds[at + 1]!);
+      const [, low, high] = this.#rangeOf(beside, 2 * (beside % HOURS));
+      if (Number.isNaN(low)) continue;
+      lowest = Math.min(lowest, low);
+      highest = Math.max(highest, high);
     }
+    this.#set(LOW, lowest, highest);
   }
 
   #close(): void {
-    const [low, high] = [this.#bounds[FILLING]!, this.#bounds[FILLING + 1]!];
+    const [hour, low, high] = this.#rangeOf(this.#hour, FILLING);
     if (Number.isNaN(low)) return;
-    const at = 2 * this.#hour;
-    const [known_low, known_high] = [this.#bounds[at]!, this.#bounds[at + 1]!];
-    this.#bounds[at] = low > known_low ? known_low + SHRINK * (low - known_low) : low;
-    this.#bounds[at + 1] = high < known_high ? known_high + SHRINK * (high - known_high) : high;
-    this.#bounds.fill(Number.NaN, FILLING);
+    const [, known_low, known_high] = this.#rangeOf(hour, 2 * hour);
+    this.#set(
+      2 * hour,
+      low > known_low ? known_low + SHRINK * (low - known_low) : low,
+      high < known_high ? known_high + SHRINK * (high - known_high) : high,
+    );
+    this.#set(FILLING, Number.NaN, Number.NaN);
   }
 }
-
-const FILLING = 2 * HOURS;

@@ -9,7 +9,8 @@ const FIRST_BIN = 16;
  */
 const [LEARNT, EDGE, BORDER, NEXT] = [0, 1, 2, 3];
 const HEAD = 4;
-const WIDTH = HEAD + BINS;
+/** Numbers that a kind takes. */
+export const RARITY_SIZE = HEAD + BINS;
 const BIAS = 32_768;
 /** Of a border: not known yet, and where all but one in a thousand are nothing. */
 const [UNKNOWN, NOTHING] = [0, 1];
@@ -36,22 +37,31 @@ export interface RarityState {
  * with logarithmic bins that go where the sizes are. No shape of the distribution is assumed.
  */
 export class Rarity {
+  readonly #kinds: number;
   /** A row a kind; its first bin counts what is nothing, or far too small to matter. */
-  readonly #rows: Uint16Array;
+  #rows: Uint16Array<ArrayBuffer>;
+  #from = 0;
 
   constructor(kinds: number) {
-    this.#rows = new Uint16Array(kinds * WIDTH);
+    this.#kinds = kinds;
+    this.#rows = new Uint16Array(kinds * RARITY_SIZE);
+  }
+
+  /** Goes to the histograms of another, whose rows lie in this room from there on; of zeros nothing was learnt. */
+  goTo(room: Uint16Array<ArrayBuffer>, from: number): void {
+    this.#rows = room;
+    this.#from = from;
   }
 
   learnt(kind: number): number {
-    return this.#rows[kind * WIDTH + LEARNT]!;
+    return this.#rows[this.#row(kind) + LEARNT]!;
   }
 
   /** 0 for nothing; 3.3 for a size that none reached, 2.8 for one that one did, and so on: 3 − log10(n + ½). */
   rank(kind: number, size: number): number {
     const bin = this.#binOf(kind, size);
     if (bin === 0) return 0;
-    const row = kind * WIDTH + HEAD;
+    const row = this.#row(kind) + HEAD;
     let as_large = 0;
     for (let i = bin; i < BINS; i += 1) as_large += this.#rows[row + i]!;
     const scarcity = Math.max(1, ENOUGH / (this.learnt(kind) + 1));
@@ -65,19 +75,19 @@ export class Rarity {
    * @param floor the border is never nearer than that
    */
   beyond(kind: number, size: number, floor: number): number {
-    if (size <= floor || this.#rows[kind * WIDTH + BORDER] === UNKNOWN) return 0;
+    if (size <= floor || this.#rows[this.#row(kind) + BORDER] === UNKNOWN) return 0;
     return Math.max(0, DOUBLING_SCORE * Math.log2(size / Math.max(floor, this.border(kind))));
   }
 
   /** The size that one in a thousand exceeds, an upper edge of a bin; 0 where it is nothing, or not known yet. */
   border(kind: number): number {
-    const border = this.#rows[kind * WIDTH + BORDER]!;
+    const border = this.#rows[this.#row(kind) + BORDER]!;
     return border <= NOTHING ? 0 : 2 ** ((border - BIAS) / BINS_PER_OCTAVE);
   }
 
   /** Moves the border to where it was at the last call: what begins now does not move it for a while. */
   moveBorder(kind: number): void {
-    const row = kind * WIDTH;
+    const row = this.#row(kind);
     this.#rows[row + BORDER] = this.#rows[row + NEXT]!;
     const allowed = this.#rows[row + LEARNT]! * BEYOND_SHARE;
     let bin = BINS - 1;
@@ -90,7 +100,7 @@ export class Rarity {
 
   /** @returns whether it was full, so that half of what had been learnt is forgotten */
   learn(kind: number, size: number): boolean {
-    const row = kind * WIDTH;
+    const row = this.#row(kind);
     if (size > 0 && this.#rows[row + EDGE] === 0) this.#rows[row + EDGE] = logOf(size) - FIRST_BIN + BIAS;
     let bin = this.#binOf(kind, size);
     if (bin >= BINS) {
@@ -105,12 +115,13 @@ export class Rarity {
   }
 
   toState(): RarityState[] {
-    return Array.from({ length: this.#rows.length / WIDTH }, (_, kind) => {
+    return Array.from({ length: this.#kinds }, (_, kind) => {
       const bins: [bin: number, count: number][] = [];
       this.#bins(kind).forEach((count, bin) => {
         if (count > 0) bins.push([bin, count]);
       });
-      const [, edge, border, next] = this.#rows.subarray(kind * WIDTH, kind * WIDTH + HEAD);
+      const row = this.#row(kind);
+      const [, edge, border, next] = this.#rows.subarray(row, row + HEAD);
       return { edge: edge!, border: border!, next: next!, bins };
     });
   }
@@ -119,9 +130,13 @@ export class Rarity {
     state.forEach(({ edge, border, next, bins }, kind) => {
       const known = bins.filter(([bin]) => bin < BINS);
       const learnt = known.reduce((sum, [, count]) => sum + count, 0);
-      this.#rows.set([learnt, edge, border, next], kind * WIDTH);
+      this.#rows.set([learnt, edge, border, next], this.#row(kind));
       for (const [bin, count] of known) this.#bins(kind)[bin] = count;
     });
+  }
+
+  #row(kind: number): number {
+    return this.#from + kind * RARITY_SIZE;
   }
 
   #halve(kind: number): void {
@@ -131,16 +146,16 @@ export class Rarity {
       bins[i] = bins[i]! >> 1;
       learnt += bins[i]!;
     }
-    this.#rows[kind * WIDTH + LEARNT] = learnt;
+    this.#rows[this.#row(kind) + LEARNT] = learnt;
   }
 
   #bins(kind: number): Uint16Array {
-    return this.#rows.subarray(kind * WIDTH + HEAD, (kind + 1) * WIDTH);
+    return this.#rows.subarray(this.#row(kind) + HEAD, this.#row(kind + 1));
   }
 
   /** −BIAS until a size was met: all sizes lie above it. */
   #edge(kind: number): number {
-    return this.#rows[kind * WIDTH + EDGE]! - BIAS;
+    return this.#rows[this.#row(kind) + EDGE]! - BIAS;
   }
 
   /** BINS or more for what is larger than the last bin holds. */
@@ -155,7 +170,7 @@ export class Rarity {
     for (let i = 1; i <= gone; i += 1) bins[0]! += bins[i]!;
     bins.copyWithin(1, 1 + gone);
     bins.fill(0, BINS - gone);
-    this.#rows[kind * WIDTH + EDGE]! += by;
+    this.#rows[this.#row(kind) + EDGE]! += by;
   }
 }
 

@@ -6,8 +6,16 @@ const HIGH_RANK = 26;
 /** The median of the 29 differences between them. */
 const JITTER_RANK = 14;
 
-/** Where the differences begin. */
-const STEPS = LENGTH;
+/**
+ * How a window lies in its room: the values, the place of the next, how many there are; then the values in order,
+ * and the differences between neighbours in order: a new value moves few of them.
+ */
+const NEXT = LENGTH;
+const COUNT = NEXT + 1;
+const SORTED = COUNT + 1;
+const STEPS = SORTED + LENGTH;
+/** Numbers that a window takes. */
+export const WINDOW_SIZE = STEPS + LENGTH - 1;
 
 /** Reused, for all windows are asked each second. */
 const newest = new Float32Array(NEWEST);
@@ -17,56 +25,67 @@ const newest = new Float32Array(NEWEST);
  * four wild values of nine do not move the level, three on either side of thirty do not widen the spread.
  */
 export class RecentWindow {
-  readonly #values = new Float32Array(LENGTH);
-  #next = 0;
-  #length = 0;
-  /** The values in order, and from STEPS on the differences between neighbours: a new value moves few of them. */
-  readonly #sorted = new Float32Array(STEPS + LENGTH - 1);
+  #room = new Float32Array(WINDOW_SIZE);
+  #from = 0;
 
-  add(value: number): void {
-    if (this.#length === LENGTH) this.#dropOldest();
-    this.#values[this.#next] = value;
-    this.#next = (this.#next + 1) % LENGTH;
-    insert(this.#sorted, 0, this.#length, this.#newest(0));
-    if (this.#length > 0) insert(this.#sorted, STEPS, this.#length - 1, this.#step(0));
-    this.#length += 1;
+  /** Goes to another window, that lies in this room from there on; one of zeros is empty. */
+  goTo(room: Float32Array<ArrayBuffer>, from: number): void {
+    this.#room = room;
+    this.#from = from;
   }
 
-  #dropOldest(): void {
-    this.#length -= 1;
-    remove(this.#sorted, 0, LENGTH, this.#newest(LENGTH - 1));
-    remove(this.#sorted, STEPS, LENGTH - 1, this.#step(LENGTH - 2));
+  add(value: number): void {
+    const [room, from] = [this.#room, this.#from];
+    let count = this.#count;
+    if (count === LENGTH) {
+      count -= 1;
+      remove(room, from + SORTED, LENGTH, this.#newest(LENGTH - 1));
+      remove(room, from + STEPS, LENGTH - 1, this.#step(LENGTH - 2));
+    }
+    const next = room[from + NEXT]!;
+    room[from + next] = value;
+    room[from + NEXT] = (next + 1) % LENGTH;
+    insert(room, from + SORTED, count, this.#newest(0));
+    if (count > 0) insert(room, from + STEPS, count - 1, this.#step(0));
+    room[from + COUNT] = count + 1;
   }
 
   clear(): void {
-    this.#length = 0;
+    this.#room[this.#from + COUNT] = 0;
   }
 
   /** The median of the newest nine; NaN of fewer. */
   level(): number {
-    if (this.#length < NEWEST) return Number.NaN;
+    if (this.#count < NEWEST) return Number.NaN;
     for (let i = 0; i < NEWEST; i += 1) insert(newest, 0, i, this.#newest(i));
     return newest[(NEWEST - 1) / 2]!;
   }
 
   /** The width that four fifths of the newest thirty lie within; NaN of fewer. */
   spread(): number {
-    if (this.#length < LENGTH) return Number.NaN;
-    return this.#sorted[HIGH_RANK]! - this.#sorted[LOW_RANK]!;
+    const sorted = this.#from + SORTED;
+    if (this.#count < LENGTH) return Number.NaN;
+    return this.#room[sorted + HIGH_RANK]! - this.#room[sorted + LOW_RANK]!;
   }
 
   /** The median difference of neighbours among the newest thirty; NaN of fewer. */
   jitter(): number {
-    return this.#length < LENGTH ? Number.NaN : this.#sorted[STEPS + JITTER_RANK]!;
+    return this.#count < LENGTH ? Number.NaN : this.#room[this.#from + STEPS + JITTER_RANK]!;
   }
 
   /** Oldest first. */
   toArray(): number[] {
-    return Array.from({ length: this.#length }, (_, i) => this.#newest(this.#length - 1 - i));
+    const count = this.#count;
+    return Array.from({ length: count }, (_, i) => this.#newest(count - 1 - i));
+  }
+
+  get #count(): number {
+    return this.#room[this.#from + COUNT]!;
   }
 
   #newest(index: number): number {
-    return this.#values[(this.#next - 1 - index + 2 * LENGTH) % LENGTH]!;
+    const next = this.#room[this.#from + NEXT]!;
+    return this.#room[this.#from + ((next - 1 - index + 2 * LENGTH) % LENGTH)]!;
   }
 
   #step(index: number): number {

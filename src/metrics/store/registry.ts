@@ -1,4 +1,5 @@
 import { EvenkeelError } from "../../errors.ts";
+import { BySeries } from "../by-series.ts";
 import { findMetric, type Scope, scaleOf } from "../catalogue.ts";
 import type { SeriesName } from "../range.ts";
 import { Blocks } from "./blocks.ts";
@@ -30,7 +31,7 @@ export interface Series extends SeriesName {
 
 /** Every series by name and by handle. Handles are never used twice while the store is open. */
 export class Registry {
-  readonly #by_name = new Map<string, Series>();
+  readonly #by_name = new BySeries<Series>();
   readonly #by_id = new Map<number, Series>();
   readonly #blocks = new Blocks();
   #next_id = 1;
@@ -49,8 +50,8 @@ export class Registry {
     return this.#by_id.values();
   }
 
-  find({ scope, entity, metric }: SeriesName): Series | undefined {
-    return this.#by_name.get(keyOf(scope, entity, metric));
+  find(name: SeriesName): Series | undefined {
+    return this.#by_name.get(name);
   }
 
   get(id: number): Series | undefined {
@@ -63,7 +64,7 @@ export class Registry {
   }
 
   findOrAdd(scope: Scope, entity: string, metric: string): Series {
-    const found = this.#by_name.get(keyOf(scope, entity, metric));
+    const found = this.find({ scope, entity, metric });
     if (found) return found;
     if (this.#next_id > MAX_SERIES_ID) {
       throw new EvenkeelError(
@@ -90,7 +91,7 @@ export class Registry {
       columns: NO_COLUMNS,
       filling: null,
     };
-    this.#by_name.set(keyOf(scope, entity, metric), series);
+    this.#by_name.set(series, series);
     this.#by_id.set(id, series);
     this.#next_id = Math.max(this.#next_id, id + 1);
     return series;
@@ -161,7 +162,7 @@ export class Registry {
   }
 
   forget(series: Series): void {
-    this.#by_name.delete(keyOf(series.scope, series.entity, series.metric));
+    this.#by_name.delete(series);
     this.#by_id.delete(series.id);
   }
 }
@@ -169,8 +170,4 @@ export class Registry {
 /** The unsealed samples of an hour. */
 export function columnAt({ columns }: Series, hour: number): Column | undefined {
   return columns.find((column) => column.hour === hour);
-}
-
-function keyOf(scope: Scope, entity: string, metric: string): string {
-  return `${scope}\0${metric}\0${entity}`;
 }
