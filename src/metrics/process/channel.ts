@@ -1,5 +1,5 @@
 import type { AnomalyDetector } from "./anomaly.ts";
-import { type Register, type Stamp, take } from "./register.ts";
+import { type Stamp, take } from "./register.ts";
 
 /** A series that is watched for what is unusual. */
 export interface Watched {
@@ -21,8 +21,9 @@ export class Channel {
   /** Null for the whole fleet. */
   readonly worker: { readonly id: string } | null;
   readonly metric: string;
-  /** What was last said of it; null where it only follows from others. */
-  said: Register<number> | null = null;
+  /** What was last said of it, a register; without a stamp where it only follows from others. */
+  value: number | null = null;
+  stamp: Stamp | null = null;
   /** The store's handle of its series; null until a value of it is written. */
   series: number | null = null;
   /** Who watches it for what is unusual; null until a value of it was judged. */
@@ -37,8 +38,7 @@ export class Channel {
 
   /** Takes what was said of it by the rules of merging into its owner's metrics; null clears it. */
   say(value: number | null, stamp: Stamp, metrics: Map<string, number>): void {
-    if (this.said === null) this.said = { value, at_ms: stamp.at_ms, source: stamp.source };
-    else if (!take(this.said, value, stamp)) return;
+    if (!take(this, value, stamp)) return;
     if (value === null) metrics.delete(this.metric);
     else metrics.set(this.metric, value);
   }

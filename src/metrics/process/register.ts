@@ -4,10 +4,8 @@
  */
 export interface Register<T> {
   value: T | null;
-  /** The reporting source's own time, Unix milliseconds. */
-  at_ms: number;
-  /** Who said it; offsets between sources' clocks are taken out when two are compared. */
-  source: SourceClock;
+  /** One for all that a report says: there are a million registers. */
+  stamp: Stamp;
 }
 
 export interface SourceClock {
@@ -18,10 +16,12 @@ export interface SourceClock {
   complete_at_ms: number;
 }
 
-/** The stamp of everything that one report says. */
+/** When and by whom something was said. */
 export interface Stamp {
-  at_ms: number;
-  source: SourceClock;
+  /** The reporting source's own time, Unix milliseconds. */
+  readonly at_ms: number;
+  /** Who said it; offsets between sources' clocks are taken out when two are compared. */
+  readonly source: SourceClock;
 }
 
 /**
@@ -34,27 +34,40 @@ export function update<T>(
   stamp: Stamp,
 ): Register<T> | undefined {
   if (value === undefined) return register;
-  if (register === undefined) return { value, at_ms: stamp.at_ms, source: stamp.source };
+  if (register === undefined) return { value, stamp };
   if (!wins(register, value, stamp)) return register;
-  if (!isSame(register.value, value)) return { value, at_ms: stamp.at_ms, source: stamp.source };
+  if (!isSame(register.value, value)) return { value, stamp };
   // Most of a report repeats the one before: a copy of it would soon be garbage that is no longer young.
-  register.at_ms = stamp.at_ms;
-  register.source = stamp.source;
+  register.stamp = stamp;
   return register;
 }
 
+/** A register that may not have been said yet. */
+interface Unsaid<T> {
+  value: T | null;
+  stamp: Stamp | null;
+}
+
 /** Takes a value into a register in place. @returns false where what is known stands */
-export function take<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean {
-  if (!wins(register, value, stamp)) return false;
+export function take<T>(register: Unsaid<T>, value: T | null, stamp: Stamp): boolean {
+  if (isSaid(register) && !wins(register, value, stamp)) return false;
   register.value = value;
-  register.at_ms = stamp.at_ms;
-  register.source = stamp.source;
+  register.stamp = stamp;
   return true;
 }
 
+function isSaid<T>(register: Unsaid<T>): register is Register<T> {
+  return register.stamp !== null;
+}
+
+/** When it was said by our clock, Unix milliseconds. */
+export function oursOf({ at_ms, source }: Stamp): number {
+  return at_ms + source.offset_ms;
+}
+
 function wins<T>(register: Register<T>, value: T | null, stamp: Stamp): boolean {
-  const held_ms = register.at_ms + register.source.offset_ms;
-  const came_ms = stamp.at_ms + stamp.source.offset_ms;
+  const held_ms = oursOf(register.stamp);
+  const came_ms = oursOf(stamp);
   return came_ms > held_ms || (came_ms === held_ms && compareValues(value, register.value) > 0);
 }
 
@@ -135,14 +148,16 @@ export class RegisterWriter {
     this.#base_ms = base_ms;
   }
 
-  write({ value, at_ms, source }: Register<unknown>): StoredRegister {
+  write({ value, stamp: { at_ms, source } }: Register<unknown>): StoredRegister {
     let place = this.sources.indexOf(source.id);
     if (place === -1) place = this.sources.push(source.id) - 1;
     const after_base_ms = at_ms - this.#base_ms;
     return place === 0 ? [value, after_base_ms] : [value, after_base_ms, place];
   }
 
-  writeAll(registers: ReadonlyMap<string, Register<unknown>>): Record<string, StoredRegister> {
+  writeAll(
+    registers: Iterable<readonly [name: string, register: Register<unknown>]>,
+  ): Record<string, StoredRegister> {
     const written: Record<string, StoredRegister> = {};
     for (const [name, register] of registers) written[name] = this.write(register);
     return written;
@@ -153,6 +168,7 @@ export class RegisterWriter {
 export class RegisterReader {
   readonly #base_ms: number;
   readonly #sources: readonly SourceClock[];
+  readonly #stamps: Stamp[] = [];
 
   constructor(base_ms: number, sources: readonly string[], clock: (source: string) => SourceClock) {
     this.#base_ms = base_ms;
@@ -160,6 +176,17 @@ export class RegisterReader {
   }
 
   read<T>([value, after_base_ms, place = 0]: StoredRegister): Register<T> {
-    return { value: value as T | null, at_ms: after_base_ms + this.#base_ms, source: this.#sources[place]! };
+    return {
+      value: value as T | null,
+      stamp: this.#stamp(after_base_ms + this.#base_ms, this.#sources[place]!),
+    };
+  }
+
+  #stamp(at_ms: number, source: SourceClock): Stamp {
+    const found = this.#stamps.find((stamp) => stamp.at_ms === at_ms && stamp.source === source);
+    if (found) return found;
+    const stamp = { at_ms, source };
+    this.#stamps.push(stamp);
+    return stamp;
   }
 }

@@ -63,7 +63,10 @@ interface AttemptEntry {
   status: TaskStatus;
   /** The own time of the status that ended the attempt. */
   end: Instant | undefined;
-  times: Partial<Record<Step, Instant>>;
+  queued: Instant | undefined;
+  assigned: Instant | undefined;
+  started: Instant | undefined;
+  ended: Instant | undefined;
   worker: Register<string> | undefined;
   progress: Register<number> | undefined;
   error: Register<string> | undefined;
@@ -90,15 +93,52 @@ export interface TaskDocument {
   }[];
 }
 
-const NOTHING_YET: AttemptEntry = {
-  attempt: 1,
-  status: "queued",
-  end: undefined,
-  times: {},
-  worker: undefined,
-  progress: undefined,
-  error: undefined,
-};
+/** Nothing is known of it yet. */
+function attemptEntry(attempt: number): AttemptEntry {
+  return {
+    attempt,
+    status: "queued",
+    end: undefined,
+    queued: undefined,
+    assigned: undefined,
+    started: undefined,
+    ended: undefined,
+    worker: undefined,
+    progress: undefined,
+    error: undefined,
+  };
+}
+
+const NOTHING_YET: Readonly<AttemptEntry> = attemptEntry(1);
+
+/** What is said of a task as a whole. */
+const FIELDS = ["type", "model_family", "model_id", "priority", "modality", "requirements"] as const;
+type Field = (typeof FIELDS)[number];
+const METRIC = "metrics.";
+
+const NOBODY: ReadonlySet<string> = new Set();
+const ONLY = new WeakMap<SourceClock, ReadonlySet<string>>();
+
+function noFields(): Record<Field, Register<unknown> | undefined> {
+  return {
+    type: undefined,
+    model_family: undefined,
+    model_id: undefined,
+    priority: undefined,
+    modality: undefined,
+    requirements: undefined,
+  };
+}
+
+/** A set with this source alone: most tasks are named by one, and share it. */
+function only(source: SourceClock): ReadonlySet<string> {
+  let set = ONLY.get(source);
+  if (set === undefined) {
+    set = new Set([source.id]);
+    ONLY.set(source, set);
+  }
+  return set;
+}
 
 /** A task as the fleet holds it: every report of it merged, in whatever order they came. */
 export class TaskEntry implements Task {
@@ -107,7 +147,7 @@ export class TaskEntry implements Task {
   /** Time of receipt of the last report that names the task. */
   mentioned_ms: number;
   /** The sources that named it. */
-  readonly mentioned_by = new Set<string>();
+  mentioned_by = NOBODY;
   // What the newest attempt and the registers say, as plain fields: a list looks at a hundred thousand tasks.
   attempt = NOTHING_YET.attempt;
   status: TaskStatus = NOTHING_YET.status;
@@ -124,7 +164,9 @@ export class TaskEntry implements Task {
   /** When the store was last to keep it, time of receipt. */
   #kept_ms = 0;
   #attempts: AttemptEntry[] = [];
-  readonly #fields = new Map<string, Register<unknown>>();
+  // A hundred thousand tasks: a map of each would be most of what they take.
+  readonly #fields = noFields();
+  #metric_registers: Map<string, Register<number>> | undefined;
 
   constructor(id: string, now_ms: number) {
     this.id = id;
@@ -135,14 +177,9 @@ export class TaskEntry implements Task {
   apply(change: TaskUpdate, stamp: Stamp, received_ms: number, at_given: boolean): boolean {
     this.#to_keep = this.orphaned !== null || !this.mentioned_by.has(stamp.source.id);
     this.mentioned_ms = Math.max(this.mentioned_ms, received_ms);
-    this.mentioned_by.add(stamp.source.id);
+    this.#mention(stamp.source);
     this.orphaned = null;
-    this.#field("type", change.type, stamp);
-    this.#field("model_family", change.model_family, stamp);
-    this.#field("model_id", change.model_id, stamp);
-    this.#field("priority", change.priority, stamp);
-    this.#field("modality", change.modality, stamp);
-    this.#field("requirements", change.requirements, stamp);
+    for (const name of FIELDS) this.#field(name, change[name], stamp);
     this.#metrics(change.metrics, stamp);
     for (const transition of change.transitions) this.#step(transition, stamp, at_given);
     this.#spread();
@@ -151,32 +188,39 @@ export class TaskEntry implements Task {
     return keep;
   }
 
+  #mention(source: SourceClock): void {
+    if (this.mentioned_by.size === 0) this.mentioned_by = only(source);
+    else if (!this.mentioned_by.has(source.id)) {
+      this.mentioned_by = new Set([...this.mentioned_by, source.id]);
+    }
+  }
+
   /** Brings the plain fields up to date. */
   #spread(): void {
-    const { attempt, status, worker, progress, times } = this.#current;
+    const { attempt, status, worker, progress, queued, started, ended } = this.#current;
     this.attempt = attempt;
     this.status = status;
     this.worker_id = worker?.value ?? null;
     this.progress = progress?.value ?? null;
-    this.queued_at_ms = times.queued?.at_ms ?? null;
-    this.started_at_ms = times.started?.at_ms ?? null;
-    this.ended_at_ms = times.ended?.at_ms ?? null;
+    this.queued_at_ms = queued?.at_ms ?? null;
+    this.started_at_ms = started?.at_ms ?? null;
+    this.ended_at_ms = ended?.at_ms ?? null;
     this.type = this.#value("type");
     this.model_family = this.#value("model_family");
     this.model_id = this.#value("model_id");
     this.priority = this.#value("priority");
   }
 
-  #field(name: string, value: unknown, stamp: Stamp): void {
-    const held = this.#fields.get(name);
-    const register = this.#keepField(held, value as object | null | undefined, stamp);
-    if (register) this.#fields.set(name, register);
+  #field(name: Field, value: unknown, stamp: Stamp): void {
+    this.#fields[name] = this.#keepField(this.#fields[name], value as object | null | undefined, stamp);
   }
 
   #metrics(metrics: Metrics, stamp: Stamp): void {
     for (const name in metrics) {
-      const register = update(this.#fields.get(`metrics.${name}`), metrics[name], stamp);
-      if (register) this.#fields.set(`metrics.${name}`, register);
+      const register = update(this.#metric_registers?.get(name), metrics[name], stamp);
+      if (register === undefined) continue;
+      this.#metric_registers ??= new Map();
+      this.#metric_registers.set(name, register);
     }
   }
 
@@ -216,9 +260,9 @@ export class TaskEntry implements Task {
   }
 
   #reachedAt(entry: AttemptEntry, step: Step, came: Instant): void {
-    const held = entry.times[step];
+    const held = entry[step];
     if (held !== undefined && compareInstants(came, held) >= 0) return;
-    entry.times[step] = came;
+    entry[step] = came;
     this.#to_keep = true;
   }
 
@@ -243,18 +287,10 @@ export class TaskEntry implements Task {
   #attempt(attempt: number): AttemptEntry | undefined {
     const found = this.#attempts.find((a) => a.attempt === attempt);
     if (found) return found;
-    const entry: AttemptEntry = {
-      attempt,
-      status: "queued",
-      end: undefined,
-      times: {},
-      worker: undefined,
-      progress: undefined,
-      error: undefined,
-    };
-    this.#attempts.push(entry);
+    const entry = attemptEntry(attempt);
     this.#to_keep = true;
-    this.#attempts.sort((a, b) => a.attempt - b.attempt);
+    // A list that is pushed to has room for many more.
+    this.#attempts = [...this.#attempts, entry].sort((a, b) => a.attempt - b.attempt);
     if (this.#attempts.length > MAX_ATTEMPTS) this.#attempts.shift();
     return this.#attempts.includes(entry) ? entry : undefined;
   }
@@ -274,11 +310,11 @@ export class TaskEntry implements Task {
   }
   /** The first that is known of it, of whichever attempt; null where no instant is. */
   get began_ms(): number | null {
-    const known = this.#attempts.flatMap(({ times }) => Object.values(times).map(({ at_ms }) => at_ms));
+    const known = this.#attempts.flatMap((attempt) => STEPS.flatMap((step) => attempt[step]?.at_ms ?? []));
     return known.length === 0 ? null : Math.min(...known);
   }
   get assigned_at_ms(): number | null {
-    return this.#current.times.assigned?.at_ms ?? null;
+    return this.#current.assigned?.at_ms ?? null;
   }
   get modality(): Modality | null {
     return this.#value("modality") ?? modalityOf(this.model_id, this.type);
@@ -287,14 +323,14 @@ export class TaskEntry implements Task {
     return this.#value("requirements");
   }
 
-  #value<T>(name: string): T | null {
-    return (this.#fields.get(name)?.value as T | undefined) ?? null;
+  #value<T>(name: Field): T | null {
+    return (this.#fields[name]?.value as T | undefined) ?? null;
   }
 
   get metrics(): ReadonlyMap<string, number> {
     const metrics = new Map<string, number>();
-    for (const [name, { value }] of this.#fields) {
-      if (name.startsWith("metrics.") && typeof value === "number") metrics.set(name.slice(8), value);
+    for (const [name, { value }] of this.#metric_registers ?? []) {
+      if (value !== null) metrics.set(name, value);
     }
     return metrics;
   }
@@ -305,10 +341,10 @@ export class TaskEntry implements Task {
       attempt: a.attempt,
       status: a.status,
       worker_id: a.worker?.value ?? null,
-      queued_at_ms: a.times.queued?.at_ms ?? null,
-      assigned_at_ms: a.times.assigned?.at_ms ?? null,
-      started_at_ms: a.times.started?.at_ms ?? null,
-      ended_at_ms: a.times.ended?.at_ms ?? null,
+      queued_at_ms: a.queued?.at_ms ?? null,
+      assigned_at_ms: a.assigned?.at_ms ?? null,
+      started_at_ms: a.started?.at_ms ?? null,
+      ended_at_ms: a.ended?.at_ms ?? null,
       error: a.error?.value ?? null,
     }));
   }
@@ -319,11 +355,16 @@ export class TaskEntry implements Task {
       mentioned_ms: this.mentioned_ms,
       mentioned_by: [...this.mentioned_by],
       sources: registers.sources,
-      fields: registers.writeAll(this.#fields),
+      fields: registers.writeAll(this.#registers()),
       attempts: this.#attempts.map((attempt) => storedAttempt(attempt, this.mentioned_ms, registers)),
     };
     if (this.orphaned) document.orphaned = this.orphaned;
     return document;
+  }
+
+  *#registers(): Iterable<[name: string, register: Register<unknown>]> {
+    for (const name of FIELDS) if (this.#fields[name]) yield [name, this.#fields[name]];
+    for (const [name, register] of this.#metric_registers ?? []) yield [METRIC + name, register];
   }
 
   static fromDocument(id: string, document: TaskDocument, clock: (source: string) => SourceClock): TaskEntry {
@@ -335,13 +376,22 @@ export class TaskEntry implements Task {
       given: not_given === undefined,
     });
     entry.orphaned = orphaned ?? null;
-    for (const source of mentioned_by) entry.mentioned_by.add(source);
-    for (const [name, register] of Object.entries(fields)) entry.#fields.set(name, registers.read(register));
+    for (const source of mentioned_by) entry.#mention(clock(source));
+    for (const [name, stored] of Object.entries(fields)) {
+      if (!name.startsWith(METRIC)) entry.#fields[name as Field] = registers.read(stored);
+      else {
+        entry.#metric_registers ??= new Map();
+        entry.#metric_registers.set(name.slice(METRIC.length), registers.read<number>(stored));
+      }
+    }
     entry.#attempts = attempts.map(({ attempt, status, end, times, worker, progress, error }) => ({
       attempt,
       status,
       end: end && instant(end),
-      times: Object.fromEntries(Object.entries(times).map(([step, at]) => [step, instant(at)])),
+      queued: times.queued && instant(times.queued),
+      assigned: times.assigned && instant(times.assigned),
+      started: times.started && instant(times.started),
+      ended: times.ended && instant(times.ended),
       worker: worker && registers.read<string>(worker),
       progress: progress && registers.read<number>(progress),
       error: error && registers.read<string>(error),
@@ -352,14 +402,15 @@ export class TaskEntry implements Task {
 }
 
 function storedAttempt(
-  { attempt, status, end, times, worker, progress, error }: AttemptEntry,
+  entry: AttemptEntry,
   base_ms: number,
   registers: RegisterWriter,
 ): TaskDocument["attempts"][number] {
   const instant = ({ at_ms, given }: Instant): StoredInstant =>
     given ? [at_ms - base_ms] : [at_ms - base_ms, 1];
+  const { attempt, status, end, worker, progress, error } = entry;
   const stored: TaskDocument["attempts"][number] = { attempt, status, times: {} };
-  for (const step of STEPS) if (times[step]) stored.times[step] = instant(times[step]);
+  for (const step of STEPS) if (entry[step]) stored.times[step] = instant(entry[step]);
   if (end) stored.end = instant(end);
   if (worker) stored.worker = registers.write(worker);
   if (progress) stored.progress = registers.write(progress);

@@ -14,6 +14,7 @@ import { type HealthInput, healthScore } from "./health.ts";
 import type { Offer } from "./match.ts";
 import { Hearing } from "./presence.ts";
 import {
+  oursOf,
   type Register,
   RegisterReader,
   RegisterWriter,
@@ -211,9 +212,9 @@ export class WorkerEntry implements Worker {
 
   /** How long ago a metric was last reported; infinite where it never was. */
   metricAge_ms(name: string, now_ms: number): number {
-    const register = this.#channels.get(name)?.said;
-    if (!register || register.value === null) return Infinity;
-    return now_ms - (register.at_ms + register.source.offset_ms);
+    const channel = this.#channels.get(name);
+    if (!channel?.stamp || channel.value === null) return Infinity;
+    return now_ms - oursOf(channel.stamp);
   }
 
   /** What its health is made of, as of the last look at it. */
