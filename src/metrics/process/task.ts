@@ -290,7 +290,7 @@ export class TaskEntry implements Task {
     const entry = attemptEntry(attempt);
     this.#to_keep = true;
     // A list that is pushed to has room for many more.
-    this.#attempts = [...this.#attempts, entry].sort((a, b) => a.attempt - b.attempt);
+    this.#attempts = this.#attempts.concat(entry).sort((a, b) => a.attempt - b.attempt);
     if (this.#attempts.length > MAX_ATTEMPTS) this.#attempts.shift();
     return this.#attempts.includes(entry) ? entry : undefined;
   }

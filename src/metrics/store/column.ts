@@ -37,7 +37,8 @@ export class Column {
   #slot = -1;
   #scaled = 0;
   /** How many samples the copy in the file has, and the head row up to which it has all of them. */
-  saved = { entries: 0, row: 0 };
+  saved_entries = 0;
+  saved_row = 0;
 
   constructor(hour: number, first_row: number, scale: number | null, blocks: Blocks) {
     this.hour = hour;
@@ -55,7 +56,8 @@ export class Column {
     column.#slot = saved.slot;
     column.#scaled = saved.scaled;
     column.#writer.append(saved.bytes);
-    column.saved = { entries: saved.entries, row };
+    column.saved_entries = saved.entries;
+    column.saved_row = row;
     return column;
   }
 

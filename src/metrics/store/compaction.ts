@@ -113,7 +113,7 @@ export class Compaction {
   async #save(now_ms: number): Promise<void> {
     const { registry, housekeeping, nextRow } = this.#options;
     const saved_row = nextRow() - 1;
-    const grown = openHours(registry).filter(({ column }) => column.entries !== column.saved.entries);
+    const grown = openHours(registry).filter(({ column }) => column.entries !== column.saved_entries);
     for (let i = 0; i < grown.length; i += SERIES_A_SLICE) {
       if (this.#stopped) return;
       const row = nextRow() - 1;
@@ -121,13 +121,15 @@ export class Compaction {
         ...column.snapshot(),
         series: series.id,
         row,
-        newest_second: series.newest!.second,
-        newest_value: series.newest!.value,
+        newest_second: series.newest_second!,
+        newest_value: series.newest_value,
         precision: series.precision,
       }));
       await housekeeping.save(hours);
       hours.forEach(({ entries }, n) => {
-        grown[i + n]!.column.saved = { entries, row };
+        const { column } = grown[i + n]!;
+        column.saved_entries = entries;
+        column.saved_row = row;
       });
     }
     await housekeeping.noteSaved(saved_row);
@@ -157,7 +159,7 @@ export class Compaction {
 function newestSample_ms(registry: Registry): number | null {
   let newest: number | null = null;
   for (const series of registry.all()) {
-    if (series.newest) newest = Math.max(newest ?? 0, series.newest.second * 1000);
+    if (series.newest_second !== null) newest = Math.max(newest ?? 0, series.newest_second * 1000);
   }
   return newest;
 }

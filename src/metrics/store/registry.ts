@@ -21,8 +21,9 @@ export interface Series extends SeriesName {
   stored: boolean;
   /** The newest hour that has a chunk. */
   sealed_hour: number | null;
-  /** Its newest sample. */
-  newest: { second: number; value: number } | null;
+  /** Of its newest sample; null where it has none. */
+  newest_second: number | null;
+  newest_value: number;
   /** Its unsealed samples, an hour each. A few at most, of a hundred thousand series: a map of each would be far larger. */
   columns: readonly Column[];
   /** The one of them that the last sample went to. */
@@ -87,7 +88,8 @@ export class Registry {
       scale,
       stored: false,
       sealed_hour: null,
-      newest: null,
+      newest_second: null,
+      newest_value: 0,
       columns: NO_COLUMNS,
       filling: null,
     };
@@ -106,11 +108,7 @@ export class Registry {
       series.filling = column;
     }
     column.add(second - hour * SLOTS, value);
-    if (!series.newest) series.newest = { second, value };
-    else if (second >= series.newest.second) {
-      series.newest.second = second;
-      series.newest.value = value;
-    }
+    noteNewest(series, second, value);
   }
 
   /** Takes back a column that was saved up to that head row. */
@@ -118,7 +116,7 @@ export class Registry {
     const column = Column.restore(saved, row, series.scale, this.#blocks);
     series.columns = series.columns.concat(column);
     if (saved.hour < this.#oldest_hour) this.#oldest_hour = saved.hour;
-    if (!series.newest || newest.second >= series.newest.second) series.newest = newest;
+    noteNewest(series, newest.second, newest.value);
   }
 
   #columnOf(series: Series, hour: number, row: number): Column {
@@ -153,7 +151,7 @@ export class Registry {
       if (series.sealed_hour !== null && series.sealed_hour < hour) series.sealed_hour = null;
       if (series.sealed_hour !== null) oldest_sealed = Math.max(hour, this.#oldest_hour);
       else if (series.columns.length === 0) {
-        series.newest = null;
+        series.newest_second = null;
         if (series.stored) empty.push(series);
       }
     }
@@ -165,6 +163,12 @@ export class Registry {
     this.#by_name.delete(series);
     this.#by_id.delete(series.id);
   }
+}
+
+export function noteNewest(series: Series, second: number, value: number): void {
+  if (series.newest_second !== null && second < series.newest_second) return;
+  series.newest_second = second;
+  series.newest_value = value;
 }
 
 /** The unsealed samples of an hour. */

@@ -3,7 +3,7 @@ import { EvenkeelError } from "../../errors.ts";
 import type { Scope } from "../catalogue.ts";
 import { readHeadRow } from "./head.ts";
 import { type OpenHour, SAVED_ROW } from "./housekeeper.ts";
-import { columnAt, type Registry, type Series } from "./registry.ts";
+import { columnAt, noteNewest, type Registry, type Series } from "./registry.ts";
 import { SLOTS } from "./values.ts";
 
 interface SeriesRow {
@@ -74,7 +74,7 @@ function visitRow(id: number, ...row: Parameters<typeof readHeadRow>): void {
 function isKept(series: Series, second: number, row: number, sealed_row: number | undefined): boolean {
   const hour = Math.floor(second / SLOTS);
   if (sealed_row !== undefined && row <= sealed_row && hour === series.sealed_hour) return true;
-  const saved_row = columnAt(series, hour)?.saved.row;
+  const saved_row = columnAt(series, hour)?.saved_row;
   return saved_row !== undefined && row <= saved_row;
 }
 
@@ -104,7 +104,7 @@ function restoreSeries(db: Database, registry: Registry): Map<number, number> {
     if (row.sealed_row !== null) sealed_rows.set(row.id, row.sealed_row);
     if (row.sealed_second === null || row.sealed_second < oldest_hour * SLOTS) continue;
     series.sealed_hour = Math.floor(row.sealed_second / SLOTS);
-    series.newest = { second: row.sealed_second, value: row.sealed_value! };
+    noteNewest(series, row.sealed_second, row.sealed_value!);
   }
   return sealed_rows;
 }

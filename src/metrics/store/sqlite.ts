@@ -267,9 +267,9 @@ class SqliteStore implements MetricStore {
 
   latest(since_ms: number): LatestSample[] {
     const latest: LatestSample[] = [];
-    for (const { scope, entity, metric, newest } of this.#registry.all()) {
-      if (!newest || newest.second * 1000 < since_ms) continue;
-      latest.push({ scope, entity, metric, at_ms: newest.second * 1000, value: newest.value });
+    for (const { scope, entity, metric, newest_second, newest_value: value } of this.#registry.all()) {
+      if (newest_second === null || newest_second * 1000 < since_ms) continue;
+      latest.push({ scope, entity, metric, at_ms: newest_second * 1000, value });
     }
     return latest;
   }
