@@ -26,7 +26,7 @@ import type {
 } from "./contract.ts";
 import { withDatabase } from "./failure.ts";
 import { CACHE_KIB, LOG_BYTES, openDatabase, removeDatabase } from "./file.ts";
-import { HeadRow } from "./head.ts";
+import { headRow } from "./head.ts";
 import { Histograms } from "./histograms.ts";
 import { Housekeeper, type Housekeeping, hourOfKey } from "./housekeeper.ts";
 import { HousekeepingThread } from "./housekeeping-thread.ts";
@@ -104,11 +104,26 @@ export function openStore(path: string, options: Partial<StoreOptions> = {}): Me
 /** A large fleet's page cache; a small one's stays as it is at first. */
 const CACHE_KIB_A_SERIES = 1;
 
-/** The samples of a batch on their way into the head row and their columns, side by side. */
-interface Arrivals {
-  readonly series: readonly Series[];
-  readonly seconds: readonly number[];
-  readonly values: readonly number[];
+/** The samples of a batch on their way into the head row and their columns, side by side, in room that is used again. */
+class Arrivals {
+  readonly series: Series[] = [];
+  seconds = new Float64Array(0);
+  values = new Float64Array(0);
+  length = 0;
+
+  clear(length: number): void {
+    this.length = 0;
+    if (length <= this.values.length) return;
+    this.seconds = new Float64Array(2 * length);
+    this.values = new Float64Array(2 * length);
+  }
+
+  push(series: Series, second: number, value: number): void {
+    this.series[this.length] = series;
+    this.seconds[this.length] = second;
+    this.values[this.length] = value;
+    this.length += 1;
+  }
 }
 
 class SqliteStore implements MetricStore {
@@ -125,7 +140,8 @@ class SqliteStore implements MetricStore {
   readonly #housekeeping: Housekeeping;
   readonly #compaction: Compaction;
   readonly #newest_summary: Statement<[], number | null>;
-  readonly #write: (batch: TickBatch, arrivals: Arrivals, head: string) => void;
+  readonly #arrivals = new Arrivals();
+  readonly #write: (batch: TickBatch, head: string) => void;
   readonly #forget: (series: readonly Series[]) => void;
   #next_row: number;
   #cache_kib = CACHE_KIB;
@@ -166,11 +182,12 @@ class SqliteStore implements MetricStore {
     const put_head: Statement<[number, number, string]> = this.#db.prepare(
       "INSERT INTO head VALUES (?, ?, ?)",
     );
-    return this.#db.transaction((batch: TickBatch, arrivals: Arrivals, head: string) => {
+    return this.#db.transaction((batch: TickBatch, head: string) => {
       const first_seen = new Set<Series>();
-      for (const series of arrivals.series) if (!series.stored) first_seen.add(series);
+      const { series, length } = this.#arrivals;
+      for (let i = 0; i < length; i += 1) if (!series[i]!.stored) first_seen.add(series[i]!);
       for (const { id, scope, entity, metric } of first_seen) put_series.run(id, scope, entity, metric);
-      if (arrivals.series.length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
+      if (length > 0) put_head.run(this.#next_row, Math.floor(batch.at_ms), head);
       this.#records.write(batch);
       this.#past.write(batch);
       this.#outbox.write(batch.messages);
@@ -204,17 +221,16 @@ class SqliteStore implements MetricStore {
   }
 
   append(batch: TickBatch): void {
-    const arrivals = this.#check(batch.samples);
-    const { series, seconds, values } = arrivals;
-    const head = new HeadRow(Math.floor(batch.at_ms / 1000));
-    for (let i = 0; i < series.length; i += 1) head.add(series[i]!.id, seconds[i]!, values[i]!);
-    withDatabase(this.#path, "write to", () => this.#write(batch, arrivals, head.toString()));
+    this.#check(batch.samples);
+    const { series, seconds, values, length } = this.#arrivals;
+    const head = headRow(Math.floor(batch.at_ms / 1000), batch.samples.series, seconds, values);
+    withDatabase(this.#path, "write to", () => this.#write(batch, head));
     // Only what is in the file is remembered: after a failure both are as before.
-    for (let i = 0; i < series.length; i += 1) {
+    for (let i = 0; i < length; i += 1) {
       series[i]!.stored = true;
       this.#registry.remember(series[i]!, seconds[i]!, values[i]!, this.#next_row);
     }
-    if (series.length > 0) this.#next_row += 1;
+    if (length > 0) this.#next_row += 1;
     this.#fitCache();
     if (this.#emptying === null && this.#logBytes() > LOG_BYTES) {
       // Where the disk is full, the tick that can't be written says so.
@@ -237,12 +253,9 @@ class SqliteStore implements MetricStore {
     return statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  #check({ series: handles, at_ms, values }: Samples): Arrivals {
-    const arrivals = {
-      series: new Array<Series>(handles.length),
-      seconds: new Array<number>(handles.length),
-      values: new Array<number>(handles.length),
-    };
+  /** What came, once all of it is in order. */
+  #check({ series: handles, at_ms, values }: Samples): void {
+    this.#arrivals.clear(handles.length);
     for (let i = 0; i < handles.length; i += 1) {
       const series = this.#registry.get(handles[i]!);
       if (!series) {
@@ -258,11 +271,8 @@ class SqliteStore implements MetricStore {
           `A sample of "${series.metric}" of ${series.scope} "${series.entity}" must be a finite number at an instant from 1970 to 2089; got ${value} at ${at_ms[i]}`,
         );
       }
-      arrivals.series[i] = series;
-      arrivals.seconds[i] = second;
-      arrivals.values[i] = quantize(value, series.scale);
+      this.#arrivals.push(series, second, quantize(value, series.scale));
     }
-    return arrivals;
   }
 
   latest(since_ms: number): LatestSample[] {
