@@ -30,7 +30,9 @@ export class BySeries<T> {
 
   *values(): Iterable<T> {
     for (const metrics of this.#scopes.values()) {
-      for (const entities of metrics.values()) yield* entities.values();
+      for (const entities of metrics.values()) {
+        for (const value of entities.values()) yield value;
+      }
     }
   }
 }

@@ -134,7 +134,7 @@ export class AnomalyWatch {
       if (watched) this.#observe(watched, values.value(i), turns);
     }
     yield;
-    this.#silent = [...this.#ceased(isHeard)];
+    this.#silent = [...this.#ceased(isHeard, SILENCE_MS * turns)];
   }
 
   #watchedOf(channel: Channel): Watched | null {
@@ -170,11 +170,15 @@ export class AnomalyWatch {
     else if (this.#due.size > 0) this.#due.delete(watched);
   }
 
-  /** Metrics that a worker reported regularly and does not any more, although it reports. */
-  *#ceased(isHeard: Watchable["isHeard"]): Iterable<AnomalySubject> {
+  /**
+   * Metrics that a worker reported regularly and does not any more, although it reports.
+   *
+   * @param least_ms a shorter silence is none
+   */
+  *#ceased(isHeard: Watchable["isHeard"], least_ms: number): Iterable<AnomalySubject> {
     for (const watched of this.#series.values()) {
       const { scope, entity, metric, detector, seen_ms, regular } = watched;
-      if (this.#now_ms - seen_ms < SILENCE_MS || scope !== "worker" || !REPORTED.has(metric)) continue;
+      if (this.#now_ms - seen_ms < least_ms || scope !== "worker" || !REPORTED.has(metric)) continue;
       const silence_ms = detector.silence_ms(this.#now_ms);
       if (silence_ms === null || silence_ms > SILENCE_TOLD_MS || !isHeard(entity)) continue;
       // What is reported now and then is not missed.
