@@ -154,7 +154,11 @@ export class Collector {
     kind: "json" | "ndjson",
     sources: readonly string[] | null = null,
   ): Promise<IngestAnswer> {
+    // To gather its bytes, to decode them and to read them take some of a turn each.
+    const is_long = body.length > SLICE_TEXT;
+    if (is_long) await turn();
     const lines = this.#lines(body, kind);
+    if (is_long) await turn();
     const answer = await this.#take(lines, this.#schema, sources);
     if (answer.accepted === 0) this.#refuse(answer, kind);
     return answer;
