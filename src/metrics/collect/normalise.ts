@@ -44,7 +44,7 @@ function mergeWorker(workers: Map<string, WorkerUpdate>, entry: ParsedWorker): v
     hostname: later(before?.hostname, entry.hostname),
     status: later(before?.status, entry.status),
     tags: later(before?.tags, entry.tags),
-    capabilities: { ...before?.capabilities, ...given(entry.capabilities ?? {}) },
+    capabilities: withCapabilities(before?.capabilities ?? NO_CAPABILITIES, entry.capabilities),
     metrics: before ? { ...before.metrics, ...entry.metrics } : (entry.metrics ?? {}),
     gpus: later(before?.gpus, entry.gpus),
     interval_s: entry.interval_s ?? before?.interval_s,
@@ -63,7 +63,7 @@ function mergeTask(tasks: Map<string, TaskUpdate>, entry: ParsedTask): void {
     modality: later(before?.modality, entry.modality),
     requirements: later(before?.requirements, entry.requirements),
     metrics: before ? { ...before.metrics, ...entry.metrics } : (entry.metrics ?? {}),
-    transitions: withTransition(before?.transitions ?? [], transitionOf(entry)),
+    transitions: before ? withTransition(before.transitions, transitionOf(entry)) : [transitionOf(entry)],
   });
 }
 
@@ -97,6 +97,12 @@ function withTransition(before: Transition[], added: Transition): Transition[] {
 
 function later<T>(before: T | undefined, now: T | undefined): T | undefined {
   return now === undefined ? before : now;
+}
+
+const NO_CAPABILITIES: Capabilities = {};
+
+function withCapabilities(before: Capabilities, entry: ParsedWorker["capabilities"]): Capabilities {
+  return entry ? { ...before, ...given(entry) } : before;
 }
 
 function given(capabilities: Record<string, Capabilities[string] | undefined>): Capabilities {

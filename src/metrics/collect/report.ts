@@ -72,20 +72,33 @@ function list<T extends z.ZodType>(item: T, max: number, limit: string) {
   });
 }
 
-/** Checks one scope's metrics against the catalogue and the rule of names. */
+/** Checks one scope's metrics against the catalogue and the rule of names; what is right as it is, is not copied. */
 function metricsOf(scope: Scope) {
   return z
-    .record(z.string(), z.unknown(), mustBe("an object of metric names and numbers"))
+    .unknown()
     .transform((input, context): Record<string, number | null> => {
-      const result: Record<string, number | null> = {};
-      for (const name of Object.keys(input)) {
-        const wrong = metricProblem(scope, name, input[name]);
-        if (wrong) context.addIssue({ code: "custom", path: [name], message: wrong });
-        else if (!findMetric(scope, name)?.derived) result[name] = input[name] as number | null;
+      if (typeof input !== "object" || input === null || Array.isArray(input)) {
+        context.addIssue({ code: "custom", message: `must be ${METRICS_RULE}; got ${shown(input)}` });
+        return z.NEVER;
       }
-      return result;
+      const metrics = input as Record<string, number | null>;
+      let follow = false;
+      for (const name of Object.keys(metrics)) {
+        const wrong = metricProblem(scope, name, metrics[name]);
+        if (wrong) context.addIssue({ code: "custom", path: [name], message: wrong });
+        else follow ||= isDerived(scope, name);
+      }
+      if (!follow) return metrics;
+      return Object.fromEntries(Object.entries(metrics).filter(([name]) => !isDerived(scope, name)));
     })
-    .meta({ additionalProperties: { type: ["number", "null"] } });
+    .meta({ type: "object", additionalProperties: { type: ["number", "null"] } });
+}
+
+const METRICS_RULE = "an object of metric names and numbers";
+
+/** Whether a metric follows from others: what is said of it is passed over. */
+function isDerived(scope: Scope, name: string): boolean {
+  return findMetric(scope, name)?.derived ?? false;
 }
 
 function metricProblem(scope: Scope, name: string, value: unknown): string | null {
