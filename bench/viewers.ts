@@ -3,7 +3,7 @@ import { Audience, connectionsLimit, forkScript, PANELS } from "./lib/audience.t
 import { type Bench, bench, sleep } from "./lib/bench.ts";
 import { Feed, SEED_FLEET } from "./lib/feed.ts";
 import { type Budget, KIB, MIB, median, percentile } from "./lib/figures.ts";
-import type { LoopDelay } from "./lib/loop-probe.ts";
+import type { LoopDelay, LoopProbe } from "./lib/loop-probe.ts";
 import { inWords, type Noise } from "./lib/noise.ts";
 import { cpu_s, rss_bytes } from "./lib/processes.ts";
 import { Server, type Status } from "./lib/server.ts";
@@ -43,6 +43,8 @@ interface Window extends Delivered {
 interface Measured {
   readonly windows: readonly Window[];
   readonly noise: Noise;
+  /** While they joined and watched; null where it was not asked for. */
+  readonly loop: LoopDelay | null;
 }
 
 interface MeasureOptions extends Open {
@@ -51,6 +53,8 @@ interface MeasureOptions extends Open {
   readonly window_ms: number;
   /** The server that single reports are sent to meanwhile; left out, none are. */
   readonly ingest_url?: string;
+  /** The server's event loop; what it did before they leave again is read. */
+  readonly loop?: LoopProbe;
 }
 
 async function measure(options: MeasureOptions, { noise }: Bench): Promise<Measured> {
@@ -62,7 +66,9 @@ async function measure(options: MeasureOptions, { noise }: Bench): Promise<Measu
     const windows: Window[] = [];
     for (let round = 0; round < options.windows; round++)
       windows.push(await measureWindow(audience, options));
-    return { windows, noise: await noise.read() };
+    const loop = (await options.loop?.read()) ?? null;
+    options.loop?.reset();
+    return { windows, loop, noise: await noise.read() };
   } finally {
     await audience.close();
   }
@@ -161,10 +167,11 @@ interface Outcome {
   readonly naive?: Measured | null;
   readonly before: Status;
   readonly after: Status;
-  readonly loop: LoopDelay;
+  /** While all of them left at once. */
+  readonly leaving: LoopDelay;
 }
 
-function report({ title, hub, naive, before, after, loop }: Outcome, { figures }: Bench): void {
+function report({ title, hub, naive, before, after, leaving }: Outcome, { figures }: Bench): void {
   for (const { read, of = median, ...row } of [...ROWS, ...INGEST_ROWS]) {
     const beside = naive && ROWS.some(({ name }) => name === row.name);
     figures.add({
@@ -177,11 +184,11 @@ function report({ title, hub, naive, before, after, loop }: Outcome, { figures }
   }
   figures.add({
     name: "event loop's longest hold",
-    value: loop.max_ms,
+    value: hub.loop!.max_ms,
     unit: "ms",
     digits: 1,
     budget: BLOCKED_MS,
-    note: `p99 ${loop.p99_ms.toFixed(1)} ms; viewers that join included`,
+    note: `p99 ${hub.loop!.p99_ms.toFixed(1)} ms; viewers that join included; when all leave in one instant ${leaving.max_ms.toFixed(0)} ms, most of it Node's own closing of sockets`,
   });
   figures.add({
     name: "ticks late",
@@ -235,7 +242,7 @@ async function between(
   const before = await server.status();
   server.loop.reset();
   const hub = await work();
-  return { hub, loop: await server.loop.read(), before, after: await server.status() };
+  return { hub, leaving: await server.loop.read(), before, after: await server.status() };
 }
 
 function windowsOf({ quick }: Bench) {
@@ -246,7 +253,10 @@ async function ofOneStream(viewers: number, scene: Scene): Promise<void> {
   const { server, url, the } = scene;
   const options = { viewers, ...windowsOf(the) };
   const outcome = await between(scene, () =>
-    measure({ ...options, urls: [url], pid: server.pid, gzip: true, ingest_url: server.url }, the),
+    measure(
+      { ...options, urls: [url], pid: server.pid, gzip: true, ingest_url: server.url, loop: server.loop },
+      the,
+    ),
   );
   const naive =
     viewers > NAIVE_MAX_VIEWERS
@@ -260,7 +270,7 @@ async function ofOneStream(viewers: number, scene: Scene): Promise<void> {
 async function ofManyFilters(viewers: number, scene: Scene): Promise<void> {
   const { server, url, the } = scene;
   const urls = filters().map((filter) => `${url}&${filter}`);
-  const options = { viewers, urls, pid: server.pid, gzip: true, ingest_url: server.url };
+  const options = { viewers, urls, pid: server.pid, gzip: true, ingest_url: server.url, loop: server.loop };
   const outcome = await between(scene, () => measure({ ...options, ...windowsOf(the) }, the));
   report({ title: `${viewers} viewers of ${urls.length} different filters`, ...outcome }, the);
 }
@@ -281,7 +291,7 @@ async function besideStuck(viewers: number, stuck: number, scene: Scene): Promis
     const outcome = await between(scene, () =>
       measure(
         {
-          ...{ viewers, urls: [url], pid: server.pid, gzip: true, ingest_url: server.url },
+          ...{ viewers, urls: [url], pid: server.pid, gzip: true, ingest_url: server.url, loop: server.loop },
           ...windowsOf(the),
           // Until the last of them is to be dropped.
           ...(!the.quick && { windows: Math.ceil((STUCK_MS - (performance.now() - started_ms)) / 15_000) }),

@@ -58,16 +58,25 @@ export async function sendSingles(
 ): Promise<SinglesResult> {
   const target = new URL("api/ingest", url);
   const requests = Array.from({ length: workers }, (_, index) => requestOf(target, index));
-  const free = Array.from({ length: CONNECTIONS }, () => new Connection(target));
-  const all = [...free];
+  // Opened when one is needed: a server closes those that say nothing for some seconds.
+  const free: Connection[] = [];
+  const all: Connection[] = [];
+  const freeOne = () => {
+    const found = free.pop();
+    if (found || all.length === CONNECTIONS) return found;
+    const opened = new Connection(target);
+    all.push(opened);
+    return opened;
+  };
   const result = { sent: 0, answered_202: 0, answered_otherwise: 0 };
   const took_ms: number[] = [];
   const started_ms = performance.now();
   let ended = false;
   const fill = () => {
     const due = Math.min(Number.MAX_SAFE_INTEGER, (rate * (performance.now() - started_ms)) / 1000);
-    while (!ended && result.sent < due && free.length > 0) {
-      const connection = free.pop()!;
+    while (!ended && result.sent < due) {
+      const connection = freeOne();
+      if (connection === undefined) return;
       const request = requests[result.sent++ % workers]!;
       const sent_ms = performance.now();
       connection.send(request, (status) => {
