@@ -210,14 +210,15 @@ export class Writer {
   #gatherAlerts({ alerts, documents, facts }: Unwritten, now_ms: number): void {
     const changes = this.#parts.alerts.takeChanges();
     for (const alert of changes.alerts) {
-      const { id, fired_ms, ended_ms, title } = alert;
+      const { id, fired_ms, ended_ms, title, told } = alert;
       const key = `${fired_ms} ${id}`;
       if (alerts.has(key) || alerts.size < MAX_UNWRITTEN_CHANGES)
         alerts.set(key, {
           id,
           fired_ms: fired_ms ?? now_ms,
           ended_ms,
-          title,
+          // What follows from another is no mark of its own.
+          title: told ? title : "",
           document: JSON.stringify(alert),
         });
     }

@@ -704,10 +704,13 @@ export const PROMISES: Readonly<Record<string, (engine: Engine) => Promise<void>
     store.append({ ...batchOf(store, T0, []), alerts: [alert("a", 0, null), alert("b", 5, null)] });
     store.append({ ...batchOf(store, T0 + 10, []), alerts: [alert("a", 0, 10)] });
     store.append({ ...batchOf(store, T0 + 20, []), alerts: [alert("a", 20, null)] });
+    const unseen = { ...alert("c", 6, 7), title: "" };
+    store.append({ ...batchOf(store, T0 + 21, []), alerts: [unseen] });
     await store.close();
     store = engine.open({ task_retention_ms: HOUR_MS });
     const told = (from: number, to: number, limit = 100) => store.alerts(T0 + from, T0 + to, limit);
     assert.deepEqual(told(0, 1), [alert("a", 0, 10)]);
+    assert.deepEqual(told(6, 7), [alert("a", 0, 10), alert("b", 5, null), unseen]);
     assert.deepEqual(told(9, 10), [alert("a", 0, 10), alert("b", 5, null)]);
     assert.deepEqual(told(10, 20), [alert("b", 5, null)]);
     assert.deepEqual(told(10, 21, 1), [alert("a", 20, null)]);

@@ -46,11 +46,12 @@ export interface AlertRecord {
   fired_ms: number;
   /** Null while it fires. */
   ended_ms: number | null;
+  /** What it is called where it is marked; empty of what nobody was shown. */
   title: string;
   document: string;
 }
 
-/** That an alert began to fire. */
+/** That an alert began to fire; of those with a title. */
 export type Firing = Pick<AlertRecord, "fired_ms" | "title">;
 
 /** What is kept under its kind and id until it is over. */

@@ -50,7 +50,7 @@ export class PastRecords {
     );
     // Of the index alone.
     this.#some_firings = db.prepare(
-      `SELECT fired_ms, title FROM alerts WHERE fired_ms >= ? AND fired_ms < ?
+      `SELECT fired_ms, title FROM alerts WHERE fired_ms >= ? AND fired_ms < ? AND title <> ''
        ORDER BY fired_ms DESC, title DESC LIMIT ?`,
     );
   }

@@ -109,14 +109,12 @@ function load(read: Read, { minutes }: Params): Data {
   };
 }
 
-/** A metric's values at the times that all of them share. */
+/** A metric's values at the times that all of them share, its own among them. */
 function onAxis(name: MetricName, series: RecentSeries, times_ms: readonly number[]): Omit<Values, "now"> {
-  const index = new Map(series.at_ms.map((time_ms, position) => [time_ms, position]));
+  const has_all = series.at_ms.length === times_ms.length;
+  const index = has_all ? null : new Map(series.at_ms.map((time_ms, position) => [time_ms, position]));
   const along = (column: readonly (number | null)[]) =>
-    times_ms.map((time_ms) => {
-      const position = index.get(time_ms);
-      return position === undefined ? null : (column[position] ?? null);
-    });
+    index === null ? [...column] : times_ms.map((time_ms) => column[index.get(time_ms) ?? -1] ?? null);
   return {
     unit: findMetric("system", name)?.unit ?? "count",
     mean: along(series.mean),
