@@ -196,3 +196,18 @@ function alertsTold(): unknown {
     .map(({ id, told, steps }) => [id, told, steps])
     .sort();
 }
+
+test("an alert that was silenced when it fired is no mark on the charts until somebody is shown it", async () => {
+  const silence = { starts_ms: START_MS, ends_ms: START_MS + 10_000, by: "ann", note: "" };
+  pipeline.silence({ id: "s1", matchers: parseMatchers("worker=W2"), ...silence }, clock.now());
+  await seconds(6, hot("W1"), hot("W2"));
+  const marked = () =>
+    pipeline
+      .read()
+      .marks(START_MS, clock.now() + 1)
+      .filter(({ kind }) => kind === "alert")
+      .map(({ text }) => text);
+  expect(marked()).toEqual(["Worker W1 is overloaded"]);
+  await seconds(6, hot("W1"), hot("W2"));
+  expect(marked()).toEqual(["Worker W1 is overloaded", "Worker W2 is overloaded"]);
+});
