@@ -276,6 +276,7 @@ export interface AlertStep {
     | "uninhibited";
   /** Who did it, or what it follows from; empty where that goes without saying. */
   readonly by: string;
+  /** What they said; of one that began to fire how much it was. */
   readonly note: string;
 }
 

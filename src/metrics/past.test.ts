@@ -217,6 +217,25 @@ describe("the past", () => {
     expect((await pipeline.readAt(left.gone_ms)).gone("W1")).toEqual(left);
   });
 
+  it("says of an alert how much it was when it began to fire, and of one that is over how much it was at last", async () => {
+    const cpu = async (percent: number, seconds: number) => {
+      for (let second = 0; second < seconds; second += 1) {
+        await report({ interval_s: 1, workers: [{ id: "W1", metrics: { cpu_utilization: percent } }] });
+        tick();
+      }
+    };
+    await cpu(97, 5);
+    const then_ms = clock.now();
+    await cpu(99, 5);
+    expect(pipeline.read().alerts.map(({ detail }) => detail)).toEqual([expect.stringContaining("99 %")]);
+    await cpu(5, 120);
+    const [fired] = (await pipeline.readAt(then_ms)).alerts;
+    expect(fired).toMatchObject({ id: "worker_overload:W1", detail: expect.stringContaining("97 %") });
+    const [over] = (await pipeline.readAt(clock.now())).alertsOf("worker_overload:W1", 1);
+    expect(over).toMatchObject({ state: "resolved", detail: expect.stringContaining("99 %") });
+    expect(over!.steps[0]).toMatchObject({ what: "firing", note: fired!.detail });
+  });
+
   it("and the present tell of each worker the tasks that it has, and the present what is usual", async () => {
     const task = (id: string, status: string) => ({ id, status, worker_id: "W1", model_id: "vit" });
     const ended = Array.from({ length: 20 }, (_, i) => ({

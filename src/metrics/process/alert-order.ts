@@ -10,15 +10,20 @@ export function worstFirst(a: Alert, b: Alert): number {
   );
 }
 
-/** An alert as it was at an instant at which it fired, as its steps tell; its words are its last ones. */
+/**
+ * An alert as it was at an instant at which it fired, as its steps tell. How much it was is what it was when it began
+ * to fire: between then and its last words nothing of that is kept.
+ */
 export function alertAt(alert: Alert, at_ms: number): Alert {
   const steps = alert.steps.filter((step) => step.at_ms <= at_ms);
   const ended_ms = alert.ended_ms !== null && alert.ended_ms <= at_ms ? alert.ended_ms : null;
   let acknowledged: Alert["acknowledged"] = null;
   let silenced_by: string | null = null;
   let inhibited_by: string | null = null;
+  let { detail } = alert;
   for (const { at_ms, what, by, note } of steps) {
-    if (what === "acknowledged") acknowledged = { at_ms, by, note };
+    if (what === "firing" && note !== "" && ended_ms === null) detail = note;
+    else if (what === "acknowledged") acknowledged = { at_ms, by, note };
     else if (what === "unacknowledged") acknowledged = null;
     else if (what === "silenced") silenced_by = by;
     else if (what === "unsilenced") silenced_by = null;
@@ -26,7 +31,7 @@ export function alertAt(alert: Alert, at_ms: number): Alert {
     else if (what === "uninhibited") inhibited_by = null;
   }
   const state = ended_ms === null ? "firing" : "resolved";
-  return { ...alert, steps, ended_ms, state, acknowledged, silenced_by, inhibited_by };
+  return { ...alert, detail, steps, ended_ms, state, acknowledged, silenced_by, inhibited_by };
 }
 
 /** Of alerts as they were at an instant those that were shown then, worst first. */

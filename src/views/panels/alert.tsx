@@ -263,7 +263,7 @@ const step = z.object({
     .describe(
       "Who did it, the silence or the alert that it follows from; empty where that goes without saying",
     ),
-  note: z.string().describe("What they said; may be empty"),
+  note: z.string().describe("What they said, and of one that began to fire how much it was; may be empty"),
 });
 
 const steps = z.object({
@@ -329,7 +329,12 @@ function StepWords({
     case "pending":
       return <>Its condition began to hold</>;
     case "firing":
-      return <>It began to fire</>;
+      return (
+        <>
+          It began to fire
+          {note === "" ? null : <>: {clean(shorten(note, TEXT_LENGTH))}</>}
+        </>
+      );
     case "resolved":
       return <>Resolved</>;
     case "acknowledged":

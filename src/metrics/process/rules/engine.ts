@@ -187,7 +187,7 @@ export class RuleEngine {
     const fired_ms = this.#remember(alert.id, now_ms);
     alert.fired_ms = now_ms;
     alert.flaps = fired_ms.length >= FLAPS ? fired_ms.length : 0;
-    alert.step(now_ms, "firing");
+    alert.step(now_ms, "firing", "", alert.detail);
     this.#changed.add(alert);
   }
 
