@@ -37,6 +37,16 @@ function without(read: Read, id: string): Read {
   };
 }
 
+test("a worker that drains and is overloaded says both, on its page and in the fleet's grid", () => {
+  const fleet = fixtureRead();
+  const read = withWorker(fleet, "W3", { state: "overloaded", status: "draining" });
+  expect(render(PAGE.panels[0]!.id, read, "W3").html).toContain("Overloaded while draining");
+  expect(render(PAGE.panels[0]!.id, fleet, "W3").html).not.toContain("while draining");
+  const grid = findPanel("worker-grid")!;
+  const { html } = renderPanel(grid, grid.params.parse({}), read);
+  expect(html).toContain("W3: overloaded while draining");
+});
+
 describe.each(PAGE.panels.map((panel) => [panel.id, panel] as const))("panel %s", (id, panel) => {
   test("of a worker that nothing is kept of is not found, and says so", () => {
     const failed = () => render(id, fixtureRead(), "W99");
@@ -85,7 +95,7 @@ describe("worker", () => {
       (read, id) => withWorker(read, id, told("1.5.0")),
       withWorker(withWorker(fixtureRead(), "W3", told("1.4.2")), "W4", told("0.9")),
     );
-    expect(render("worker", fleet, "W3").data).toMatchObject({
+    expect(render(PAGE.panels[0]!.id, fleet, "W3").data).toMatchObject({
       version_drift: { what: "version", version: "1.4.2", usual: "1.5.0", workers: 4, of: 5 },
     });
     expect(wordsOf("worker", fleet, "W3")).toContain("Version 1.4.2 · 4 of 5 gpu workers have 1.5.0");

@@ -277,6 +277,11 @@ function cellInWords(id: string, it: Shown): string {
   return described(id, it, bars === "" ? "" : `about ${bars}`);
 }
 
+/** Pressure is worse than what a worker does on purpose, but does not hide it. */
+export function stateInWords({ state, status }: Pick<Shown, "state" | "status">): string {
+  return state === "overloaded" && status === "draining" ? "overloaded while draining" : state;
+}
+
 function known(it: Shown, resources: readonly (keyof typeof LABEL)[]): string {
   return resources
     .flatMap((resource) => {
@@ -303,7 +308,7 @@ function coarseBars(it: Shown): Record<"cpu_utilization" | "gpu_utilization", nu
 function described(id: string, it: Shown, use: string): string {
   const overload = it.overload;
   return joined([
-    `${clean(shorten(id, NAME_LENGTH))}: ${it.state}`,
+    `${clean(shorten(id, NAME_LENGTH))}: ${stateInWords(it)}`,
     it.type === null ? null : clean(shorten(it.type, NAME_LENGTH)),
     overload === null
       ? null

@@ -14,7 +14,7 @@ import { Part } from "../part.tsx";
 import { at_ms } from "../schema.ts";
 import type { SeriesNumber } from "../series.ts";
 import { isHeard, WORKER_PARAMS, workerSubject } from "../subject.ts";
-import { metricOf, shownWorker, WORKER } from "./worker-grid.tsx";
+import { metricOf, shownWorker, stateInWords, WORKER } from "./worker-grid.tsx";
 
 /** What is listed at most; the JSON has all of it. */
 const CAPABILITIES_LIMIT = 16;
@@ -215,7 +215,7 @@ function Head({ data }: { data: Data }) {
     <div class="worker-head">
       <Part id="wk-state" class="worker-state">
         <p class="v">
-          <Mark tone={gone ? "gone" : WORKER_TONE[state]} /> {gone ? "Gone" : upperFirst(state)}
+          <Mark tone={gone ? "gone" : WORKER_TONE[state]} /> {gone ? "Gone" : upperFirst(stateInWords(data))}
         </p>
         <p class="sub">
           {since_ms === null ? null : gone ? (
