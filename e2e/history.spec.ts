@@ -71,6 +71,28 @@ test("a worker's history is drawn, and a drag asks for the finer data and says s
   await expect(page).toHaveURL(new RegExp(`from=${now_ms - 10 * MINUTE_MS}`));
 });
 
+test("a sample that stands alone between gaps is drawn", async ({ page, serve }) => {
+  const { url } = await serve();
+  const now_ms = Math.floor(Date.now() / 1000) * 1000;
+  await report(url, ...tenMinutes(now_ms).slice(0, 1));
+  const query = "workers=W/1&worker_metrics=cpu_utilization&duration=7d";
+  const blue = () =>
+    charts(page).evaluate((canvas: HTMLCanvasElement) => {
+      const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+      let pixels = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        // Of the colour of the first series; axes, grid and words are grey, and an alert's mark is red.
+        if (data[i + 3]! > 200 && data[i + 2]! - data[i]! > 80) pixels += 1;
+      }
+      return pixels;
+    });
+  await expect(async () => {
+    await openLive(page, `${url}history?${query}`);
+    await expect(charts(page)).toHaveCount(1, { timeout: 1000 });
+    expect(await blue()).toBeGreaterThan(3);
+  }).toPass(SOON);
+});
+
 test("what comes in is appended while the page is open", async ({ page, serve }) => {
   const { url } = await serve();
   await report(url, { tasks: [{ id: "t1", status: "queued" }] });

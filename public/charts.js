@@ -183,7 +183,7 @@
       const bands = [];
       shown.forEach((_, place) => {
         const stroke = colour(`--s${(place % COLOURS) + 1}`);
-        series.push({ stroke, width: 1.5 });
+        series.push({ stroke, width: 1.5, points: { size: 4, fill: stroke, filter: lone } });
         series.push(
           { stroke: "transparent", points: { show: false } },
           { stroke: "transparent", points: { show: false } },
@@ -317,6 +317,17 @@
   const MINUTE = 60;
   const HOUR = 3600;
   const DAY = 86_400;
+
+  // Points between gaps, which no line would show; null where there are none, or all points are shown.
+  /** @param {any} u @param {number} index @param {boolean} shown @returns {number[] | null} */
+  function lone(u, index, shown) {
+    if (shown) return null;
+    /** @type {(number | null)[]} */
+    const values = u.data[index];
+    const known = (/** @type {number} */ at) => values[at] !== null && values[at] !== undefined;
+    const found = [...values.keys()].filter((at) => known(at) && !known(at - 1) && !known(at + 1));
+    return found.length > 0 ? found : null;
+  }
 
   /** @param {any} _ @param {number[]} splits @param {number} __ @param {number} ___ @param {number} step_s */
   function timeTexts(_, splits, __, ___, step_s) {
