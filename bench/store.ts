@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,6 +49,8 @@ const LATE_HOURS = 6;
 const WARM_MS = 4000;
 const COMPACTION_LIMIT_MS = 60_000;
 const POLL_MS = 200;
+/** Whoever asks a shell waits a moment, not minutes. */
+const SHELL_S: Budget = { limit: 5 };
 
 /** Workers of the day that other stores get too: a tenth of the fleet, so that it takes seconds. */
 const COMPARED_WORKERS = 10;
@@ -323,6 +325,30 @@ async function compacted(db: string, saved_before: number): Promise<void> {
   }
 }
 
+/** What a sqlite3 shell is asked in the README. */
+const SHELL_QUERY = /^sqlite3 data\/evenkeel\.db "([^"]+)"/gm;
+const README = fileURLToPath(new URL("../README.md", import.meta.url));
+
+/** A shell beside the server: each of the README's queries, over the views or over the tasks. */
+function timeShell(db: string, figures: Figures): void {
+  const shell = new Database(db, { readonly: true });
+  for (const [, sql = ""] of readFileSync(README, "utf8").matchAll(SHELL_QUERY)) {
+    const started_ms = performance.now();
+    const rows = shell.prepare(sql).all().length;
+    const [, what = ""] = /FROM (\w+)/.exec(sql) ?? [];
+    figures.add({
+      name: `README's query of ${what}`,
+      value: (performance.now() - started_ms) / 1000,
+      unit: "s",
+      digits: 2,
+      budget: SHELL_S,
+      note: `${rows} rows`,
+    });
+  }
+  shell.close();
+  figures.print("A sqlite3 shell");
+}
+
 /** The same samples in our store, in Prometheus and in VictoriaMetrics. */
 async function compare(folder: string, workers: readonly string[], figures: Figures): Promise<void> {
   const some = workers.slice(0, COMPARED_WORKERS);
@@ -404,6 +430,7 @@ async function run(context: Bench): Promise<void> {
   console.log(`${days} days of ${workers.length} workers × ${WORKER_METRICS.length} metrics at 1 s`);
   await fill(db, telemetry, context);
   await serve(db, days, workers, context);
+  timeShell(db, figures);
   rmSync(db);
   await storeEndedTasks(folder, figures);
   await compare(folder, workers, figures);
