@@ -1,4 +1,4 @@
-import { type Demand, PROCESSING_SIGMA } from "./demand.ts";
+import { type Demand, drawProcessing_ms } from "./demand.ts";
 import { type Doom, drawDoom, drawFailure, type Failure, MAX_ATTEMPTS } from "./failures.ts";
 import { PRIORITIES, WaitingRoom } from "./queue.ts";
 import type { Rng } from "./rng.ts";
@@ -223,7 +223,7 @@ export class Balancer {
     task.turn++;
     task.status = "running";
     task.started_at_ms = at_ms;
-    task.processing_ms = Math.max(50, Math.round(this.#rng.logNormal(median_ms, PROCESSING_SIGMA)));
+    task.processing_ms = drawProcessing_ms(this.#rng, median_ms);
     task.device = leastBusyDevice(worker);
     worker.running.push(task);
     this.#tell(task, NEWS.started);

@@ -4,7 +4,16 @@ import type { Scheduler } from "./scheduler.ts";
 import type { DemoWorker } from "./state.ts";
 
 /** Spread of a model's processing times: one in six takes 1.5 times the median or longer. */
-export const PROCESSING_SIGMA = 0.42;
+const PROCESSING_SIGMA = 0.42;
+/** By chance no task takes longer than so many times its usual time: what takes far longer was made to. */
+const LONGEST_FACTOR = 5;
+const SHORTEST_MS = 50;
+
+/** How long a task runs whose usual time that is, milliseconds. */
+export function drawProcessing_ms(rng: Pick<Rng, "logNormal">, median_ms: number): number {
+  const drawn_ms = rng.logNormal(median_ms, PROCESSING_SIGMA);
+  return Math.round(Math.max(SHORTEST_MS, Math.min(LONGEST_FACTOR * median_ms, drawn_ms)));
+}
 /** Share of the slots that is to run a task. */
 const BUSY = 0.8;
 /** Live tasks that run, of all; the others wait or are on their way. */
