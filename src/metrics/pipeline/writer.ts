@@ -217,7 +217,7 @@ export class Writer {
           id,
           fired_ms: fired_ms ?? now_ms,
           ended_ms,
-          // What follows from another is no mark of its own.
+          // What nobody was shown, for it was silenced or follows from another, is no mark.
           title: told ? title : "",
           document: JSON.stringify(alert),
         });

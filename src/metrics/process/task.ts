@@ -112,8 +112,7 @@ function attemptEntry(attempt: number): AttemptEntry {
 const NOTHING_YET: Readonly<AttemptEntry> = attemptEntry(1);
 
 /** What is said of a task as a whole. */
-const FIELDS = ["type", "model_family", "model_id", "priority", "modality", "requirements"] as const;
-type Field = (typeof FIELDS)[number];
+type Field = "type" | "model_family" | "model_id" | "priority" | "modality" | "requirements";
 const METRIC = "metrics.";
 
 const NOBODY: ReadonlySet<string> = new Set();
@@ -129,6 +128,8 @@ function noFields(): Record<Field, Register<unknown> | undefined> {
     requirements: undefined,
   };
 }
+
+const FIELDS = Object.keys(noFields()) as Field[];
 
 /** A set with this source alone: most tasks are named by one, and share it. */
 function only(source: SourceClock): ReadonlySet<string> {
