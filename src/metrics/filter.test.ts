@@ -70,6 +70,13 @@ it("leaves the runs of the tasks that match", () => {
   expect(told(now.filtered({ worker_type: "gpu" }))).toEqual([]);
 });
 
+it("is the whole fleet where nothing is left out", () => {
+  for (const read of [now, past]) {
+    expect(read.filtered({})).toBe(read);
+    expect(read.filtered({ q: "gpu", task_type: undefined }).filtered({})).toBe(read);
+  }
+});
+
 describe("a part of the fleet", () => {
   it("has the workers of a type with what they run: what waits has no worker yet, and is not counted", () => {
     const part = now.filtered({ worker_type: "gpu" });

@@ -285,6 +285,14 @@ interface HistogramProps {
 export function Histogram({ bins, hot, label, tall = 32 }: HistogramProps) {
   const largest = Math.max(1, ...bins);
   const step = 100 / bins.length;
+  const width = coordinate(step - 0.6);
+  // As text: eighty elements of each of fifty filters a second are a fifth of what is drawn.
+  const bar = (size: number, index: number) => {
+    const height = size === 0 ? 1 : Math.max(3, (size / largest) * tall);
+    const name = size === 0 ? "none" : index >= hot ? "hot" : "s1";
+    const [x, y] = [coordinate(index * step), coordinate(tall - height)];
+    return `<rect class="${name}" x="${x}" y="${y}" width="${width}" height="${coordinate(height)}"></rect>`;
+  };
   return (
     <svg
       class="histogram"
@@ -294,18 +302,7 @@ export function Histogram({ bins, hot, label, tall = 32 }: HistogramProps) {
       role="img"
       aria-label={label}
     >
-      {bins.map((size, index) => {
-        const height = size === 0 ? 1 : Math.max(3, (size / largest) * tall);
-        return (
-          <rect
-            class={size === 0 ? "none" : index >= hot ? "hot" : "s1"}
-            x={coordinate(index * step)}
-            y={coordinate(tall - height)}
-            width={coordinate(step - 0.6)}
-            height={coordinate(height)}
-          />
-        );
-      })}
+      {raw(bins.map(bar).join(""))}
     </svg>
   );
 }

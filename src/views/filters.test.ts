@@ -4,6 +4,7 @@ import { filterWords, partOf as partOfRead, uncounted } from "./filters.ts";
 import { fixtureRead } from "./fixture.ts";
 import { renderPanel } from "./frame.tsx";
 import { overview } from "./panels/overview.tsx";
+import { performance } from "./panels/performance.tsx";
 import { taskDistribution } from "./panels/task-distribution.tsx";
 import { waiting } from "./panels/waiting.tsx";
 import { workerGrid } from "./panels/worker-grid.tsx";
@@ -71,6 +72,19 @@ test("where no worker matches, it is said which were looked for, with the way ba
   expect(html).toContain('<a href="./?all">clear all filters</a>');
   expect(html).not.toContain("none yet");
   expect(filterWords({ filters: { task_type: "a", q: "b" } })).toBe("with tasks of type a, with the text b");
+});
+
+test("charts of the whole fleet, where no history is kept by a filter, have its values of now too", () => {
+  const whole = fixtureRead();
+  const part = partOf({ q: "x" }, { filtered: () => whole, system: new Map([["cpu_utilization_mean", 1]]) });
+  const { whole_fleet, metrics } = performance.load(part, { minutes: 15 });
+  expect(whole_fleet).toBe(true);
+  expect(metrics).toEqual(performance.load(whole, { minutes: 15 }).metrics);
+  expect(metrics).toMatchObject({ cpu_utilization_mean: { now: whole.system.get("cpu_utilization_mean") } });
+  const chartsOf = (read: Read) =>
+    renderPanel(performance, { minutes: 15 }, read).html.match(/<figure.*<\/figure>/s)?.[0];
+  expect(chartsOf(part)).toBe(chartsOf(whole));
+  expect(chartsOf(part)?.includes("182 /min</b>")).toBe(true);
 });
 
 describe("a part of the fleet", () => {

@@ -1,3 +1,4 @@
+import { raw } from "hono/html";
 import type { z } from "zod";
 import type { Read } from "../metrics/read.ts";
 import { pathSegment } from "./identity.ts";
@@ -33,7 +34,7 @@ const VALUE_OR_UNPRINTABLE = new RegExp(` value="[^"]*"|${UNPRINTABLE.source}`, 
  * from outside brings, no text of it reorders or hides what stands around it.
  */
 export function flatten(markup: Markup | { toString(): unknown }): string {
-  const html = Buffer.from(String(markup)).toString();
+  const html = String(markup);
   if (!UNPRINTABLE.test(html)) return html;
   return html.replace(VALUE_OR_UNPRINTABLE, (found) => (found.length > 1 ? found : ""));
 }
@@ -64,9 +65,20 @@ function Frame({ panel, data, params }: FrameProps) {
         )}
       </h2>
       <div class="body">{panel.view(data, params)}</div>
-      {panel.live === false ? null : <Forms panel={panel} params={params} />}
+      {panel.live === false ? null : raw(formsOf(panel, params))}
     </section>
   );
+}
+
+/** Of parameters that are watched, by the panel's id: they are the same each second. */
+const forms = new WeakMap<z.output<z.ZodObject>, Map<string, string>>();
+
+function formsOf(panel: Panel, params: z.output<z.ZodObject>): string {
+  const kept = forms.get(params) ?? new Map<string, string>();
+  forms.set(params, kept);
+  const markup = kept.get(panel.id) ?? String(<Forms panel={panel} params={params} />);
+  kept.set(panel.id, markup);
+  return markup;
 }
 
 /** Where the panel is as data, as a drawing and as a page of its own; one of history says so below its charts. */

@@ -21,13 +21,15 @@ interface PartProps {
  * again by `splitParts`, tell the hub where it begins and ends. Parts do not nest.
  */
 export function Part({ id, as = "div", children, ...attributes }: PartProps): Markup {
-  return (
-    <>
-      {raw(OPEN + id + MIDDLE)}
-      {jsx(as, { id, ...attributes }, children as never)}
-      {raw(CLOSE)}
-    </>
-  ) as unknown as Markup;
+  return raw(partMarkup(id, String(jsx(as, { id, ...attributes }, children as never)))) as unknown as Markup;
+}
+
+/**
+ * The same of what is markup already: a grid of thousands is put together in a fraction of the time.
+ * @param markup one element, of that id
+ */
+export function partMarkup(id: string, markup: string): string {
+  return OPEN + id + MIDDLE + markup + CLOSE;
 }
 
 export interface Split {

@@ -18,9 +18,10 @@ const UNFINISHED = new Set(["queued", "assigned", "running", "orphaned"]);
  * The same moment with only the workers and tasks that match. A worker matches by itself, or, where tasks are
  * filtered, by a matching task that it has; a task matches by itself and by its worker. A task that waits has no
  * worker yet: by a worker's type it is not counted. What can't be told of the rest is absent. Each part is worked out
- * when it is asked for: a list of tasks needs none of the figures.
+ * when it is asked for: a list of tasks needs none of the figures. Where nothing is left out, it is `read` itself.
  */
 export function filteredRead(read: Read, filters: Filters, sources: FilterSources): Read {
+  if (Object.values(filters).every((filter) => filter === undefined)) return read;
   const { worker_type, task_type, model_family } = filters;
   const text = filters.q?.toLowerCase();
   const has = text === undefined ? null : containing(text);

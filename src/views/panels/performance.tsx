@@ -1,3 +1,4 @@
+import { raw } from "hono/html";
 import { z } from "zod";
 import { findMetric } from "../../metrics/catalogue.ts";
 import { RECENT_MINUTES, type Read, type RecentSeries } from "../../metrics/read.ts";
@@ -76,13 +77,7 @@ export const performance = definePanel({
   filters: true,
   past: true,
   load,
-  view: (data) => (
-    <>
-      {charts(data).map((chart, index) => (
-        <LineChart id={`pf-${index}`} chart={chart} />
-      ))}
-    </>
-  ),
+  view: (data) => raw(drawing(data)),
   note: ({ minutes, step_s, whole_fleet }) =>
     `${whole_fleet ? "whole fleet, " : ""}last ${minutes} min, a point each ${step_s} s`,
   chart: (data) => <ChartSheet charts={charts(data)} />,
@@ -90,23 +85,53 @@ export const performance = definePanel({
 });
 
 function load(read: Read, { minutes }: Params): Data {
+  const whole_fleet = isFiltered(read) && read.recent_cut === null;
+  return {
+    at_ms: read.now_ms,
+    minutes,
+    whole_fleet,
+    step_s: STEP_S,
+    ...valuesOf(whole_fleet ? read.filtered({}) : read, minutes),
+  };
+}
+
+type Drawn = Pick<Data, "times_ms" | "metrics">;
+
+/** Of each moment, by the minutes that they reach back: most of fifty filters show the whole fleet's. */
+const known = new WeakMap<Read, Map<number, Drawn>>();
+
+function valuesOf(read: Read, minutes: number): Drawn {
+  const kept = known.get(read) ?? new Map<number, Drawn>();
+  known.set(read, kept);
+  const values = kept.get(minutes) ?? findValues(read, minutes);
+  kept.set(minutes, values);
+  return values;
+}
+
+function findValues(read: Read, minutes: number): Drawn {
   const scope = read.recent_cut?.cut ?? "system";
   const kept = METRICS.filter((name) => findMetric(scope, name));
   const recent = kept.map((name) => [name, read.recent(name, minutes, STEP_S)] as const);
   const times_ms = [...new Set(recent.flatMap(([, series]) => series.at_ms))].sort((a, b) => a - b);
-  return {
-    at_ms: read.now_ms,
-    minutes,
-    whole_fleet: isFiltered(read) && read.recent_cut === null,
-    step_s: STEP_S,
-    times_ms,
-    metrics: Object.fromEntries(
-      recent.map(([name, series]) => [
-        name,
-        { ...onAxis(name, series, times_ms), now: read.system.get(name) ?? null },
-      ]),
-    ) as Data["metrics"],
-  };
+  const metrics = Object.fromEntries(
+    recent.map(([name, series]) => [
+      name,
+      { ...onAxis(name, series, times_ms), now: read.system.get(name) ?? null },
+    ]),
+  ) as Data["metrics"];
+  return { times_ms, metrics };
+}
+
+/** The charts' markup, by their values. */
+const drawings = new WeakMap<Data["metrics"], string>();
+
+function drawing(data: Data): string {
+  const kept = drawings.get(data.metrics);
+  if (kept !== undefined) return kept;
+  const all = charts(data).map((chart, index) => <LineChart id={`pf-${index}`} chart={chart} />);
+  const markup = String(<>{all}</>);
+  drawings.set(data.metrics, markup);
+  return markup;
 }
 
 /** A metric's values at the times that all of them share, its own among them. */

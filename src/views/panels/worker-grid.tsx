@@ -10,7 +10,7 @@ import { byNaturalOrder, shortLabels } from "../identity.ts";
 import { LABEL_LENGTH } from "../labels.ts";
 import { cutHref, workerHref } from "../links.ts";
 import { definePanel, type Table } from "../panel.ts";
-import { Part } from "../part.tsx";
+import { Part, partMarkup } from "../part.tsx";
 import { at_ms, countField, metricFields, metricNames, noParams } from "../schema.ts";
 import { isHeard } from "../subject.ts";
 
@@ -405,15 +405,31 @@ function Cells({ entries }: { entries: readonly Entry[] }) {
   );
   return (
     <ul class="workers cells">
-      {entries.map(([id, it], index) => {
-        return (
-          <Part as="li" id={`wg-${index}`} class={`w ${it.state}`}>
-            {raw(cellMarkup(id, it, labels[index] ?? id))}
-          </Part>
-        );
-      })}
+      {placed(
+        "wg",
+        "w",
+        entries,
+        ({ state }) => state,
+        (id, it, index) => cellMarkup(id, it, labels[index] ?? id),
+      )}
     </ul>
   );
+}
+
+/** A list's items, each a part of its own, of markup that is there already. */
+function placed(
+  prefix: string,
+  kind: string,
+  entries: readonly Entry[],
+  classOf: (it: Shown) => string,
+  markupOf: (id: string, it: Shown, index: number) => string,
+): unknown {
+  const items = entries.map(([id, it], index) => {
+    const place = `${prefix}-${index}`;
+    const item = `<li id="${place}" class="${kind} ${classOf(it)}">${markupOf(id, it, index)}</li>`;
+    return partMarkup(place, item);
+  });
+  return raw(items.join(""));
 }
 
 function cellMarkup(id: string, it: Shown, label: string): string {
@@ -501,11 +517,9 @@ function HeatMap({ entries, types }: { entries: readonly Entry[]; types: Data["t
             <small>{groupInWords(group)}</small>
           </Part>
           <ul class={size} aria-hidden="true">
-            {group.entries.map(([id, it], index) => (
-              <Part as="li" id={`wg-${place}-${index}`} class={`q ${squareClass(it)}`}>
-                {raw(squareMarkup(id, squareInWords(id, it)))}
-              </Part>
-            ))}
+            {placed(`wg-${place}`, "q", group.entries, squareClass, (id, it) =>
+              squareMarkup(id, squareInWords(id, it)),
+            )}
           </ul>
         </div>
       ))}
