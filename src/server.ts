@@ -490,8 +490,9 @@ class Evenkeel implements RunningServer {
 
   /** A thread that starts takes V8's flags back: until they are set again much may grow. */
   #watchHeap(): void {
-    keepHeapSmall();
-    this.#heap_timer = setInterval(keepHeapSmall, HEAP_EVERY_MS).unref();
+    const keep = () => keepHeapSmall(this.#hub.streams);
+    keep();
+    this.#heap_timer = setInterval(keep, HEAP_EVERY_MS).unref();
     this.#started_timer = setTimeout(collectSmallHeap, STARTED_MS).unref();
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants, deflateRawSync } from "node:zlib";
-import type { Rendered } from "../views/frame.tsx";
+import type { Split } from "../views/part.tsx";
 import { toText } from "../views/text.ts";
 import { elementId } from "./site.ts";
 import type { Topic } from "./topics.ts";
@@ -53,7 +53,7 @@ export class Frame {
 export interface Piece {
   readonly id: string;
   readonly text: string;
-  readonly rendered?: Rendered;
+  readonly rendered?: Split;
 }
 
 interface Format {
@@ -76,7 +76,13 @@ export const FORMATS: Readonly<Record<StreamFormat, Format>> = {
     load: (topic) => topic.drawn(),
     piece(topic) {
       const rendered = topic.rendered();
-      return { id: elementId(topic.request.panel), text: rendered.html, rendered };
+      return {
+        id: elementId(topic.request.panel),
+        get text() {
+          return rendered.html;
+        },
+        rendered,
+      };
     },
     snapshot: (facts, pieces) =>
       tickMessage(facts, RETRY_MS) + markupMessage(pieces.map(({ id, text }) => partial(id, text))),
@@ -127,7 +133,7 @@ function pollMessages(facts: TickFacts, pieces: readonly Piece[], shown: string)
 }
 
 /** One each time that something was rendered, however many ask. */
-const marks = new WeakMap<Rendered, string>();
+const marks = new WeakMap<Split, string>();
 
 function markOf({ text, rendered }: Piece): string {
   const known = rendered && marks.get(rendered);
@@ -146,14 +152,14 @@ function markupMessage(partials: readonly string[]): string {
 
 /** What to send so that a page that shows `before` shows `after`. */
 function changedPartials(after: Piece, before: Piece | undefined): string[] {
-  if (before?.text === after.text) return [];
-  const whole = [partial(after.id, after.text)];
   const [now, then] = [after.rendered, before?.rendered];
-  if (now === undefined || then === undefined || now.skeleton !== then.skeleton) return whole;
+  if (now === then) return [];
+  const whole = () => [partial(after.id, after.text)];
+  if (now === undefined || then === undefined || now.skeleton !== then.skeleton) return whole();
   const changed = [...now.parts].filter(([id, markup]) => then.parts.get(id) !== markup);
   const chars = changed.reduce((sum, [, markup]) => sum + markup.length, 0);
   // Where nearly all has changed, one morph of the whole is less work than many of its parts.
-  return chars < now.html.length * WHOLE_FROM ? changed.map(([id, markup]) => partial(id, markup)) : whole;
+  return chars < now.length * WHOLE_FROM ? changed.map(([id, markup]) => partial(id, markup)) : whole();
 }
 
 function partial(id: string, markup: string): string {

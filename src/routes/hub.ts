@@ -169,12 +169,17 @@ export class Hub {
     return this.#publishing;
   }
 
+  /** Distinct streams that are watched. */
+  get streams(): number {
+    return this.#channels.size;
+  }
+
   health(): HubHealth {
     const overflows = this.topics.overflows;
     const sockets = this.sockets.health();
     return {
       viewers: this.#viewers,
-      channels: this.#channels.size,
+      channels: this.streams,
       viewers_dropped: this.#dropped + sockets.dropped,
       ticks_skipped: this.#skipped + sockets.skipped,
       bytes_out: this.#bytes_out + sockets.bytes_out,

@@ -1,7 +1,7 @@
 import type { Read } from "../metrics/read.ts";
 import type { ApiView } from "../views/api.tsx";
 import type { Around, Look } from "../views/around.ts";
-import { type Rendered, renderChart, renderPanel } from "../views/frame.tsx";
+import { renderChart, renderPanel } from "../views/frame.tsx";
 import {
   type ErrorFacts,
   renderApi,
@@ -11,6 +11,7 @@ import {
   renderSettings,
 } from "../views/layout.tsx";
 import type { Page, Panel } from "../views/panel.ts";
+import type { Split } from "../views/part.tsx";
 import { HEADER, PAGES, PANELS } from "../views/registry.ts";
 import type { SettingsView } from "../views/settings.tsx";
 
@@ -20,7 +21,7 @@ export interface Site {
   readonly pages: readonly Page[];
   /** In the header of every page; null for none. */
   readonly header: Panel | null;
-  readonly renderPanel: (panel: Panel, params: Record<string, unknown>, read: Read) => Rendered;
+  readonly renderPanel: (panel: Panel, params: Record<string, unknown>, read: Read) => Split;
   readonly renderChart: (panel: Panel, params: Record<string, unknown>, read: Read) => string | undefined;
   readonly renderPage: (page: Page, panels: readonly string[], around: Around) => string;
   readonly renderEmbed: (panel: Panel, markup: string, around: Around) => string;

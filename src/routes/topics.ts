@@ -1,6 +1,6 @@
 import type { Read } from "../metrics/read.ts";
-import type { Rendered } from "../views/frame.tsx";
 import type { Panel } from "../views/panel.ts";
+import type { Split } from "../views/part.tsx";
 import type { PanelRequest } from "./params.ts";
 import type { Site } from "./site.ts";
 
@@ -14,7 +14,7 @@ export class Topic {
   readonly #counts: Counts;
   #data: Kept<Record<string, unknown>> | undefined;
   #drawn: Kept<Record<string, unknown>> | undefined;
-  #rendered: Kept<Rendered> | undefined;
+  #rendered: Kept<Split> | undefined;
   #json: string | undefined;
 
   constructor(request: PanelRequest, read: Read, renderPanel: RenderPanel, counts: Counts) {
@@ -43,7 +43,7 @@ export class Topic {
     return this.#json;
   }
 
-  rendered(): Rendered {
+  rendered(): Split {
     this.#rendered ??= keep(() => {
       const data = this.drawn();
       this.#counts.renders++;

@@ -4,8 +4,7 @@ import type { Telling } from "../metrics/outbox.ts";
 import type { Read } from "../metrics/read.ts";
 import { alertWith, endedAlert, messageWith, receiverWith, ruleWith, silenceWith } from "./alert-fixture.ts";
 import { SEVERITY_TONE } from "./components.tsx";
-import { fixtureRead, HOSTILE, NOW_MS } from "./fixture.ts";
-import { renderPanel } from "./frame.tsx";
+import { drawn, fixtureRead, HOSTILE, NOW_MS } from "./fixture.ts";
 import { findPanel } from "./registry.ts";
 import { matchersOf } from "./silence-form.ts";
 
@@ -17,7 +16,7 @@ const readWith = (alerts: readonly Alert[], more: Partial<Read> = {}): Read => (
 });
 const show = (id: string, read: Read, params: Record<string, unknown> = {}) => {
   const panel = findPanel(id)!;
-  return renderPanel(panel, panel.params.parse(params), read);
+  return drawn(panel, panel.params.parse(params), read);
 };
 const text = (id: string, read: Read, params: Record<string, unknown> = {}) =>
   words(show(id, read, params).html);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { axisTicks, type Chart, ChartSheet, knownRuns, LineChart, tickLabel } from "./chart.tsx";
 import { flatten } from "./frame.tsx";
-import { splitParts } from "./part.tsx";
+import { Split } from "./part.tsx";
 
 const chart = (values: (number | null)[], more: Partial<Chart> = {}): Chart => ({
   title: "Throughput",
@@ -12,7 +12,7 @@ const chart = (values: (number | null)[], more: Partial<Chart> = {}): Chart => (
   ...more,
 });
 const draw = (given: Chart) =>
-  splitParts(flatten(<LineChart id="c" chart={given} />)).html.replaceAll("\u00a0", " ");
+  new Split(flatten(<LineChart id="c" chart={given} />)).html.replaceAll("\u00a0", " ");
 const path = (html: string) => /class="line s1"[^>]* d="([^"]*)"/.exec(html)?.[1];
 
 test.each([
@@ -59,7 +59,7 @@ describe("a line chart", () => {
   test("says its name with its unit, and its last value", () => {
     const html = draw(chart([100, 182]));
     expect(html).toContain("Throughput, /min");
-    expect(html).toContain(">\u200e182 /min</b>");
+    expect(html).toContain(">&lrm;182 /min</b>");
   });
 
   test("has its extremes in words", () => {
@@ -82,7 +82,7 @@ describe("a line chart", () => {
 
   test("without data says so", () => {
     expect(draw(chart([]))).toContain("No data in this window yet");
-    expect(draw(chart([]))).toContain(">\u200e–</b>");
+    expect(draw(chart([]))).toContain(">&lrm;–</b>");
   });
 
   test("keeps a value beyond the axis on it, and a name as text", () => {

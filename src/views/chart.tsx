@@ -37,8 +37,8 @@ export interface Chart {
   readonly height?: number;
 }
 
-/** Figures alone don't tell which way a text runs. */
-const LEFT_TO_RIGHT = "\u200e";
+/** Figures alone don't tell which way a text runs. As a reference: beyond Latin 1 a text takes twice the memory. */
+const LEFT_TO_RIGHT = "&lrm;";
 /** The lines' own measure; it is stretched to its place, their strokes are not. */
 const WIDTH = 1000;
 const HEIGHT = 78;
@@ -107,7 +107,8 @@ export function LineChart({ id, chart }: { id: string; chart: Chart }) {
           </span>
         )}
         <Part as="b" id={`${id}-now`}>
-          {LEFT_TO_RIGHT + valuesNow(chart)}
+          {raw(LEFT_TO_RIGHT)}
+          {valuesNow(chart)}
         </Part>
       </figcaption>
       <Part id={id}>

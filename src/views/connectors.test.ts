@@ -1,13 +1,12 @@
 import { expect, test } from "vitest";
 import type { ConnectorHealth } from "../metrics/connectors.ts";
-import { connectorWith, fixtureRead, NOW_MS } from "./fixture.ts";
-import { renderPanel } from "./frame.tsx";
+import { connectorWith, drawn, fixtureRead, NOW_MS } from "./fixture.ts";
 import { findPanel } from "./registry.ts";
 
 function show(...connectors: Partial<ConnectorHealth>[]) {
   const read = fixtureRead();
   const self = { ...read.self, connectors: connectors.map(connectorWith) };
-  const { data, html } = renderPanel(findPanel("connectors")!, {}, { ...read, self });
+  const { data, html } = drawn(findPanel("connectors")!, {}, { ...read, self });
   return { data, html, text: html.replace(/<[^>]*>/g, "\u0020").replace(/[\s\u00a0]+/g, " ") };
 }
 

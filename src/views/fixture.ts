@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { CATALOGUE } from "../metrics/catalogue.ts";
 import type { ConnectorHealth } from "../metrics/connectors.ts";
 import {
@@ -16,7 +17,9 @@ import type { RangeAnswer, RangeQuery } from "../metrics/range.ts";
 import type { Durations, LifeState, QueueCell, Read, RecentSeries, StateCounts } from "../metrics/read.ts";
 import type { WorkerScores } from "../metrics/scores.ts";
 import { alertWith, endedAlert, ruleWith, silenceWith, tellingWith } from "./alert-fixture.ts";
+import { renderPanel } from "./frame.tsx";
 import { byNaturalOrder } from "./identity.ts";
+import type { Panel } from "./panel.ts";
 import { endedIn, matchesOf, runsOf, taskOf, tasksOf, waitingOf } from "./task-fixture.ts";
 
 /** 2026-11-23 19:42:06 UTC. */
@@ -608,4 +611,12 @@ function rangeOf(
     return { mean: within(mean), min: within(min), max: within(max), count: mean.map(() => step_ms / 1000) };
   });
   return { step_ms, tier_s: 1, at_ms, columns };
+}
+
+/** A panel's markup beside the data that it shows. */
+export function drawn(panel: Panel, params: z.output<z.ZodObject>, read: Read) {
+  const data = (panel.glance ?? panel.load)(read, params);
+  const loaded = { ...panel, load: () => data, glance: () => data };
+  const { html, skeleton, parts } = renderPanel(loaded, params, read);
+  return { data, html, skeleton, parts };
 }

@@ -4,24 +4,18 @@ import type { Read } from "../metrics/read.ts";
 import { pathSegment } from "./identity.ts";
 import { Menu } from "./menu.tsx";
 import type { Markup, Panel } from "./panel.ts";
-import { Part, type Split, splitParts } from "./part.tsx";
-
-/** One panel as of one tick: its data, its markup, and the parts that may be sent on their own. */
-export interface Rendered extends Split {
-  readonly data: z.output<z.ZodObject>;
-}
+import { Part, Split } from "./part.tsx";
 
 /** Loads and renders a panel with its frame. The same read and parameters give the same bytes. */
-export function renderPanel(panel: Panel, params: z.output<z.ZodObject>, read: Read): Rendered {
+export function renderPanel(panel: Panel, params: z.output<z.ZodObject>, read: Read): Split {
   const data = (panel.glance ?? panel.load)(read, params);
-  const markup = <Frame panel={panel} data={data} params={params} />;
-  return { data, ...splitParts(flatten(markup)) };
+  return new Split(flatten(<Frame panel={panel} data={data} params={params} />));
 }
 
 /** A panel's chart as a file of its own; undefined where the panel is no chart. */
 export function renderChart(panel: Panel, params: z.output<z.ZodObject>, read: Read): string | undefined {
   if (panel.chart === undefined) return undefined;
-  return splitParts(flatten(panel.chart(panel.load(read, params), params))).html;
+  return new Split(flatten(panel.chart(panel.load(read, params), params))).html;
 }
 
 /** Control characters (but those that mark parts), and what overrides the direction of the text around it. */
@@ -81,12 +75,15 @@ function formsOf(panel: Panel, params: z.output<z.ZodObject>): string {
   return markup;
 }
 
+/** "⋮", as a reference: a letter beyond Latin 1 makes all of a panel's text take twice the memory. */
+const DOTS = "&#8942;";
+
 /** Where the panel is as data, as a drawing and as a page of its own; one of history says so below its charts. */
 function Forms({ panel, params }: Omit<FrameProps, "data">) {
   const { title } = panel;
   const api = address(panel.api, params);
   return (
-    <Menu id={`p-${panel.id}-f`} class="forms" button="⋮" label={`${title} as data`}>
+    <Menu id={`p-${panel.id}-f`} class="forms" button={raw(DOTS)} label={`${title} as data`}>
       <nav aria-label={`${title} as data`}>
         <a href={api}>JSON</a>
         {panel.table === undefined ? null : <a href={withParam(api, "format", "csv")}>CSV</a>}

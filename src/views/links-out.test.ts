@@ -2,8 +2,7 @@ import { expect, test } from "vitest";
 import { endOfMinute, NO_LINKS } from "../metrics/links-out.ts";
 import type { Read } from "../metrics/read.ts";
 import { alertWith } from "./alert-fixture.ts";
-import { fixtureRead, HOSTILE, NOW_MS } from "./fixture.ts";
-import { renderPanel } from "./frame.tsx";
+import { drawn, fixtureRead, HOSTILE, NOW_MS } from "./fixture.ts";
 import { findPanel } from "./registry.ts";
 import { taskOf } from "./task-fixture.ts";
 
@@ -11,7 +10,7 @@ const to_ms = endOfMinute(NOW_MS);
 
 function show(id: string, read: Read, given: Record<string, string>) {
   const panel = findPanel(id)!;
-  const { html, data } = renderPanel(panel, panel.params.parse(given), read);
+  const { html, data } = drawn(panel, panel.params.parse(given), read);
   return { html, links: data.links };
 }
 

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { flatten } from "./frame.tsx";
-import { Part, splitParts } from "./part.tsx";
+import { Part, Split } from "./part.tsx";
 
 const list = (values: readonly string[]) =>
-  splitParts(
+  new Split(
     flatten(
       <ul>
         {values.map((value, index) => (

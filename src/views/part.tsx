@@ -18,7 +18,7 @@ interface PartProps {
 
 /**
  * An element that changes often and is sent on its own when it does. Private markers around it, taken out
- * again by `splitParts`, tell the hub where it begins and ends. Parts do not nest.
+ * again by `Split`, tell the hub where it begins and ends. Parts do not nest.
  */
 export function Part({ id, as = "div", children, ...attributes }: PartProps): Markup {
   return raw(partMarkup(id, String(jsx(as, { id, ...attributes }, children as never)))) as unknown as Markup;
@@ -32,15 +32,6 @@ export function partMarkup(id: string, markup: string): string {
   return OPEN + id + MIDDLE + markup + CLOSE;
 }
 
-export interface Split {
-  /** The markup as a browser gets it. */
-  readonly html: string;
-  /** The markup with a slot for each part: while it stays the same, sending the changed parts is enough. */
-  readonly skeleton: string;
-  /** Each part's markup by its element's id. */
-  readonly parts: ReadonlyMap<string, string>;
-}
-
 const MARKED = /\u0001([\w-]+)\u0002([^\u0001-\u0003]*)\u0003/g;
 const STRAY = /[\u0000-\u0008]/g;
 
@@ -49,23 +40,42 @@ export function withoutMarkers(html: string): string {
   return html.replace(STRAY, "");
 }
 
-/** Takes the parts' markers out of rendered markup. */
-export function splitParts(rendered: string): Split {
-  const parts = new Map<string, string>();
-  const pieces: string[] = [];
-  const slots: string[] = [];
-  let end = 0;
-  for (const match of rendered.matchAll(MARKED)) {
-    const [whole, id = "", html = ""] = match;
-    const between = rendered.slice(end, match.index).replace(STRAY, "");
-    const part = html.replace(STRAY, "");
-    parts.set(id, part);
-    pieces.push(between, part);
-    slots.push(between, OPEN, id, CLOSE);
-    end = match.index + whole.length;
+/** Rendered markup, taken apart at its parts' markers. */
+export class Split {
+  /** The markup with a slot for each part: while it stays the same, sending the changed parts is enough. */
+  readonly skeleton: string;
+  /** Each part's markup by its element's id. */
+  readonly parts: ReadonlyMap<string, string>;
+  /** Of the markup as a browser gets it, characters. */
+  readonly length: number;
+  readonly #rendered: string;
+  #html: string | undefined;
+
+  /** @param rendered with the markers in it */
+  constructor(rendered: string) {
+    const parts = new Map<string, string>();
+    const slots: string[] = [];
+    let [end, length] = [0, 0];
+    for (const match of rendered.matchAll(MARKED)) {
+      const [whole, id = "", html = ""] = match;
+      const between = rendered.slice(end, match.index).replace(STRAY, "");
+      const part = html.replace(STRAY, "");
+      parts.set(id, part);
+      slots.push(between, OPEN, id, CLOSE);
+      length += between.length + part.length;
+      end = match.index + whole.length;
+    }
+    const rest = rendered.slice(end).replace(STRAY, "");
+    slots.push(rest);
+    this.#rendered = rendered;
+    this.skeleton = slots.join("");
+    this.parts = parts;
+    this.length = length + rest.length;
   }
-  const rest = rendered.slice(end).replace(STRAY, "");
-  pieces.push(rest);
-  slots.push(rest);
-  return { html: pieces.join(""), skeleton: slots.join(""), parts };
+
+  /** The markup as a browser gets it; who follows a stream needs it only at its beginning. */
+  get html(): string {
+    this.#html ??= this.#rendered.replace(MARKED, "$2").replace(STRAY, "");
+    return this.#html;
+  }
 }

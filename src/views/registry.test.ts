@@ -4,8 +4,8 @@ import type { Alert } from "../metrics/model.ts";
 import type { Read } from "../metrics/read.ts";
 import { alertWith } from "./alert-fixture.ts";
 import { toCsv } from "./csv.ts";
-import { fixtureRead, HOSTILE, NOW_MS, withWorker } from "./fixture.ts";
-import { renderChart, renderPanel } from "./frame.tsx";
+import { drawn, fixtureRead, HOSTILE, NOW_MS, withWorker } from "./fixture.ts";
+import { renderChart } from "./frame.tsx";
 import type { Panel } from "./panel.ts";
 import { findPage, findPanel, PAGES, PANELS } from "./registry.ts";
 import { toText } from "./text.ts";
@@ -19,7 +19,7 @@ const paramsOf = (panel: Panel, read = fixtureRead()) => {
   const order = "as_of" in panel.params.shape ? { as_of: NOW_MS } : {};
   return panel.params.parse({ ...panel.example, ...subject, ...order });
 };
-const render = (panel: Panel, read: Read) => renderPanel(panel, paramsOf(panel, read), read);
+const render = (panel: Panel, read: Read) => drawn(panel, paramsOf(panel, read), read);
 const panelOf = (id: string) => findPanel(id)!;
 /** What a reader sees: the markup without its tags. */
 const words = (html: string) => html.replace(/<[^>]*>/g, "\u0020").replace(/[\s\u00a0]+/g, " ");
@@ -416,9 +416,9 @@ describe("how long tasks took", () => {
       to_ms: at("2026-11-01T12:45:00Z"),
       tier_s: 900,
     });
-    const { html } = renderPanel(durations, durations.params.parse(old), fixtureRead());
+    const { html } = drawn(durations, durations.params.parse(old), fixtureRead());
     expect(words(html)).toContain("in whole quarters of an hour beyond a day");
-    const recent = renderPanel(durations, durations.params.parse({}), fixtureRead());
+    const recent = drawn(durations, durations.params.parse({}), fixtureRead());
     expect(words(recent.html)).not.toContain("quarters");
   });
 
@@ -433,7 +433,7 @@ describe("how long tasks took", () => {
     const params = history.params.parse({ metrics: "total_time_p95_s,queued_tasks", ...window });
     const { series } = history.load(fixtureRead(), params) as { series: { statistic: string }[] };
     expect(series.map((one) => one.statistic)).toEqual([statistic, "mean"]);
-    const told = words(renderPanel(history, params, fixtureRead()).html);
+    const told = words(drawn(history, params, fixtureRead()).html);
     expect(told.includes("durations as means of samples")).toBe(window.step === "10m");
   });
 });

@@ -4,8 +4,7 @@ import type { Read } from "../metrics/read.ts";
 import { runsByWorker } from "../metrics/runs.ts";
 import type { Waiting } from "../metrics/scores.ts";
 import { alertWith } from "./alert-fixture.ts";
-import { fixtureRead, NOW_MS } from "./fixture.ts";
-import { renderPanel } from "./frame.tsx";
+import { drawn, fixtureRead, NOW_MS } from "./fixture.ts";
 import { findPanel } from "./registry.ts";
 import { taskOf } from "./task-fixture.ts";
 import { waitingWords } from "./task-words.ts";
@@ -15,7 +14,7 @@ const words = (html: string) => html.replace(/<[^>]*>/g, "\u0020").replace(/[\s\
 
 function show(id: string, read: Read, given: Record<string, string> = {}) {
   const panel = findPanel(id)!;
-  const { html, parts, data } = renderPanel(panel, panel.params.parse(given), read);
+  const { html, parts, data } = drawn(panel, panel.params.parse(given), read);
   return { html, parts, text: words(html), data: data as Record<string, unknown> };
 }
 

@@ -3,8 +3,8 @@ import { EvenkeelError } from "../errors.ts";
 import type { Alert, Worker } from "../metrics/model.ts";
 import type { LifeState, Read } from "../metrics/read.ts";
 import { alertWith } from "./alert-fixture.ts";
-import { fixtureRead, HOSTILE, NOW_MS, withWorker } from "./fixture.ts";
-import { renderChart, renderPanel } from "./frame.tsx";
+import { drawn, fixtureRead, HOSTILE, NOW_MS, withWorker } from "./fixture.ts";
+import { renderChart } from "./frame.tsx";
 import { idFromSegment } from "./identity.ts";
 import type { Panel } from "./panel.ts";
 import { findPage, findPanel } from "./registry.ts";
@@ -12,7 +12,7 @@ import { findPage, findPanel } from "./registry.ts";
 const PAGE = findPage("/workers/:worker_id")!;
 const render = (id: string, read: Read, worker_id: string, more: object = {}) => {
   const panel = findPanel(id)!;
-  return renderPanel(panel, panel.params.parse({ worker_id, ...more }), read);
+  return drawn(panel, panel.params.parse({ worker_id, ...more }), read);
 };
 /** What a reader sees: the markup without its tags. */
 const words = (html: string) => html.replace(/<[^>]*>/g, "\u0020").replace(/[\s\u00a0]+/g, " ");
@@ -43,7 +43,7 @@ test("a worker that drains and is overloaded says both, on its page and in the f
   expect(render(PAGE.panels[0]!.id, read, "W3").html).toContain("Overloaded while draining");
   expect(render(PAGE.panels[0]!.id, fleet, "W3").html).not.toContain("while draining");
   const grid = findPanel("worker-grid")!;
-  const { html } = renderPanel(grid, grid.params.parse({}), read);
+  const { html } = drawn(grid, grid.params.parse({}), read);
   expect(html).toContain("W3: overloaded while draining");
 });
 
@@ -108,7 +108,7 @@ describe("worker", () => {
 
     const list = findPanel("worker-list")!;
     const rows = (read: Read) => {
-      const { data, html } = renderPanel(list, list.params.parse({}), read);
+      const { data, html } = drawn(list, list.params.parse({}), read);
       const { workers } = data as { workers: Record<string, unknown>[] };
       return { W3: workers.find(({ id }) => id === "W3"), text: words(html) };
     };
@@ -403,7 +403,7 @@ describe("workers' names lead to their pages", () => {
   test.each([15, 24, 100, 200, 700])("in the grid of %i workers, each", (workers) => {
     const read = fixtureRead({ workers, hostile: true });
     const panel = findPanel("worker-grid")!;
-    const all = hrefsOf(renderPanel(panel, {}, read).html);
+    const all = hrefsOf(drawn(panel, {}, read).html);
     const hrefs = all.filter((href) => !/^workers(\?|$)/.test(href));
     const ids = hrefs.map((href) => idFromSegment(decodeURIComponent(href.replace(/^workers\//, ""))));
     expect(new Set(ids)).toEqual(new Set(read.workers().map(({ id }) => id)));
@@ -415,6 +415,6 @@ describe("workers' names lead to their pages", () => {
     ["resources", "workers/W3"],
     ["alerts", "workers/W3"],
   ])("in the panel %s", (id, href) => {
-    expect(hrefsOf(renderPanel(findPanel(id)!, {}, fixtureRead()).html)).toContain(href);
+    expect(hrefsOf(drawn(findPanel(id)!, {}, fixtureRead()).html)).toContain(href);
   });
 });

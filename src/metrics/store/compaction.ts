@@ -1,4 +1,4 @@
-import { turn } from "../turn.ts";
+import { isTurnOver, turn } from "../turn.ts";
 import type { Column } from "./column.ts";
 import type { Housekeeping } from "./housekeeper.ts";
 import type { Registry, Series } from "./registry.ts";
@@ -17,6 +17,8 @@ const MINUTES_KEPT_MS = 26 * HOUR_MS;
 const DAY_MS = 24 * HOUR_MS;
 const DOUBTFUL_RUNS = 60;
 const SERIES_A_SLICE = 16;
+/** Series that are looked through before it is asked whether others are to have their turn. */
+const SERIES_A_LOOK = 1000;
 const FORGOTTEN_A_SLICE = 200;
 
 export interface CompactionOptions {
@@ -54,14 +56,15 @@ export class Compaction {
   async run(now_ms: number): Promise<void> {
     const { registry, housekeeping, retention_ms, summary_retention_ms, max_bytes } = this.#options;
     const { task_retention_ms, pack_after_ms } = this.#options;
-    const due = dueHours(registry, now_ms);
+    const due = await this.#dueHours(now_ms);
     for (let i = 0; i < due.length && !this.#stopped; i += SERIES_A_SLICE) {
       await this.#seal(due.slice(i, i + SERIES_A_SLICE));
     }
     if (this.#stopped || this.#isDoubtful(now_ms)) return;
     const summary_hour = Math.floor((now_ms - retention_ms) / HOUR_MS);
     const chunk_hour = Math.min(summary_hour, Math.floor((now_ms - summary_retention_ms) / HOUR_MS));
-    const head_row = this.#oldestNeededRow();
+    const head_row = await this.#oldestNeededRow();
+    if (this.#stopped) return;
     const task_ended_ms = now_ms - task_retention_ms;
     const task_packed_ms = now_ms - pack_after_ms;
     await housekeeping.trim({
@@ -111,9 +114,9 @@ export class Compaction {
 
   /** Copies the open hours that grew since their last copy. */
   async #save(now_ms: number): Promise<void> {
-    const { registry, housekeeping, nextRow } = this.#options;
+    const { housekeeping, nextRow } = this.#options;
     const saved_row = nextRow() - 1;
-    const grown = openHours(registry).filter(({ column }) => column.entries !== column.saved_entries);
+    const grown = await this.#openHours((_, { entries, saved_entries }) => entries !== saved_entries);
     for (let i = 0; i < grown.length; i += SERIES_A_SLICE) {
       if (this.#stopped) return;
       const row = nextRow() - 1;
@@ -137,12 +140,39 @@ export class Compaction {
   }
 
   /** A head row is needed until each series' hour that has a sample in it is sealed. */
-  #oldestNeededRow(): number {
+  async #oldestNeededRow(): Promise<number> {
     let oldest = this.#options.nextRow();
-    for (const series of this.#options.registry.all()) {
-      for (const { first_row } of series.columns) oldest = Math.min(oldest, first_row);
-    }
+    await this.#eachSeries(({ columns }) => {
+      for (const { first_row } of columns) oldest = Math.min(oldest, first_row);
+    });
     return oldest;
+  }
+
+  async #openHours(isWanted: (series: Series, column: Column) => boolean): Promise<OpenHour[]> {
+    const open: OpenHour[] = [];
+    await this.#eachSeries((series) => {
+      for (const column of series.columns) if (isWanted(series, column)) open.push({ series, column });
+    });
+    return open;
+  }
+
+  /** The hours that are to be sealed by now, in the order of their chunks' keys. */
+  async #dueHours(now_ms: number): Promise<OpenHour[]> {
+    const { registry } = this.#options;
+    const due = await this.#openHours(({ id }, { hour }) =>
+      isDue(hour, STAGGER_MS * registry.rank(id), now_ms),
+    );
+    return due.sort((a, b) => a.column.hour - b.column.hour || a.series.id - b.series.id);
+  }
+
+  /** There may be a hundred thousand: others have their turn in between, and may add some. */
+  async #eachSeries(see: (series: Series) => void): Promise<void> {
+    let seen = 0;
+    for (const series of this.#options.registry.all()) {
+      see(series);
+      seen += 1;
+      if (seen % SERIES_A_LOOK === 0 && isTurnOver()) await turn();
+    }
   }
 
   async #retainFrom(hour: number): Promise<void> {
@@ -167,22 +197,6 @@ function newestSample_ms(registry: Registry): number | null {
 interface OpenHour {
   series: Series;
   column: Column;
-}
-
-function openHours(registry: Registry): OpenHour[] {
-  const open: OpenHour[] = [];
-  for (const series of registry.all()) {
-    for (const column of series.columns) open.push({ series, column });
-  }
-  return open;
-}
-
-/** The hours that are to be sealed by now, in the order of their chunks' keys. */
-function dueHours(registry: Registry, now_ms: number): OpenHour[] {
-  const due = openHours(registry).filter(({ series, column }) =>
-    isDue(column.hour, STAGGER_MS * registry.rank(series.id), now_ms),
-  );
-  return due.sort((a, b) => a.column.hour - b.column.hour || a.series.id - b.series.id);
 }
 
 function isDue(hour: number, stagger_ms: number, now_ms: number): boolean {

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ModelEnds } from "../../../metrics/models.ts";
 import type { Read } from "../../../metrics/read.ts";
-import { fixtureRead, NOW_MS } from "../../fixture.ts";
-import { renderPanel } from "../../frame.tsx";
+import { drawn, fixtureRead, NOW_MS } from "../../fixture.ts";
 import type { Panel } from "../../panel.ts";
 import { cutPanels } from "./all.ts";
 
@@ -11,8 +10,7 @@ const words = (html: string) => html.replace(/<[^>]*>/g, "\u0020").replace(/[\s\
 const panelOf = (name: string): Panel => cutPanels("task_type").find(({ id }) => id === `task-type-${name}`)!;
 const load = (name: string, read: Read) =>
   panelOf(name).load(read, { task_type: "vision" }) as Record<string, unknown>;
-const text = (name: string, read: Read) =>
-  words(renderPanel(panelOf(name), { task_type: "vision" }, read).html);
+const text = (name: string, read: Read) => words(drawn(panelOf(name), { task_type: "vision" }, read).html);
 
 const VIT = { task_type: "vision", model_family: "vit", model_id: "vit-base", worker_type: "gpu" };
 const ends = (given: Partial<ModelEnds> = {}): ModelEnds => ({
@@ -94,7 +92,7 @@ describe("distribution", () => {
   );
 
   test("leads by name to each family, most tasks first", () => {
-    const { html } = renderPanel(panelOf("distribution"), { task_type: "vision" }, whereEnded(six));
+    const { html } = drawn(panelOf("distribution"), { task_type: "vision" }, whereEnded(six));
     const links = [...html.matchAll(/<a href="(model-families[^"]*)"/g)].map(([, href]) => href);
     expect(links).toEqual(["model-families/fam-0", "model-families/fam-1"]);
   });
@@ -117,7 +115,7 @@ describe("distribution", () => {
 
   test("of a family tells task types apart", () => {
     const panel = cutPanels("model_family").find(({ id }) => id === "model-family-distribution")!;
-    const { html } = renderPanel(panel, { model_family: "vit" }, whereEnded([ends()]));
+    const { html } = drawn(panel, { model_family: "vit" }, whereEnded([ends()]));
     expect(html).toContain('<a href="task-types/vision">');
     expect(words(html)).toContain("By task type");
   });
@@ -203,7 +201,7 @@ describe("which models are slow where", () => {
 describe("worker assignment", () => {
   test("tells by type who has some now and who had, each a link", () => {
     const read = whereEnded([ends({ worker_type: "tpu", completed: 7 })]);
-    const { html, data } = renderPanel(panelOf("assignment"), { task_type: "vision" }, read);
+    const { html, data } = drawn(panelOf("assignment"), { task_type: "vision" }, read);
     const rows = data.worker_types as { worker_type: string; active: number; completed: number }[];
     expect(rows.map(({ worker_type }) => worker_type)).toEqual(["tpu", "cpu", "gpu"]);
     expect(rows[0]).toMatchObject({ active: 0, completed: 7 });
@@ -213,8 +211,7 @@ describe("worker assignment", () => {
 
   test("keeps its places while workers come to have tasks and lose them", () => {
     const idle = whereEnded([ends()], 60, { workers: () => [] });
-    const skeleton = (read: Read) =>
-      renderPanel(panelOf("assignment"), { task_type: "vision" }, read).skeleton;
+    const skeleton = (read: Read) => drawn(panelOf("assignment"), { task_type: "vision" }, read).skeleton;
     const one = whereEnded([ends()], 60, { workers: () => fixtureRead().workers().slice(0, 1) });
     expect(skeleton(one).match(/ct-w-/g)).toEqual(skeleton(idle).match(/ct-w-/g));
     expect(text("assignment", idle)).toContain("none has any at this moment");
@@ -251,7 +248,7 @@ describe("scheduling efficiency", () => {
 
 describe("trends", () => {
   test("lead to the same minutes in history, the name encoded", () => {
-    const { html } = renderPanel(panelOf("trends"), { task_type: "a&b/c" }, fixtureRead());
+    const { html } = drawn(panelOf("trends"), { task_type: "a&b/c" }, fixtureRead());
     expect(html).toContain(
       'href="history?task_type=a%26b%2Fc&amp;metrics=queued_tasks,running_tasks&amp;duration=15m"',
     );
@@ -259,7 +256,7 @@ describe("trends", () => {
 
   test("change only when a step closes", () => {
     const plots = (tick: number) =>
-      [...renderPanel(panelOf("trends"), { task_type: "vision" }, fixtureRead({ tick })).parts]
+      [...drawn(panelOf("trends"), { task_type: "vision" }, fixtureRead({ tick })).parts]
         .filter(([id]) => !id.endsWith("-now"))
         .map(([, html]) => html);
     expect(plots(2)).toEqual(plots(1));
