@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pipeline } from "../src/metrics/pipeline.ts";
 import { openStore } from "../src/metrics/store/sqlite.ts";
+import { isTurnOver, turn } from "../src/metrics/turn.ts";
 import { type Bench, bench } from "./lib/bench.ts";
 import { benchPipeline } from "./lib/bench-pipeline.ts";
 import { type Budget, median, percentile } from "./lib/figures.ts";
@@ -16,8 +17,9 @@ const SIZES = [
   { workers: 1000, tasks: 10_000 },
   { workers: 10_000, tasks: 100_000 },
 ] as const;
-/** Workers that report in each tick of the second half, whatever the fleet's size. */
+/** What changes in each tick of the second half, whatever the fleet's size: workers that report, and tasks. */
 const SAME_WORKERS = 100;
+const SAME_TASKS = 15;
 /** What others may have to wait for one step. */
 const STEP_MS: Budget = { limit: 50, rule: "at most" };
 /** All of a tick at the full size: there is time for the rest of the second. */
@@ -34,13 +36,17 @@ async function live(
   fleet: SteadyFleet,
   seconds: number,
   reporting: number,
+  changed?: number,
 ): Promise<Ticks> {
   const [work_ms, longest_ms] = [[] as number[], [] as number[]];
   for (let second = 0; second < seconds; second++) {
-    for (const body of fleet.second(reporting)) await pipeline.collector.accept(Buffer.from(body), "json");
+    for (const body of fleet.second(reporting, changed))
+      await pipeline.collector.accept(Buffer.from(body), "json");
     const steps = pipeline.ticking(fleet.now_ms);
     let [sum_ms, most_ms, done] = [0, 0, false];
     while (!done) {
+      // As the server does: the garbage collector has its turn there too.
+      if (isTurnOver()) await turn();
       const started_ms = performance.now();
       done = steps.next().done ?? false;
       const took_ms = performance.now() - started_ms;
@@ -70,7 +76,7 @@ async function run({ quick, figures, noise }: Bench): Promise<void> {
       await live(pipeline, fleet, seconds, size.workers);
       noise.reset();
       const all = await live(pipeline, fleet, seconds, size.workers);
-      const same = await live(pipeline, fleet, seconds, SAME_WORKERS);
+      const same = await live(pipeline, fleet, seconds, SAME_WORKERS, SAME_TASKS);
       same_ms.push(median(same.work_ms));
       const full = size.workers === 10_000;
       figures.add({
@@ -90,7 +96,7 @@ async function run({ quick, figures, noise }: Bench): Promise<void> {
         note: `p99 of the ticks; median ${median(all.longest_ms).toFixed(1)} ms`,
       });
       figures.add({
-        name: `a tick in which ${SAME_WORKERS} workers report`,
+        name: `a tick in which ${SAME_WORKERS} workers report and ${SAME_TASKS} tasks change`,
         value: median(same.work_ms),
         unit: "ms",
         digits: 1,

@@ -29,7 +29,7 @@ export class SteadyFleet {
     this.#size = size;
   }
 
-  /** The same at every size: what changes, not what exists, is to make the cost. */
+  /** As many as its size makes likely. */
   get changes_a_second(): number {
     return 3 * Math.min(MAX_CHANGES, Math.ceil((this.#size.tasks * RUNNING) / 100 / LASTS_S));
   }
@@ -44,9 +44,9 @@ export class SteadyFleet {
   }
 
   /** The next second's reports: of the first so many workers, and of the tasks that ended, began and came. */
-  second(reporting: number): string[] {
+  second(reporting: number, changed = this.changes_a_second): string[] {
     this.now_ms += 1000;
-    const changes = this.changes_a_second / 3;
+    const changes = changed / 3;
     const ended = this.#running.splice(0, changes).map((n) => ({ ...this.#named(n), status: "completed" }));
     const begun = this.#waiting.splice(0, changes).map((n) => this.#begin(n));
     const came = Array.from({ length: changes }, () => this.#queue(this.#next()));
