@@ -24,8 +24,8 @@ const UNPRINTABLE = /[\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-
 const VALUE_OR_UNPRINTABLE = new RegExp(` value="[^"]*"|${UNPRINTABLE.source}`, "g");
 
 /**
- * Markup as one flat string: JSX yields a rope that would be walked again at each use. Whatever a name or a message
- * from outside brings, no text of it reorders or hides what stands around it.
+ * Markup as one flat string: JSX yields a rope, which the test makes flat. Whatever a name or a message from outside
+ * brings, no text of it reorders or hides what stands around it.
  */
 export function flatten(markup: Markup | { toString(): unknown }): string {
   const html = String(markup);

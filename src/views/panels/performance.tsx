@@ -98,11 +98,11 @@ function load(read: Read, { minutes }: Params): Data {
 type Drawn = Pick<Data, "times_ms" | "metrics">;
 
 /** Of each moment, by the minutes that they reach back: most of fifty filters show the whole fleet's. */
-const known = new WeakMap<Read, Map<number, Drawn>>();
+const values_of = new WeakMap<Read, Map<number, Drawn>>();
 
 function valuesOf(read: Read, minutes: number): Drawn {
-  const kept = known.get(read) ?? new Map<number, Drawn>();
-  known.set(read, kept);
+  const kept = values_of.get(read) ?? new Map<number, Drawn>();
+  values_of.set(read, kept);
   const values = kept.get(minutes) ?? findValues(read, minutes);
   kept.set(minutes, values);
   return values;

@@ -8,12 +8,6 @@ const PROCESSING_SIGMA = 0.42;
 /** By chance no task takes longer than so many times its usual time: what takes far longer was made to. */
 const LONGEST_FACTOR = 5;
 const SHORTEST_MS = 50;
-
-/** How long a task runs whose usual time that is, milliseconds. */
-export function drawProcessing_ms(rng: Pick<Rng, "logNormal">, median_ms: number): number {
-  const drawn_ms = rng.logNormal(median_ms, PROCESSING_SIGMA);
-  return Math.round(Math.max(SHORTEST_MS, Math.min(LONGEST_FACTOR * median_ms, drawn_ms)));
-}
 /** Share of the slots that is to run a task. */
 const BUSY = 0.8;
 /** Live tasks that run, of all; the others wait or are on their way. */
@@ -22,6 +16,12 @@ const RUNNING_SHARE = 0.8;
 /** A day of ups and downs in twenty minutes, so that an onlooker sees it. */
 export const SWELL_PERIOD_MS = 20 * 60_000;
 const SWELL = 0.12;
+
+/** How long a task runs whose usual time that is, milliseconds. */
+export function drawProcessing_ms(rng: Pick<Rng, "logNormal">, median_ms: number): number {
+  const drawn_ms = rng.logNormal(median_ms, PROCESSING_SIGMA);
+  return Math.round(Math.max(SHORTEST_MS, Math.min(LONGEST_FACTOR * median_ms, drawn_ms)));
+}
 
 /** What is asked of the fleet: how much, and of which model. */
 export interface Demand {
