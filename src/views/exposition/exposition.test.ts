@@ -54,6 +54,13 @@ test("whatever labels, help and values there are, a reader finds them as they we
         ),
       );
     }),
+    // No line of a text ends with what ends one elsewhere.
+    {
+      examples: [
+        [[{ name: "aa", kind: "gauge", help: "\u2028", values: [["\u2028", 0]] }], "openmetrics"],
+        [[{ name: "aa", kind: "counter", help: "\u2029", values: [["\\\u2029", 1]] }], "openmetrics"],
+      ],
+    },
   );
 });
 

@@ -33,7 +33,7 @@ const MAX_LABELS = 64;
 const MAX_SERIES = 500_000;
 
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
-const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)([ \t]*)=([ \t]*)"([^"\\]*(?:\\.[^"\\]*)*)"([ \t]*)/y;
+const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)([ \t]*)=([ \t]*)"([^"\\]*(?:\\.[^"\\]*)*)"([ \t]*)/sy;
 const NUMBER =
   /[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?|[nN][aA][nN])(?=[ \t]|$)/y;
 const WHOLE = /[+-]?\d+(?=[ \t]|$)/y;
@@ -117,7 +117,7 @@ class Reader {
 
   #comment(): void {
     const [, keyword, name, rest = ""] =
-      /^# *(TYPE|HELP|UNIT) +([a-zA-Z_:][a-zA-Z0-9_:]*)(?: (.*))?$/.exec(this.#text.slice(this.#at)) ?? [];
+      /^# *(TYPE|HELP|UNIT) +([a-zA-Z_:][a-zA-Z0-9_:]*)(?: (.*))?$/s.exec(this.#text.slice(this.#at)) ?? [];
     if (keyword === undefined || name === undefined) {
       if (this.#format === "openmetrics")
         this.#fail(`must be # TYPE, # HELP or # UNIT with a name; got ${shown(this.#text)}`);
