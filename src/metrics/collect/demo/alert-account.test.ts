@@ -20,7 +20,12 @@ type Told = Parameters<AlertAccount["tick"]>[1][number];
 
 function alert(rule: string, labels: Told["labels"], change: Partial<Told> = {}): Told {
   const id = `${rule}:${Object.values(labels).join()}`;
-  return { id, rule, labels, state: "firing", inhibited_by: null, title: "T", detail: "d", ...change };
+  const told = { id, rule, labels, state: "firing", inhibited_by: null, series: [], title: "T", detail: "d" };
+  return { ...told, ...change } as Told;
+}
+
+function seriesOf(metric: string): Told["series"] {
+  return [{ scope: "worker", entity: "W2", metric }];
 }
 
 const STALE = alert("worker_stale", { worker: "W1", worker_type: "gpu" });
@@ -70,16 +75,17 @@ describe("the account of alerts", () => {
     expect(account.counts).toMatchObject({ certain: 2, missing: 1, others: 1 });
   });
 
-  it("lets queues and the struck worker's metrics be unusual, and nobody else's", () => {
+  it("lets all queues and the struck worker's metrics be unusual, and nothing else", () => {
     pass(DEATH, 600, [
       [5, STALE],
       [60, LOST],
       [100, alert("anomaly", { worker: "W1" })],
       [100, alert("anomaly", {})],
       [100, alert("model_queue_time", { model: "m" })],
-      [100, alert("anomaly", { worker: "W2" })],
+      [100, alert("anomaly", { worker: "W2" }, { id: "queue", series: seriesOf("queued_tasks") })],
+      [100, alert("anomaly", { worker: "W2" }, { series: seriesOf("cpu_percent") })],
     ]);
-    expect(account.counts).toMatchObject({ missing: 0, possible: 3, others: 1 });
+    expect(account.counts).toMatchObject({ missing: 0, possible: 4, others: 1 });
     expect(account.counts.examples).toEqual(["2026-11-23T19:01:40 anomaly:W2: T, d"]);
   });
 

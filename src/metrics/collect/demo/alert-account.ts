@@ -26,7 +26,7 @@ interface Expected extends ImpliedAlert {
 }
 
 /** The part of an alert that tells whether it follows from the script. */
-type Fired = Pick<Alert, "id" | "rule" | "labels" | "state" | "inhibited_by" | "title" | "detail">;
+type Fired = Pick<Alert, "id" | "rule" | "labels" | "series" | "state" | "inhibited_by" | "title" | "detail">;
 
 /** Compares the alerts that are told, tick by tick, with those that the script implies. */
 export class AlertAccount {
@@ -58,8 +58,8 @@ export class AlertAccount {
 
   /** A fault implies the same at each of its moments, and is asked at all of them. */
   #expect(implied: ImpliedAlert, fault: ActiveFault | null): void {
-    const { rule, labels, from_ms, by_ms } = implied;
-    const key = `${rule} ${JSON.stringify(labels)} ${from_ms} ${by_ms}`;
+    const { rule, labels, metric, from_ms, by_ms } = implied;
+    const key = `${rule} ${JSON.stringify(labels)} ${metric} ${from_ms} ${by_ms}`;
     if (this.#expected.has(key)) return;
     const over_ms = Math.max(by_ms, fault?.until_ms ?? 0);
     this.#expected.set(key, { ...implied, kind: fault?.kind ?? null, over_ms, fired: false });
@@ -88,11 +88,12 @@ export class AlertAccount {
   }
 }
 
-function isImplied({ rule, labels }: Fired, implied: ImpliedAlert, now_ms: number): boolean {
+function isImplied({ rule, labels, series }: Fired, implied: ImpliedAlert, now_ms: number): boolean {
   return (
     rule === implied.rule &&
     now_ms >= implied.from_ms &&
     now_ms <= implied.by_ms &&
+    (implied.metric === null || series.some(({ metric }) => metric === implied.metric)) &&
     Object.entries(implied.labels).every(([name, value]) => (labels[name as "worker"] ?? null) === value)
   );
 }

@@ -5,8 +5,11 @@ import type { DemoWorker } from "./state.ts";
 
 /** Spread of a model's processing times: one in six takes 1.5 times the median or longer. */
 const PROCESSING_SIGMA = 0.42;
-/** By chance no task takes longer than so many times its usual time: what takes far longer was made to. */
-const LONGEST_FACTOR = 5;
+/**
+ * By chance no task takes longer than so many times its usual time: what takes far longer was made to. Its model's
+ * tasks may mostly run on hardware that is faster, so that this is less than what tells a stalled one.
+ */
+const LONGEST_FACTOR = 3.5;
 const SHORTEST_MS = 50;
 /** Share of the slots that is to run a task. */
 const BUSY = 0.8;

@@ -7,6 +7,8 @@ export interface ImpliedAlert {
   readonly rule: string;
   /** What the alert is labelled with, among other things; null for a label that it does not have. */
   readonly labels: Readonly<Partial<Record<"worker" | "task" | "model", string | null>>>;
+  /** Whose course it shows; null for any. */
+  readonly metric: string | null;
   /** Within these instants it begins to fire, Unix milliseconds. */
   readonly from_ms: number;
   readonly by_ms: number;
@@ -33,7 +35,7 @@ const QUEUE_RULES = ["model_queue_time", "system_high_queue_time", "queue_growin
 /** While a fleet is new its first ebb is news too. */
 export function alertsOfNewFleet(start_ms: number): ImpliedAlert[] {
   const by_ms = start_ms + 1.5 * SWELL_PERIOD_MS;
-  return [{ rule: "anomaly", labels: {}, from_ms: start_ms, by_ms, certain: false }];
+  return [{ rule: "anomaly", labels: {}, metric: null, from_ms: start_ms, by_ms, certain: false }];
 }
 
 /** The alerts that a fault brings about, as far as it is known by now: of a stall once it holds its task. */
@@ -41,14 +43,21 @@ export function impliedAlerts(fault: ActiveFault): ImpliedAlert[] {
   const { kind, from_ms, until_ms, worker_id: worker, model_id: model, task_id: task, held_since_ms } = fault;
   const must = (rule: string, labels: ImpliedAlert["labels"], told_s: number, since_ms = from_ms) => {
     const by_ms = since_ms + 1000 * told_s;
-    return { rule, labels, from_ms: since_ms, by_ms, certain: by_ms < until_ms };
+    return { rule, labels, metric: null, from_ms: since_ms, by_ms, certain: by_ms < until_ms };
   };
-  const may = (rule: string, labels: ImpliedAlert["labels"], after_s: number) => {
-    return { rule, labels, from_ms, by_ms: until_ms + 1000 * after_s, certain: false };
+  const may = (
+    rule: string,
+    labels: ImpliedAlert["labels"],
+    after_s: number,
+    metric: string | null = null,
+  ) => {
+    return { rule, labels, metric, from_ms, by_ms: until_ms + 1000 * after_s, certain: false };
   };
   const ofQueues = () => [
     ...QUEUE_RULES.map((rule) => may(rule, {}, QUEUES_S)),
     may("anomaly", { worker: null }, QUEUES_S),
+    // Those that have a part of the fleet's queue assigned.
+    may("anomaly", {}, QUEUES_S, "queued_tasks"),
   ];
   switch (kind) {
     case "overload":
