@@ -43,18 +43,34 @@ const PARTS_LIMIT = 8;
 
 const parts = new WeakMap<Read, Map<string, Read>>();
 
+interface Named {
+  readonly filters: Filters;
+  /** Null where it is all of the fleet. */
+  readonly key: string | null;
+}
+
+/** Of parameters that are watched: they are the same each second. */
+const named = new WeakMap<Filters, Named>();
+
+function namedBy(params: Filters): Named {
+  const known = named.get(params);
+  if (known) return known;
+  const given = FILTER_NAMES.flatMap((name) => (params[name] === undefined ? [] : [[name, params[name]]]));
+  const filters: Filters = Object.fromEntries(given);
+  const found = { filters, key: given.length === 0 ? null : JSON.stringify(filters) };
+  named.set(params, found);
+  return found;
+}
+
 /**
  * The part of the fleet that the parameters name: all of it where they name none. The panels of one page get the
  * same part, so that what is in it is looked for once.
  */
 export function partOf(read: Read, params: Filters): Read {
-  const filters = Object.fromEntries(
-    FILTER_NAMES.flatMap((filter) => (params[filter] === undefined ? [] : [[filter, params[filter]]])),
-  ) as Filters;
-  if (Object.keys(filters).length === 0) return read;
+  const { filters, key } = namedBy(params);
+  if (key === null) return read;
   const kept = parts.get(read) ?? new Map<string, Read>();
   parts.set(read, kept);
-  const key = JSON.stringify(filters);
   const part = kept.get(key) ?? read.filtered(filters);
   kept.delete(key);
   kept.set(key, part);

@@ -26,6 +26,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
   const text = filters.q?.toLowerCase();
   const has = text === undefined ? null : containing(text);
   const by_text = once(() => idsByText(read.workers(), has!));
+  const types = once(() => typesOf(read));
   const live = once(() => unfinishedOf(read).filter(matchesTask));
   const workers = once(() => matchingWorkers());
   const known_ids = once(() => new Set(workers().map(({ id }) => id)));
@@ -49,9 +50,7 @@ export function filteredRead(read: Read, filters: Filters, sources: FilterSource
     if (task_type !== undefined && task.type !== task_type) return false;
     if (model_family !== undefined && task.model_family !== model_family) return false;
     if (worker_type === undefined && has === null) return true;
-    const { worker_id } = task;
-    if (worker_type !== undefined && (worker_id === null || read.worker(worker_id)?.type !== worker_type))
-      return false;
+    if (worker_type !== undefined && types().get(task.worker_id!) !== worker_type) return false;
     return hasText(task);
   }
 
@@ -142,15 +141,24 @@ function* matching(tasks: Iterable<Task>, matches: (task: Task) => boolean): Gen
 }
 
 /** Of each moment that was asked for: what fifty filters of it count is counted of these. */
-const unfinished = new WeakMap<Read, readonly Task[]>();
-
-function unfinishedOf(read: Read): readonly Task[] {
-  const known = unfinished.get(read);
-  if (known) return known;
+const unfinishedOf = oncePerRead((read): readonly Task[] => {
   const found: Task[] = [];
   for (const task of read.tasks()) if (UNFINISHED.has(task.state)) found.push(task);
-  unfinished.set(read, found);
   return found;
+});
+
+/** Of each worker by its id; null where it does not tell. */
+const typesOf = oncePerRead(
+  (read): ReadonlyMap<string, string | null> => new Map(read.workers().map(({ id, type }) => [id, type])),
+);
+
+function oncePerRead<T>(make: (read: Read) => T): (read: Read) => T {
+  const kept = new WeakMap<Read, { readonly value: T }>();
+  return (read) => {
+    const known = kept.get(read) ?? { value: make(read) };
+    kept.set(read, known);
+    return known.value;
+  };
 }
 
 /** Tasks by the worker that has them. */
