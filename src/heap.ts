@@ -1,3 +1,9 @@
+import {
+  constants,
+  type NodeGCPerformanceDetail,
+  type PerformanceEntry,
+  PerformanceObserver,
+} from "node:perf_hooks";
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
@@ -15,8 +21,29 @@ const FEW_STREAMS = 8;
 const SMALL_YOUNG_FACTOR = 1;
 const YOUNG_FACTOR = 2;
 
-function isSmall(): boolean {
-  return getHeapStatistics().used_heap_size < SMALL_BYTES;
+/** How much lives in the heap: its size after the last whole collection. What came since may be garbage. */
+export class LiveHeap {
+  /** Null before the first such collection. */
+  bytes: number | null = null;
+  readonly #observer = new PerformanceObserver((list) => {
+    if (list.getEntries().some(isWhole)) this.bytes = getHeapStatistics().used_heap_size;
+  });
+
+  constructor() {
+    this.#observer.observe({ entryTypes: ["gc"] });
+  }
+
+  get isSmall(): boolean {
+    return (this.bytes ?? getHeapStatistics().used_heap_size) < SMALL_BYTES;
+  }
+
+  close(): void {
+    this.#observer.disconnect();
+  }
+}
+
+function isWhole(entry: PerformanceEntry & { detail?: NodeGCPerformanceDetail }): boolean {
+  return entry.detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
 }
 
 /**
@@ -25,8 +52,8 @@ function isSmall(): boolean {
  *
  * @param streams distinct ones that are watched
  */
-export function keepHeapSmall(streams: number): void {
-  const is_small = isSmall() && streams <= FEW_STREAMS;
+export function keepHeapSmall(heap: LiveHeap, streams: number): void {
+  const is_small = heap.isSmall && streams <= FEW_STREAMS;
   // V8 looks at both at the end of each collection.
   setFlagsFromString(`--heap-growing-percent=${is_small ? SMALL_GROWS_PERCENT : GROWS_PERCENT}`);
   setFlagsFromString(`--semi-space-growth-factor=${is_small ? SMALL_YOUNG_FACTOR : YOUNG_FACTOR}`);
@@ -36,8 +63,8 @@ export function keepHeapSmall(streams: number): void {
  * Collects a small heap now, which takes some 30 ms: V8 lets a new one grow to 80 MiB before it does, and only then
  * holds itself to what lives in it. A large one would hold everybody up.
  */
-export function collectSmallHeap(): void {
-  if (!isSmall()) return;
+export function collectSmallHeap(heap: LiveHeap): void {
+  if (!heap.isSmall) return;
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   setFlagsFromString("--no-expose-gc");

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { type Alerts, loadAlerts } from "./alerts.ts";
 import { demoPath, type Settings } from "./config.ts";
 import { EvenkeelError } from "./errors.ts";
-import { collectSmallHeap, keepHeapSmall } from "./heap.ts";
+import { collectSmallHeap, keepHeapSmall, LiveHeap } from "./heap.ts";
 import { isLoopback, type SettingInForce } from "./kinds.ts";
 import { type Listener, listen } from "./listen.ts";
 import type { Log } from "./log.ts";
@@ -121,6 +121,7 @@ class Evenkeel implements RunningServer {
   #heartbeat: Heartbeat | null = null;
   #listener: Listener | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #heap: LiveHeap | undefined;
   #heap_timer: NodeJS.Timeout | undefined;
   #started_timer: NodeJS.Timeout | undefined;
   /** Until the tick that is worked off is done. */
@@ -490,10 +491,12 @@ class Evenkeel implements RunningServer {
 
   /** A thread that starts takes V8's flags back: until they are set again much may grow. */
   #watchHeap(): void {
-    const keep = () => keepHeapSmall(this.#hub.streams);
+    const heap = new LiveHeap();
+    this.#heap = heap;
+    const keep = () => keepHeapSmall(heap, this.#hub.streams);
     keep();
     this.#heap_timer = setInterval(keep, HEAP_EVERY_MS).unref();
-    this.#started_timer = setTimeout(collectSmallHeap, STARTED_MS).unref();
+    this.#started_timer = setTimeout(() => collectSmallHeap(heap), STARTED_MS).unref();
   }
 
   #scheduleTick(due_ms = nextTick_ms(this.#clock.now(), this.#settings.tick_ms)): void {
@@ -561,6 +564,7 @@ class Evenkeel implements RunningServer {
     this.#timer = null;
     clearInterval(this.#heap_timer);
     clearTimeout(this.#started_timer);
+    this.#heap?.close();
     await this.#hub.close();
     this.#feed.close();
     await this.#listener?.close();
