@@ -23,18 +23,22 @@ const YOUNG_FACTOR = 2;
 
 /** How much lives in the heap: its size after the last whole collection. What came since may be garbage. */
 export class LiveHeap {
-  /** Null before the first such collection. */
-  bytes: number | null = null;
+  #bytes: number | null = null;
   readonly #observer = new PerformanceObserver((list) => {
-    if (list.getEntries().some(isWhole)) this.bytes = getHeapStatistics().used_heap_size;
+    if (list.getEntries().some(isWhole)) this.#bytes = getHeapStatistics().used_heap_size;
   });
 
   constructor() {
     this.#observer.observe({ entryTypes: ["gc"] });
   }
 
+  /** Null before the first such collection. */
+  get bytes(): number | null {
+    return this.#bytes;
+  }
+
   get isSmall(): boolean {
-    return (this.bytes ?? getHeapStatistics().used_heap_size) < SMALL_BYTES;
+    return (this.#bytes ?? getHeapStatistics().used_heap_size) < SMALL_BYTES;
   }
 
   close(): void {
@@ -49,6 +53,7 @@ function isWhole(entry: PerformanceEntry & { detail?: NodeGCPerformanceDetail })
 /**
  * Keeps the heap of a small fleet small: some 60 MiB less for a hundredth of a core. Of a large one that would cost
  * a quarter of a core, and of one that is watched through fifty filters a tenth: each tick makes megabytes anew.
+ * Garbage does not make a heap large: once it was let double for that, it would stay so.
  *
  * @param streams distinct ones that are watched
  */
